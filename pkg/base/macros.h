@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The few macros that all code may use. None of them hides control flow.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* Calls FN with the variable's address when the variable leaves its scope:
+ *         _cleanup_(buf_release) struct buf out = BUF_INIT(64 * 1024);
+ */
+#define _cleanup_(fn) __attribute__((cleanup(fn)))
+#define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
+#define _must_check_ __attribute__((warn_unused_result))
+#define _unused_ __attribute__((unused))

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct str: a string that carries its length and borrows its bytes.
+ *
+ *      data ---> | s | h | o | p | ...      not NUL-terminated in general
+ *      len  = 4
+ *
+ * It is two words; pass it by value. It never owns: what it points into (an
+ * arena, a buffer, a literal, a JSON document) must outlive it. The zero value
+ * is the absent string; an empty string has len 0 and data not NULL.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+struct str {
+        const char *data;
+        size_t len;
+};
+
+/* A str of a string literal; STR_INIT where an initialiser must be constant. */
+#define STR_INIT(lit) { "" lit "", sizeof(lit) - 1 }
+#define STR(lit) ((struct str)STR_INIT(lit))
+#define STR_NULL ((struct str){ NULL, 0 })
+
+/* For printf's "%.*s": printf("%.*s", STR_FMT(s)). */
+#define STR_FMT(s) (int)(s).len, (s).data ? (s).data : ""
+
+static inline struct str str_n(const char *data, size_t len)
+{
+        return (struct str){ data, len };
+}
+
+/* A str of a C string; NULL gives the absent string. */
+static inline struct str str_c(const char *s)
+{
+        return (struct str){ s, s ? strlen(s) : 0 };
+}
+
+static inline bool str_empty(struct str s)
+{
+        return s.len == 0;
+}
+
+/* Equal bytes; the absent string equals the empty one. */
+static inline bool str_eq(struct str a, struct str b)
+{
+        return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool str_eq_c(struct str a, const char *b)
+{
+        return str_eq(a, str_c(b));
+}
+
+/* Byte order, a prefix first: <0, 0, >0. */
+int str_cmp(struct str a, struct str b);
+
+bool str_starts(struct str s, struct str prefix);
+bool str_ends(struct str s, struct str suffix);
+
+/* The position of the first byte C, or -1. */
+ptrdiff_t str_index(struct str s, char c);
+
+/* Without white space (space, tab, CR, LF) at both ends. */
+struct str str_trim(struct str s);
+
+/* Cuts S at the first SEP: *ret_head is what stands before, *ret_tail what
+ * stands behind. Without SEP, head is all of S, tail is absent, and the result
+ * is false. */
+bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
+
+/* Reads a whole decimal number, with an optional leading minus. 0, or -EINVAL
+ * (not a number, or something behind it) or -ERANGE; *ret only on success. */
+int str_to_int64(struct str s, int64_t *ret) _must_check_;
+
+/* Compares two resourceVersions: opaque decimal strings of any length, so by
+ * length first and then by bytes, never as an integer (Kubernetes API
+ * concepts, "Resource versions"). The absent one is before all others. */
+int str_version_cmp(struct str a, struct str b);
