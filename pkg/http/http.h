@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An HTTP client on the event loop: libcurl's multi interface, HTTP/2 where
+ * the server has it, many requests in flight over one connection.
+ *
+ * A client is one pool of connections with one set of credentials. Watches and
+ * writes use two clients, so that a slow stream of events never holds up a
+ * write, nor a burst of writes the events.
+ *
+ * A request is started with callbacks and ends with exactly one call of done,
+ * from the loop and never from inside http_start; or it is cancelled, and then
+ * no callback comes any more.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "loop/loop.h"
+
+/* How a server is reached and who we are to it. All strings are borrowed for
+ * the call of http_client_new (copied). Certificates and keys are PEM text. */
+struct http_config {
+        struct str ca_pem;          /* absent: the system's roots */
+        struct str client_cert_pem; /* with client_key_pem; absent: no client certificate */
+        struct str client_key_pem;
+        struct str tls_server_name; /* absent: the host of the URL */
+        struct str proxy;           /* absent: libcurl's environment variables */
+        struct str user_agent;
+        bool insecure_skip_verify;
+        usec_t connect_timeout; /* 0: 10 s */
+        long max_connections;   /* to one host; 0: 1 */
+};
+
+struct http_client;
+
+int http_client_new(struct loop *l, const struct http_config *config, struct http_client **ret,
+                    struct error *err) _must_check_;
+/* Cancels what is in flight. */
+void http_client_free(struct http_client *c);
+void http_client_freep(struct http_client **c);
+
+/* New certificates or CA: requests that start from now on use new connections;
+ * those in flight end on the old ones. */
+int http_client_reconfigure(struct http_client *c, const struct http_config *config,
+                            struct error *err) _must_check_;
+
+struct http_header {
+        struct str name;
+        struct str value;
+};
+
+struct http_request; /* in flight */
+
+/* What came back. The strings are valid during the callback. */
+struct http_result {
+        int status;         /* 200; 0 if no response came */
+        struct error error; /* code 0, or -ETIMEDOUT, -ECONNREFUSED, -ECONNRESET, -EPROTO, … with a message */
+        struct str body;    /* what on_data did not take; only where on_data is NULL */
+        usec_t retry_after; /* from Retry-After (seconds or a date), or -1 */
+        struct str content_type;
+        usec_t elapsed;
+};
+
+struct http_handlers {
+        /* Once, before the first byte of the body: status, and content_type. Optional. */
+        void (*on_headers)(struct http_request *r, const struct http_result *so_far, void *arg);
+        /* Body bytes as they come. A negative errno ends the request with that
+         * error. If NULL the body is collected, up to max_body. */
+        int (*on_data)(struct http_request *r, struct str data, void *arg);
+        /* Once, at the end; the request is gone when it returns. */
+        void (*done)(struct http_request *r, const struct http_result *result, void *arg);
+        void *arg;
+};
+
+struct http_call {
+        const char *method; /* "GET", "POST", "PUT", "PATCH", "DELETE" */
+        struct str url;     /* copied */
+        const struct http_header *headers;
+        size_t n_headers;
+        struct str body;      /* copied; absent: none */
+        usec_t timeout;       /* for the whole request; 0: none */
+        usec_t idle_timeout;  /* no byte received for so long ends it with -ETIMEDOUT; 0: none */
+        size_t max_body;      /* cap of a collected body; 0: 8 MiB */
+};
+
+int http_start(struct http_client *c, const struct http_call *call, const struct http_handlers *handlers,
+               struct http_request **ret, struct error *err) _must_check_;
+void http_cancel(struct http_request *r);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The event loop: epoll, one thread, callbacks. libcurl, libmicrohttpd and
+ * child processes all hang on it by their file descriptors.
+ *
+ *      loop_run --> wait (epoll, until the nearest timer) --> fd callbacks
+ *         ^                                                       |
+ *         |                                                       v
+ *         +---- deferred calls <---- due timers <-----------------+
+ *
+ * Sources are structures that the caller embeds and owns; the loop only links
+ * to them, so adding a timer never allocates. A source may be stopped or freed
+ * from inside any callback, its own included.
+ */
+#pragma once
+
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+
+struct loop;
+
+/* 0, -ENOMEM, or the errno of epoll_create1. */
+int loop_new(struct loop **ret) _must_check_;
+void loop_free(struct loop *l);
+void loop_freep(struct loop **l);
+
+/* Runs until loop_stop; returns the code that was given to it, or a negative
+ * errno if waiting itself failed. */
+int loop_run(struct loop *l);
+void loop_stop(struct loop *l, int code);
+
+/* One turn: waits at most MAX_WAIT, runs what is due. For tests. */
+int loop_turn(struct loop *l, usec_t max_wait);
+
+/* The time at which this turn began: what callbacks should use for "now". */
+usec_t loop_now(const struct loop *l);
+
+/* --- file descriptors ------------------------------------------------- */
+
+struct loop_fd;
+/* EVENTS is a set of EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR. */
+typedef void loop_fd_fn(struct loop_fd *source, uint32_t events, void *arg);
+
+struct loop_fd {
+        struct loop *loop; /* NULL while it is not watched */
+        int fd;
+        uint32_t events;
+        loop_fd_fn *fn;
+        void *arg;
+};
+
+/* Watches FD for EVENTS (EPOLLIN | EPOLLOUT); the descriptor stays the caller's. */
+int loop_fd_start(struct loop *l, struct loop_fd *source, int fd, uint32_t events, loop_fd_fn *fn,
+                  void *arg) _must_check_;
+int loop_fd_change(struct loop_fd *source, uint32_t events) _must_check_;
+/* Before the descriptor is closed. Fine on one that was never started (zeroed). */
+void loop_fd_stop(struct loop_fd *source);
+
+/* --- timers ----------------------------------------------------------- */
+
+struct loop_timer;
+typedef void loop_timer_fn(struct loop_timer *timer, void *arg);
+
+struct loop_timer {
+        struct loop *loop; /* NULL while it is not set */
+        usec_t due;
+        size_t heap_index;
+        loop_timer_fn *fn;
+        void *arg;
+};
+
+/* Calls FN once, at or after DUE (clock_now's time), whether or not it was set
+ * before. Setting may need memory for the heap: 0 or -ENOMEM. */
+int loop_timer_set(struct loop *l, struct loop_timer *timer, usec_t due, loop_timer_fn *fn,
+                   void *arg) _must_check_;
+void loop_timer_stop(struct loop_timer *timer);
+
+/* --- later in this turn ------------------------------------------------- */
+
+struct loop_defer;
+typedef void loop_defer_fn(struct loop_defer *defer, void *arg);
+
+struct loop_defer {
+        struct loop *loop;
+        struct list link;
+        loop_defer_fn *fn;
+        void *arg;
+};
+
+/* Calls FN once after the callbacks of this turn. Setting it twice is once. */
+void loop_defer_set(struct loop *l, struct loop_defer *defer, loop_defer_fn *fn, void *arg);
+void loop_defer_stop(struct loop_defer *defer);
+
+/* --- signals ------------------------------------------------------------ */
+
+struct loop_signal;
+typedef void loop_signal_fn(struct loop_signal *source, const struct signalfd_siginfo *info, void *arg);
+
+struct loop_signal {
+        struct loop_fd fd;
+        loop_signal_fn *fn;
+        void *arg;
+};
+
+struct signalfd_siginfo;
+
+/* Blocks the signals of SET for the process and delivers them here instead. */
+int loop_signal_start(struct loop *l, struct loop_signal *source, const sigset_t *set, loop_signal_fn *fn,
+                      void *arg) _must_check_;
+void loop_signal_stop(struct loop_signal *source);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Typed objects from JSON and back, by tables that keelson-gen makes from the
+ * YAML of a CRD. One engine reads, writes and copies every kind.
+ *
+ *      crds/app.yaml --keelson-gen--> struct app_spec { … };   (the C type)
+ *                                     const struct schema app_spec_schema; (the table)
+ *                                     docs/reference/app.md
+ *
+ * In C a field is:
+ *      string, date-time, quantity, duration      struct str        absent: data is NULL
+ *      integer, boolean with a default            int64_t, bool
+ *      integer, boolean without one               int64_t, bool, and bool has_NAME
+ *      object                                     struct T *        absent: NULL
+ *      array                                      struct { T *items; size_t n; }
+ *      map of strings                             struct schema_map
+ *      anything (preserve-unknown-fields)         struct str, its JSON text
+ * All of it lives in the arena, or in the one block that schema_pack makes.
+ */
+#pragma once
+
+#include <yyjson.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "json/write.h"
+
+enum schema_type {
+        SCHEMA_STRING,
+        SCHEMA_INT,
+        SCHEMA_BOOL,
+        SCHEMA_INT_OR_STRING, /* a struct str of the text; a number keeps no quotes when written */
+        SCHEMA_QUANTITY,      /* likewise: Kubernetes takes "1" and 1 */
+        SCHEMA_OBJECT,
+        SCHEMA_LIST,
+        SCHEMA_MAP, /* string to string */
+        SCHEMA_RAW,
+};
+
+struct schema_pair {
+        struct str key;
+        struct str value;
+};
+
+struct schema_map {
+        struct schema_pair *items;
+        size_t n;
+};
+
+/* Any list, seen without its element type. */
+struct schema_list {
+        void *items;
+        size_t n;
+};
+
+#define SCHEMA_NO_OFFSET UINT16_MAX
+
+struct schema_field {
+        struct str name; /* in JSON: "progressDeadline" */
+        enum schema_type type;
+        enum schema_type element;        /* of a list; and of a map's values */
+        uint16_t offset;                 /* in the C structure */
+        uint16_t has_offset;             /* of has_NAME, or SCHEMA_NO_OFFSET */
+        bool required;
+        const struct schema *object;     /* of an object, or of a list's elements */
+        const struct str *values;        /* of an enum */
+        size_t n_values;
+        int64_t minimum, maximum;        /* of an integer; INT64_MIN, INT64_MAX for none */
+        size_t min_length, max_length;   /* of a string or a list; 0, SIZE_MAX for none */
+        struct str default_json;         /* what an absent field gets; absent: nothing */
+};
+
+struct schema {
+        const char *name;
+        size_t size; /* of the C structure */
+        const struct schema_field *fields;
+        size_t n_fields;
+};
+
+enum schema_flags {
+        SCHEMA_STRICT = 1 << 0, /* an unknown field is an error */
+};
+
+/* Reads JSON into a new structure in the arena. Fields with a default get it.
+ * On failure *err has the path ("spec.ports[2].name") and what to do: -EINVAL
+ * (the JSON does not fit), -ENOMEM. PATH is where this object stands ("spec"). */
+int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
+                  struct arena *a, void **ret, struct error *err) _must_check_;
+
+/* Writes an object with its present fields, in the order of the table. */
+void schema_encode(const struct schema *s, const void *object, struct json_writer *w);
+
+/* How many bytes a copy of OBJECT needs in one block, and the copy, made at TO
+ * (aligned for any type). What OBJECT points to is copied with it. */
+size_t schema_packed_size(const struct schema *s, const void *object);
+void schema_pack(const struct schema *s, const void *object, void *to);
