@@ -8,6 +8,7 @@
 
 #define BLOCK_MIN ((size_t)4096 - 64)
 #define BLOCK_MAX ((size_t)256 * 1024)
+#define BLOCK_HUGE ((size_t)PTRDIFF_MAX / 2) /* past all memory; sums below cannot wrap */
 
 struct arena_block {
         struct arena_block *next;
@@ -42,9 +43,10 @@ void arena_release(struct arena *a)
 
 void arena_clear(struct arena *a)
 {
-        struct arena_block *keep = a->head;
+        struct arena_block *keep = a->head && a->head->size <= BLOCK_MAX ? a->head : NULL;
 
         free_blocks(a, keep);
+        a->head = keep;
         a->failed = false;
         a->taken = 0;
         if (keep) {
@@ -61,7 +63,7 @@ static struct arena_block *add_block(struct arena *a, size_t need)
         struct arena_block *b;
 
         size = MAX(size, need);
-        if (a->taken > a->cap || need > a->cap - a->taken)
+        if (a->taken > a->cap || need > a->cap - a->taken || size > BLOCK_HUGE)
                 return NULL;
         size = MIN(size, a->cap - a->taken);
         b = mem_alloc(sizeof(*b) + size);

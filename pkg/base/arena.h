@@ -29,14 +29,17 @@ struct arena {
         bool failed;
 };
 
+/* clang-format off */
 #define ARENA_INIT(cap_bytes) { .cap = (cap_bytes) }
+/* clang-format on */
 
 void arena_init(struct arena *a, size_t cap);
 
 /* Gives all memory back. */
 void arena_release(struct arena *a);
 
-/* Forgets all pieces but keeps one block for the next use. */
+/* Forgets all pieces but keeps one block for the next use, unless it is a huge
+ * one: a single large object must not be paid for ever after. */
 void arena_clear(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n) _must_check_;

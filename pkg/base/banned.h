@@ -10,6 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Macros with clang, which poisoning them would report. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat  /* struct str, struct buf */
 #pragma GCC poison sprintf vsprintf               /* buf_printf, snprintf */
 #pragma GCC poison strtok                         /* str_cut */

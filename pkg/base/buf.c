@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #define BUF_SIZE_MIN ((size_t)128)
+#define BUF_SIZE_MAX ((size_t)PTRDIFF_MAX) /* malloc gives no more; sums below cannot wrap */
 
 void buf_init(struct buf *b, size_t cap)
 {
@@ -30,24 +31,26 @@ void buf_clear(struct buf *b)
 
 char *buf_reserve(struct buf *b, size_t n)
 {
+        size_t cap = MIN(b->cap, BUF_SIZE_MAX - 1);
         size_t need, size;
         char *data;
 
         if (b->error)
                 return NULL;
-        if (n > b->cap || b->len > b->cap - n) {
+        if (n > cap || b->len > cap - n) {
                 b->error = -EMSGSIZE;
                 return NULL;
         }
         need = b->len + n + 1;
         if (need > b->size) {
                 size = MAX(b->size * 2, BUF_SIZE_MIN);
-                size = MIN(MAX(size, need), b->cap + 1);
+                size = MIN(MAX(size, need), cap + 1);
                 data = mem_realloc(b->data, size);
                 if (!data) {
                         b->error = -ENOMEM;
                         return NULL;
                 }
+                data[b->len] = '\0';
                 b->data = data;
                 b->size = size;
         }

@@ -4,12 +4,34 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void fill(char *to, size_t size, const char *format, va_list args)
+/* TO holds the head of a text that was longer: makes it end in "...", and not
+ * amid a character, since these texts end up in JSON. */
+static void mark_cut(char *to, size_t size)
+{
+        size_t end = size - 4;
+
+        while (end > 0 && ((unsigned char)to[end] & 0xc0) == 0x80)
+                end--;
+        memcpy(to + end, "...", 4);
+}
+
+static void _printf_(3, 0) fill(char *to, size_t size, const char *format, va_list args)
 {
         int n = vsnprintf(to, size, format, args);
 
-        if (n >= (int)size)
-                memcpy(to + size - 4, "...", 4);
+        if (n < 0)
+                to[0] = '\0';
+        else if ((size_t)n >= size)
+                mark_cut(to, size);
+}
+
+static void _printf_(3, 4) fill_with(char *to, size_t size, const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        fill(to, size, format, args);
+        va_end(args);
 }
 
 int error_set(struct error *err, int code, const char *format, ...)
@@ -33,24 +55,23 @@ int error_set_at(struct error *err, int code, struct str path, const char *forma
         if (!err)
                 return code;
         err->code = code;
-        snprintf(err->path, sizeof(err->path), "%.*s", STR_FMT(path));
+        fill_with(err->path, sizeof(err->path), "%.*s", STR_FMT(path));
         va_start(args, format);
         fill(err->message, sizeof(err->message), format, args);
         va_end(args);
         return code;
 }
 
-int error_prefix(struct error *err, const char *format, ...)
+void error_prefix(struct error *err, const char *format, ...)
 {
-        char context[sizeof(err->message)], whole[2 * sizeof(err->message) + 2];
+        char context[sizeof(err->message)], whole[sizeof(err->message)];
         va_list args;
 
         if (!err)
-                return 0;
+                return;
         va_start(args, format);
         fill(context, sizeof(context), format, args);
         va_end(args);
-        snprintf(whole, sizeof(whole), "%s: %s", context, err->message);
-        snprintf(err->message, sizeof(err->message), "%.*s", (int)sizeof(err->message) - 1, whole);
-        return err->code;
+        fill_with(whole, sizeof(whole), "%s: %s", context, err->message);
+        memcpy(err->message, whole, sizeof(whole));
 }

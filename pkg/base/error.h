@@ -5,7 +5,7 @@
  * field of a resource, a refused request) a function also fills one of these.
  *
  * It has a fixed size and owns nothing, so reporting cannot fail; a text that
- * is too long ends in "...".
+ * is too long ends in "..." behind its last whole character.
  */
 #pragma once
 
@@ -17,7 +17,9 @@ struct error {
         char message[768]; /* what is wrong and what to do; no full stop, no newline */
 };
 
+/* clang-format off */
 #define ERROR_INIT { 0 }
+/* clang-format on */
 
 /* Fills ERR (may be NULL) and returns CODE, so that a function can end with
  *         return error_set(err, -EINVAL, "cannot parse %s: ...", file);
@@ -27,5 +29,6 @@ int error_set(struct error *err, int code, const char *format, ...) _printf_(3, 
 /* The same, with the path of the field at fault. */
 int error_set_at(struct error *err, int code, struct str path, const char *format, ...) _printf_(4, 5);
 
-/* Puts CONTEXT and ": " before the message: "/etc/kubeconfig: no such file". */
-int error_prefix(struct error *err, const char *format, ...) _printf_(2, 3);
+/* Puts a context and ": " before the message: "/etc/kubeconfig: no such file".
+ * The code and the path stay. */
+void error_prefix(struct error *err, const char *format, ...) _printf_(2, 3);

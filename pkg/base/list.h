@@ -15,6 +15,8 @@
 
 #include <stdbool.h>
 
+#include "base/macros.h"
+
 struct list {
         struct list *next, *prev;
 };
@@ -57,7 +59,7 @@ static inline struct list *list_first(struct list *head)
 
 #define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 
-/* The same, where the body may remove IT. */
+/* The same, where the body may remove IT, but not the item behind it. */
 #define list_for_each_safe(it, head)                                                                         \
         for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                            \
              it = it##_next, it##_next = it->next)

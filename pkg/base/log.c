@@ -2,11 +2,10 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-
-/* A longer line is cut: a log must not grow with what it reports. */
+/* What is longer is cut: a log must not grow with what it reports. */
 #define LINE_MAX_BYTES ((size_t)16 * 1024)
 #define VALUE_MAX_BYTES ((size_t)4 * 1024)
 
@@ -60,79 +59,148 @@ int log_format_parse(struct str s, enum log_format *ret)
         return 0;
 }
 
-/* Both formats quote alike: bytes that could end the string or the line are
- * escaped, so no value can forge a field or a line of the log. */
-static void add_quoted(struct buf *out, struct str s)
+/* The line that is being written. Static, because a program that is out of
+ * memory still has something to say, and because most lines are short: a stack
+ * frame of this size would be zeroed and probed whole, each time. */
+static struct line {
+        char data[LINE_MAX_BYTES];
+        size_t len;
+        bool full; /* something did not fit; sticky */
+} the_line;
+
+/* What must always find room: the end of a value, the mark of a cut, the newline. */
+#define LINE_TAIL_BYTES ((size_t)64)
+
+static void add(struct line *l, const char *data, size_t n)
 {
-        static const char hex[] = "0123456789abcdef";
-
-        s.len = MIN(s.len, VALUE_MAX_BYTES);
-        buf_add_char(out, '"');
-        for (size_t i = 0; i < s.len; i++) {
-                unsigned char c = (unsigned char)s.data[i];
-
-                if (c == '"' || c == '\\') {
-                        buf_add_char(out, '\\');
-                        buf_add_char(out, (char)c);
-                } else if (c == '\n') {
-                        buf_add_c(out, "\\n");
-                } else if (c < 0x20 || c == 0x7f) {
-                        buf_add_c(out, "\\u00");
-                        buf_add_char(out, hex[c >> 4]);
-                        buf_add_char(out, hex[c & 15]);
-                } else {
-                        buf_add_char(out, (char)c);
-                }
+        if (l->full || n > sizeof(l->data) - LINE_TAIL_BYTES - l->len) {
+                l->full = true;
+                return;
         }
-        buf_add_char(out, '"');
+        memcpy(l->data + l->len, data, n);
+        l->len += n;
 }
 
-static void add_field(struct buf *out, const struct log_field *f)
+static void add_c(struct line *l, const char *s)
 {
+        add(l, s, strlen(s));
+}
+
+static void add_tail(struct line *l, const char *s)
+{
+        size_t n = MIN(strlen(s), sizeof(l->data) - l->len);
+
+        memcpy(l->data + l->len, s, n);
+        l->len += n;
+}
+
+/* One character of N bytes at P, or one byte that is none (N is 0). Those that
+ * could end the string or the line, or steer a terminal (C0, DEL, C1), are
+ * escaped in both formats, so that no value can forge a field or a line. */
+static void add_character(struct line *l, const char *p, size_t n)
+{
+        unsigned char c = (unsigned char)p[0];
+        char escape[8];
+
+        if (n == 0)
+                add_c(l, "\\ufffd");
+        else if (c == '\n')
+                add_c(l, "\\n");
+        else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)p[1] < 0xa0))
+                add(l, escape,
+                    (size_t)snprintf(escape, sizeof(escape), "\\u%04x", n == 1 ? c : (unsigned char)p[1]));
+        else
+                add(l, p, n);
+}
+
+static void add_escaped(struct line *l, struct str s, bool quotes)
+{
+        size_t left = VALUE_MAX_BYTES;
+
+        while (s.len && left > 0) {
+                size_t n = str_utf8(s), step = MAX(n, 1);
+
+                if (quotes && (s.data[0] == '"' || s.data[0] == '\\'))
+                        add(l, "\\", 1);
+                add_character(l, s.data, n);
+                s = str_n(s.data + step, s.len - step);
+                left -= MIN(step, left);
+        }
+        if (s.len)
+                add_c(l, "...");
+}
+
+static void add_quoted(struct line *l, struct str s)
+{
+        add(l, "\"", 1);
+        add_escaped(l, s, true);
+        add(l, "\"", 1);
+}
+
+/* A field that does not fit is taken back whole. */
+static void add_field(struct line *l, const struct log_field *f)
+{
+        size_t before = l->len;
+        char number[24];
+
         if (!f->key)
                 return;
-        if (config.format == LOG_JSON) {
-                buf_add_c(out, ",\"");
-                buf_add_c(out, f->key);
-                buf_add_c(out, "\":");
-        } else {
-                buf_add_char(out, ' ');
-                buf_add_c(out, f->key);
-                buf_add_char(out, '=');
-        }
+        add_c(l, config.format == LOG_JSON ? ",\"" : " ");
+        add_c(l, f->key);
+        add_c(l, config.format == LOG_JSON ? "\":" : "=");
         if (f->is_number)
-                buf_add_int(out, f->number);
+                add(l, number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)f->number));
         else
-                add_quoted(out, f->text);
+                add_quoted(l, f->text);
+        if (l->full)
+                l->len = before;
+}
+
+static void add_head(struct line *l, enum log_level level, const char *message)
+{
+        char stamp[CLOCK_RFC3339_MAX];
+
+        clock_format(clock_wall(), true, stamp);
+        if (config.format == LOG_JSON)
+                add_c(l, "{\"time\":\"");
+        add_c(l, stamp);
+        if (config.format == LOG_JSON) {
+                add_c(l, "\",\"level\":\"");
+                add_c(l, level_names[level]);
+                add_c(l, "\",\"msg\":\"");
+        } else {
+                add_c(l, " ");
+                add_c(l, level_names[level]);
+                add_c(l, strlen(level_names[level]) < 5 ? "  " : " ");
+        }
+        add_escaped(l, str_c(message), config.format == LOG_JSON);
+        if (config.format == LOG_JSON)
+                add_tail(l, "\"");
 }
 
 void log_emit(enum log_level level, const char *message, const struct log_field *fields, size_t n)
 {
-        _cleanup_(buf_release) struct buf out = BUF_INIT(LINE_MAX_BYTES);
         struct log_field context = { .key = config.context_key, .text = config.context };
-        char stamp[CLOCK_RFC3339_MAX];
+        int saved_errno = errno;
+        struct line *l = &the_line;
         ssize_t written;
 
         if (level < config.lowest)
                 return;
-        clock_format(clock_wall(), true, stamp);
-        if (config.format == LOG_JSON) {
-                buf_printf(&out, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":", stamp, level_names[level]);
-                add_quoted(&out, str_c(message));
-        } else {
-                buf_printf(&out, "%s %-5s %s", stamp, level_names[level], message);
-        }
+        l->len = 0;
+        l->full = false;
+        add_head(l, level, message);
         if (context.text.data)
-                add_field(&out, &context);
+                add_field(l, &context);
         for (size_t i = 0; i < n; i++)
-                add_field(&out, &fields[i]);
-        if (config.format == LOG_JSON)
-                buf_add_char(&out, '}');
-        buf_add_char(&out, '\n');
+                add_field(l, &fields[i]);
+        if (l->full)
+                add_tail(l, config.format == LOG_JSON ? ",\"cut\":true" : " cut=true");
+        add_tail(l, config.format == LOG_JSON ? "}\n" : "\n");
         /* One write a line, so that lines of several processes do not mix. If
          * standard error is gone there is nowhere left to say so. */
-        if (buf_error(&out) == 0) {
-                written = write(STDERR_FILENO, out.data, out.len);
-                (void)written;
-        }
+        do
+                written = write(STDERR_FILENO, l->data, l->len);
+        while (written < 0 && errno == EINTR);
+        errno = saved_errno;
 }

@@ -8,6 +8,10 @@
  *
  * Only programs and the manager log; the libraries below return errors. The
  * values of Secrets never come here: what is logged is names and hashes.
+ *
+ * A line is one write, allocates nothing, is valid UTF-8, and keeps errno. A
+ * value past 4 KiB ends in "..."; past 16 KiB a line lacks its last fields and
+ * ends in "cut":true. One thread only.
  */
 #pragma once
 
@@ -25,9 +29,11 @@ struct log_field {
         bool is_number;
 };
 
+/* clang-format off */
 #define LOG_STR(k, s) { .key = (k), .text = (s) }
 #define LOG_CSTR(k, s) { .key = (k), .text = str_c(s) }
 #define LOG_INT(k, n) { .key = (k), .number = (int64_t)(n), .is_number = true }
+/* clang-format on */
 
 void log_setup(enum log_level lowest, enum log_format format);
 
@@ -35,7 +41,8 @@ void log_setup(enum log_level lowest, enum log_format format);
 int log_level_parse(struct str s, enum log_level *ret) _must_check_;
 int log_format_parse(struct str s, enum log_format *ret) _must_check_;
 
-/* A string that stands in each line from now on, for the reconcile ID; STR_NULL ends it. */
+/* A string that stands in each line from now on, for the reconcile ID; borrowed
+ * until STR_NULL ends it. */
 void log_context(const char *key, struct str value);
 
 void log_emit(enum log_level level, const char *message, const struct log_field *fields, size_t n);

@@ -43,10 +43,11 @@ void map_remove(struct map *m, struct map_node *node);
 struct map_node *map_first(const struct map *m, uint64_t hash);
 struct map_node *map_next(const struct map_node *node);
 
-/* All nodes, in no order: start with NULL. The node that was returned last may
- * be removed only by map_for_each_safe's way: ask for the next one first. */
+/* All nodes, in no order: start with NULL. To remove the node that was returned
+ * last, ask for the next one first. */
 struct map_node *map_iterate(const struct map *m, const struct map_node *after);
 
+/* The body may remove IT; it must not insert, nor remove any other node. */
 #define map_for_each(it, m)                                                                                  \
         for (struct map_node *it = map_iterate((m), NULL), *it##_next = it ? map_iterate((m), it) : NULL;    \
              it; it = it##_next, it##_next = it ? map_iterate((m), it) : NULL)

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static uint64_t asked;
+static uint64_t live;
 static uint64_t fail_at;
 
 static int must_fail(void)
 {
         return ++asked == fail_at;
+}
+
+static void *counted(void *p)
+{
+        live += p != NULL;
+        return p;
 }
 
 void mem_fail_after(uint64_t n)
@@ -19,24 +29,40 @@ uint64_t mem_count(void)
         return asked;
 }
 
+uint64_t mem_live(void)
+{
+        return live;
+}
+
 void *mem_alloc(size_t n)
 {
-        return must_fail() ? NULL : malloc(n ? n : 1);
+        return must_fail() ? NULL : counted(malloc(n ? n : 1));
 }
 
 void *mem_zalloc(size_t n)
 {
-        return must_fail() ? NULL : calloc(1, n ? n : 1);
+        return mem_zalloc_n(n, 1);
+}
+
+void *mem_zalloc_n(size_t n, size_t size)
+{
+        size_t total;
+
+        if (must_fail() || __builtin_mul_overflow(n, size, &total))
+                return NULL;
+        return counted(calloc(1, total ? total : 1));
 }
 
 void *mem_realloc(void *p, size_t n)
 {
-        return must_fail() ? NULL : realloc(p, n ? n : 1);
+        void *q = must_fail() ? NULL : realloc(p, n ? n : 1);
+
+        return p ? q : counted(q);
 }
 
 char *mem_strndup(const char *s, size_t n)
 {
-        char *copy = mem_alloc(n + 1);
+        char *copy = n < SIZE_MAX ? mem_alloc(n + 1) : NULL;
 
         if (!copy)
                 return NULL;
@@ -48,6 +74,7 @@ char *mem_strndup(const char *s, size_t n)
 
 void mem_free(void *p)
 {
+        live -= p != NULL;
         free(p);
 }
 
@@ -55,6 +82,6 @@ void mem_freep(void *pp)
 {
         void **p = pp;
 
-        free(*p);
+        mem_free(*p);
         *p = NULL;
 }

@@ -5,7 +5,8 @@
  * around it gives a clean error and leaks nothing.
  *
  * Every function returns NULL when memory is out; callers turn that into
- * -ENOMEM. One thread only, but for the hook, which tests alone set.
+ * -ENOMEM. The counters are plain numbers: a program with several threads may
+ * allocate in all of them, but must not trust what the counters say.
  */
 #pragma once
 
@@ -16,6 +17,9 @@ void *mem_alloc(size_t n) _must_check_;
 
 /* N zeroed bytes. */
 void *mem_zalloc(size_t n) _must_check_;
+
+/* N zeroed pieces of SIZE bytes in a row; an overflow counts as failure. */
+void *mem_zalloc_n(size_t n, size_t size) _must_check_;
 
 /* Resizes P (may be NULL) to N bytes. On failure P stays valid and owned by the caller. */
 void *mem_realloc(void *p, size_t n) _must_check_;
@@ -30,9 +34,13 @@ void mem_free(void *p);
 void mem_freep(void *pp);
 
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
+#define mem_new_n(type, n) ((type *)mem_zalloc_n((n), sizeof(type)))
 
 /* Test hook: the N-th allocation from now fails (1 is the next one); 0 turns it off. */
 void mem_fail_after(uint64_t n);
 
 /* Test hook: how many allocations were asked for since the program began. */
 uint64_t mem_count(void);
+
+/* Test hook: how many pieces are in use now. */
+uint64_t mem_live(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pseudo-random numbers for jitter and for the simulator: the same seed gives
- * the same numbers everywhere (splitmix64). Never for secrets.
+ * the same numbers everywhere (splitmix64's counter, stirred by hash_mix).
+ * Never for secrets.
  */
 #pragma once
 

@@ -20,7 +20,8 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
-        return s.len >= suffix.len && str_eq(str_n(s.data + (s.len - suffix.len), suffix.len), suffix);
+        return s.len >= suffix.len &&
+               (suffix.len == 0 || str_eq(str_n(s.data + (s.len - suffix.len), suffix.len), suffix));
 }
 
 ptrdiff_t str_index(struct str s, char c)
@@ -60,10 +61,42 @@ bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
         return true;
 }
 
+/* Where the bytes behind the first one, which decides nearly all, must lie:
+ * the Unicode Standard's table of well-formed UTF-8 byte sequences. */
+size_t str_utf8(struct str s)
+{
+        const unsigned char *p = (const unsigned char *)s.data;
+        unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+        size_t n;
+
+        if (s.len == 0)
+                return 0;
+        if (p[0] < 0x80)
+                return 1;
+        if (p[0] < 0xc2 || p[0] > 0xf4)
+                return 0;
+        n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+        if (p[0] == 0xe0)
+                low = 0xa0;
+        else if (p[0] == 0xed)
+                high = 0x9f;
+        else if (p[0] == 0xf0)
+                low = 0x90;
+        else if (p[0] == 0xf4)
+                high = 0x8f;
+        if (s.len < n || p[1] < low || p[1] > high)
+                return 0;
+        for (size_t i = 2; i < n; i++)
+                if (p[i] < 0x80 || p[i] > 0xbf)
+                        return 0;
+        return n;
+}
+
 int str_to_int64(struct str s, int64_t *ret)
 {
         bool negative = s.len && s.data[0] == '-';
         size_t i = negative;
+        bool overflow = false;
         int64_t n = 0;
 
         if (i == s.len)
@@ -74,10 +107,11 @@ int str_to_int64(struct str s, int64_t *ret)
                 if (digit < 0 || digit > 9)
                         return -EINVAL;
                 /* Counts downwards, since the negative range is the larger one. */
-                if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, digit, &n))
-                        return -ERANGE;
+                overflow |= __builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, digit, &n);
         }
-        if (!negative && __builtin_sub_overflow((int64_t)0, n, &n))
+        if (!negative)
+                overflow |= __builtin_sub_overflow((int64_t)0, n, &n);
+        if (overflow)
                 return -ERANGE;
         *ret = n;
         return 0;

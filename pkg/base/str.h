@@ -23,7 +23,9 @@ struct str {
 };
 
 /* A str of a string literal; STR_INIT where an initialiser must be constant. */
+/* clang-format off */
 #define STR_INIT(lit) { "" lit "", sizeof(lit) - 1 }
+/* clang-format on */
 #define STR(lit) ((struct str)STR_INIT(lit))
 #define STR_NULL ((struct str){ NULL, 0 })
 
@@ -73,6 +75,10 @@ struct str str_trim(struct str s);
  * stands behind. Without SEP, head is all of S, tail is absent, and the result
  * is false. */
 bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
+
+/* The length, 1 to 4, of the UTF-8 character at the head of S; 0 if what stands
+ * there is none (RFC 3629: no overlong form, no surrogate) or S is empty. */
+size_t str_utf8(struct str s);
 
 /* Reads a whole decimal number, with an optional leading minus. 0, or -EINVAL
  * (not a number, or something behind it) or -ERANGE; *ret only on success. */

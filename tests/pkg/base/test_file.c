@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+START_TEST(test_read)
+{
+        char path[] = "/tmp/keelson-test-file-XXXXXX";
+        struct buf out = BUF_INIT(100 * 1000);
+        struct buf small = BUF_INIT(49999);
+        int fd = mkstemp(path);
+
+        ck_assert_int_ge(fd, 0);
+        for (int i = 0; i < 50000; i += 10)
+                ck_assert_int_eq(write(fd, "0123456789", 10), 10);
+        close(fd);
+        buf_add_c(&out, "before ");
+        ck_assert_int_eq(file_read(path, &out), 0);
+        ck_assert_uint_eq(out.len, 50007);
+        ck_str_eq(str_n(out.data, 10), "before 012");
+        ck_assert_int_eq(file_read(path, &small), -EMSGSIZE);
+        unlink(path);
+        buf_release(&out);
+        buf_release(&small);
+}
+END_TEST
+
+START_TEST(test_failures)
+{
+        struct buf out = BUF_INIT(64 * 1024);
+
+        ck_assert_int_eq(file_read("/nonexistent/file", &out), -ENOENT);
+        ck_assert_int_eq(file_read("/", &out), -EISDIR);
+        ck_assert_int_eq(file_read("/dev/null", &out), 0);
+        ck_assert_uint_eq(out.len, 0);
+        mem_fail_after(1);
+        ck_assert_int_eq(file_read("/proc/self/status", &out), -ENOMEM);
+        mem_fail_after(0);
+        buf_release(&out);
+}
+END_TEST
+
+static const TTest *const tests[] = { test_read, test_failures };
+
+TEST_MAIN("base/file", tests)
