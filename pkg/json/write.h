@@ -17,8 +17,8 @@
 struct json_writer {
         struct buf *out;
         unsigned depth;
-        bool comma;              /* the next value needs one before it */
-        uint64_t arrays;         /* bit d: the container at depth d is an array */
+        bool comma;      /* the next value needs one before it */
+        uint64_t arrays; /* bit d: the container at depth d is an array */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out);
@@ -50,3 +50,7 @@ void json_put_raw(struct json_writer *w, const char *key, struct str json);
 void json_quote(struct buf *out, struct str s);
 /* The same without the quotes, for text between other text. */
 void json_escape(struct buf *out, struct str s);
+
+/* Takes back a comma at the end of OUT, for code that writes one behind each
+ * member because any of them may be missing. */
+void json_trim_comma(struct buf *out);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/read.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+static void *alc_malloc(void *ctx _unused_, size_t size)
+{
+        return mem_alloc(size);
+}
+
+static void *alc_realloc(void *ctx _unused_, void *p, size_t old_size _unused_, size_t size)
+{
+        return mem_realloc(p, size);
+}
+
+static void alc_free(void *ctx _unused_, void *p)
+{
+        mem_free(p);
+}
+
+const yyjson_alc json_alc = { alc_malloc, alc_realloc, alc_free, NULL };
+
+/* yyjson keeps values in one array, each container before what it contains; the
+ * depth is how many containers are open around a value. */
+static bool is_too_deep(yyjson_doc *doc)
+{
+        const yyjson_val *ends[JSON_READ_DEPTH_MAX];
+        yyjson_val *v = yyjson_doc_get_root(doc), *end = v + yyjson_doc_get_val_count(doc);
+        size_t depth = 0;
+
+        for (; v < end; v++) {
+                while (depth && v >= ends[depth - 1])
+                        depth--;
+                if (!yyjson_is_ctn(v))
+                        continue;
+                if (depth == JSON_READ_DEPTH_MAX)
+                        return true;
+                ends[depth++] = unsafe_yyjson_get_next(v);
+        }
+        return false;
+}
+
+static int report(struct str text, const yyjson_read_err *e, struct error *err)
+{
+        size_t line, column, position;
+
+        if (e->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+                return error_set(err, -ENOMEM, "out of memory");
+        if (!yyjson_locate_pos(text.data, text.len, e->pos, &line, &column, &position))
+                return error_set(err, -EINVAL, "not JSON: %s", e->msg);
+        return error_set(err, -EINVAL, "line %zu, column %zu: not JSON: %s", line, column, e->msg);
+}
+
+int json_parse(struct str text, yyjson_doc **ret, struct error *err)
+{
+        yyjson_read_err failure = { 0 };
+        yyjson_doc *doc;
+
+        if (text.len == 0)
+                return error_set(err, -EINVAL, "not JSON: the text is empty");
+        /* Without the in-place flag yyjson does not write to the text. */
+        doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.len, 0, &json_alc, &failure);
+        if (!doc)
+                return report(text, &failure, err);
+        if (is_too_deep(doc)) {
+                yyjson_doc_free(doc);
+                return error_set(err, -EINVAL, "more than %d objects and arrays within each other",
+                                 JSON_READ_DEPTH_MAX);
+        }
+        *ret = doc;
+        return 0;
+}
+
+void json_docp_free(yyjson_doc **doc)
+{
+        yyjson_doc_free(*doc);
+        *doc = NULL;
+}
+
+struct str json_val_str(yyjson_val *value)
+{
+        return yyjson_is_str(value) ? str_n(yyjson_get_str(value), yyjson_get_len(value)) : STR_NULL;
+}
+
+struct str json_get_str(yyjson_val *object, const char *key)
+{
+        return json_val_str(yyjson_obj_get(object, key));
+}
+
+int64_t json_get_int(yyjson_val *object, const char *key, int64_t fallback)
+{
+        yyjson_val *v = yyjson_obj_get(object, key);
+
+        if (!yyjson_is_int(v) || (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX))
+                return fallback;
+        return yyjson_get_sint(v);
+}
+
+bool json_get_bool(yyjson_val *object, const char *key, bool fallback)
+{
+        yyjson_val *v = yyjson_obj_get(object, key);
+
+        return yyjson_is_bool(v) ? yyjson_get_bool(v) : fallback;
+}
+
+yyjson_val *json_get_path(yyjson_val *value, const char *pointer)
+{
+        return yyjson_ptr_get(value, pointer);
+}

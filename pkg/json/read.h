@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads JSON into yyjson's tree, and picks values out of one.
+ *
+ *      _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+ *
+ *      r = json_parse(text, &doc, &err);
+ *      name = json_get_str(json_get_path(root, "/metadata"), "name");
+ *
+ * The tree has its own copy of the text and is freed by yyjson_doc_free; what
+ * the helpers return borrows from it. Every helper takes NULL for a value that
+ * is not there and gives back the absent string, NULL or the fallback, so
+ * lookups may be chained and looked at once.
+ */
+#pragma once
+
+#include <yyjson.h>
+
+#include "base/error.h"
+
+/* As deep as the splitter lets values through. */
+#define JSON_READ_DEPTH_MAX 256
+
+/* yyjson's memory from mem_*, so that tests can make it fail. */
+extern const yyjson_alc json_alc;
+
+/* Parses one whole JSON value. -EINVAL with "line 3, column 7: ..." in *err (may
+ * be NULL), also past the depth cap; -ENOMEM. */
+int json_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
+
+/* For _cleanup_. */
+void json_docp_free(yyjson_doc **doc);
+
+/* The text of a string, or the absent string. */
+struct str json_val_str(yyjson_val *value);
+
+/* A member of an object. */
+struct str json_get_str(yyjson_val *object, const char *key);
+int64_t json_get_int(yyjson_val *object, const char *key, int64_t fallback);
+bool json_get_bool(yyjson_val *object, const char *key, bool fallback);
+
+/* What stands at a JSON Pointer (RFC 6901), "/metadata/labels/app.kubernetes.io~1name". */
+yyjson_val *json_get_path(yyjson_val *value, const char *pointer);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/write.h"
+
+#include <errno.h>
+
+void json_writer_init(struct json_writer *w, struct buf *out)
+{
+        *w = (struct json_writer){ .out = out };
+}
+
+static void begin_value(struct json_writer *w)
+{
+        if (w->comma)
+                buf_add_char(w->out, ',');
+        w->comma = true;
+}
+
+static void open_container(struct json_writer *w, bool array)
+{
+        begin_value(w);
+        w->comma = false;
+        if (w->depth < JSON_DEPTH_MAX) {
+                uint64_t bit = UINT64_C(1) << w->depth;
+
+                w->arrays = array ? w->arrays | bit : w->arrays & ~bit;
+                buf_add_char(w->out, array ? '[' : '{');
+        } else if (!w->out->error) {
+                w->out->error = -EMSGSIZE;
+        }
+        w->depth++;
+}
+
+void json_object(struct json_writer *w)
+{
+        open_container(w, false);
+}
+
+void json_array(struct json_writer *w)
+{
+        open_container(w, true);
+}
+
+void json_end(struct json_writer *w)
+{
+        if (w->depth == 0)
+                return;
+        w->depth--;
+        w->comma = true;
+        if (w->depth < JSON_DEPTH_MAX)
+                buf_add_char(w->out, (w->arrays >> w->depth) & 1 ? ']' : '}');
+}
+
+void json_key_str(struct json_writer *w, struct str key)
+{
+        begin_value(w);
+        json_quote(w->out, key);
+        buf_add_char(w->out, ':');
+        w->comma = false;
+}
+
+void json_key(struct json_writer *w, const char *key)
+{
+        json_key_str(w, str_c(key));
+}
+
+void json_str(struct json_writer *w, struct str s)
+{
+        if (!s.data) {
+                json_null(w);
+                return;
+        }
+        begin_value(w);
+        json_quote(w->out, s);
+}
+
+void json_cstr(struct json_writer *w, const char *s)
+{
+        json_str(w, str_c(s));
+}
+
+void json_int(struct json_writer *w, int64_t n)
+{
+        begin_value(w);
+        buf_add_int(w->out, n);
+}
+
+void json_bool(struct json_writer *w, bool b)
+{
+        json_raw(w, b ? STR("true") : STR("false"));
+}
+
+void json_null(struct json_writer *w)
+{
+        json_raw(w, STR("null"));
+}
+
+void json_raw(struct json_writer *w, struct str json)
+{
+        begin_value(w);
+        buf_add_str(w->out, json);
+}
+
+void json_put_str(struct json_writer *w, const char *key, struct str s)
+{
+        json_key(w, key);
+        json_str(w, s);
+}
+
+void json_put_cstr(struct json_writer *w, const char *key, const char *s)
+{
+        json_put_str(w, key, str_c(s));
+}
+
+void json_put_int(struct json_writer *w, const char *key, int64_t n)
+{
+        json_key(w, key);
+        json_int(w, n);
+}
+
+void json_put_bool(struct json_writer *w, const char *key, bool b)
+{
+        json_key(w, key);
+        json_bool(w, b);
+}
+
+void json_put_raw(struct json_writer *w, const char *key, struct str json)
+{
+        json_key(w, key);
+        json_raw(w, json);
+}
+
+static bool continues(unsigned char c)
+{
+        return (c & 0xc0) == 0x80;
+}
+
+/* The length of the UTF-8 sequence that begins at P, or 0 if it is not one: cut
+ * short, longer than needed, a surrogate, or past U+10FFFF (RFC 3629). */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+        if (p[0] < 0x80)
+                return 1;
+        if (p[0] >= 0xc2 && p[0] <= 0xdf)
+                return left >= 2 && continues(p[1]) ? 2 : 0;
+        if (p[0] >= 0xe0 && p[0] <= 0xef) {
+                if (left < 3 || !continues(p[1]) || !continues(p[2]))
+                        return 0;
+                if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+                        return 0;
+                return 3;
+        }
+        if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+                if (left < 4 || !continues(p[1]) || !continues(p[2]) || !continues(p[3]))
+                        return 0;
+                if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+                        return 0;
+                return 4;
+        }
+        return 0;
+}
+
+static void escape_byte(struct buf *out, unsigned char c)
+{
+        static const char hex[] = "0123456789abcdef";
+
+        switch (c) {
+        case '"':
+                buf_add(out, "\\\"", 2);
+                break;
+        case '\\':
+                buf_add(out, "\\\\", 2);
+                break;
+        case '\n':
+                buf_add(out, "\\n", 2);
+                break;
+        case '\r':
+                buf_add(out, "\\r", 2);
+                break;
+        case '\t':
+                buf_add(out, "\\t", 2);
+                break;
+        default:
+                buf_add(out, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+        }
+}
+
+static bool is_plain(unsigned char c)
+{
+        return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+void json_escape(struct buf *out, struct str s)
+{
+        const unsigned char *bytes = (const unsigned char *)s.data;
+        size_t from = 0, at = 0, n;
+
+        /* Whatever may stand as it is goes out in one piece, [from, at). */
+        while (at < s.len) {
+                if (is_plain(bytes[at])) {
+                        at++;
+                        continue;
+                }
+                n = bytes[at] < 0x80 ? 0 : utf8_length(bytes + at, s.len - at);
+                if (n) {
+                        at += n;
+                        continue;
+                }
+                buf_add(out, s.data + from, at - from);
+                if (bytes[at] < 0x80)
+                        escape_byte(out, bytes[at]);
+                else
+                        buf_add(out, "\xef\xbf\xbd", 3); /* U+FFFD */
+                from = ++at;
+        }
+        if (at > from)
+                buf_add(out, s.data + from, at - from);
+}
+
+void json_quote(struct buf *out, struct str s)
+{
+        buf_add_char(out, '"');
+        json_escape(out, s);
+        buf_add_char(out, '"');
+}
+
+void json_trim_comma(struct buf *out)
+{
+        if (!buf_error(out) && out->len > 0 && out->data[out->len - 1] == ',')
+                out->data[--out->len] = '\0';
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/write.h"
+
+#include <errno.h>
+
+#include "harness.h"
+
+#define OUT_MAX ((size_t)64 * 1024)
+
+START_TEST(nests_objects_and_arrays)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+        struct json_writer w;
+
+        json_writer_init(&w, &out);
+        json_object(&w);
+        json_put_cstr(&w, "name", "shop");
+        json_key(&w, "ports");
+        json_array(&w);
+        json_int(&w, 80);
+        json_array(&w);
+        json_end(&w);
+        json_object(&w);
+        json_end(&w);
+        json_null(&w);
+        json_end(&w);
+        json_put_int(&w, "low", INT64_MIN);
+        json_put_bool(&w, "on", true);
+        json_put_bool(&w, "off", false);
+        json_put_raw(&w, "raw", STR("[1,2]"));
+        json_put_str(&w, "absent", STR_NULL);
+        json_put_str(&w, "empty", STR(""));
+        json_key_str(&w, STR("a\"b"));
+        json_cstr(&w, NULL);
+        json_end(&w);
+        ck_assert_int_eq(buf_error(&out), 0);
+        ck_str_eq(buf_str(&out), "{\"name\":\"shop\",\"ports\":[80,[],{},null],\"low\":-9223372036854775808,"
+                                 "\"on\":true,\"off\":false,\"raw\":[1,2],\"absent\":null,\"empty\":\"\","
+                                 "\"a\\\"b\":null}");
+}
+END_TEST
+
+START_TEST(quotes_every_byte)
+{
+        static const struct {
+                struct str in;
+                const char *out;
+        } cases[] = {
+                { STR_INIT(""), "\"\"" },
+                { STR_INIT("plain / text"), "\"plain / text\"" },
+                { STR_INIT("\"\\"), "\"\\\"\\\\\"" },
+                { STR_INIT("\n\r\t\b\x01\x1f\x7f"), "\"\\n\\r\\t\\u0008\\u0001\\u001f\x7f\"" },
+                { STR_INIT("nul\0here"), "\"nul\\u0000here\"" },
+                /* Every length of UTF-8, lowest and highest, is kept. */
+                { STR_INIT("\xc2\x80\xdf\xbf"), "\"\xc2\x80\xdf\xbf\"" },
+                { STR_INIT("\xe0\xa0\x80\xef\xbf\xbf\xed\x9f\xbf"),
+                  "\"\xe0\xa0\x80\xef\xbf\xbf\xed\x9f\xbf\"" },
+                { STR_INIT("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"), "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"" },
+                /* A stray continuation, a short sequence, overlong ones, a surrogate, past the end. */
+                { STR_INIT("a\x80z"), "\"a\xef\xbf\xbdz\"" },
+                { STR_INIT("a\xc3"), "\"a\xef\xbf\xbd\"" },
+                { STR_INIT("\xc3z"), "\"\xef\xbf\xbdz\"" },
+                { STR_INIT("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
+                { STR_INIT("\xe0\x9f\xbf"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+                { STR_INIT("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+                { STR_INIT("\xf4\x90\x80\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+                { STR_INIT("\xf0\x8f\xbf\xbf"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+                { STR_INIT("\xff"), "\"\xef\xbf\xbd\"" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+
+                json_quote(&out, cases[i].in);
+                ck_str_eq(buf_str(&out), cases[i].out);
+        }
+}
+END_TEST
+
+START_TEST(escapes_without_quotes)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+
+        json_escape(&out, STR("a\"b"));
+        json_escape(&out, STR_NULL);
+        ck_str_eq(buf_str(&out), "a\\\"b");
+}
+END_TEST
+
+START_TEST(keeps_to_its_depth)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+        struct json_writer w;
+
+        json_writer_init(&w, &out);
+        for (int i = 0; i < JSON_DEPTH_MAX; i++) {
+                if (i % 3)
+                        json_array(&w);
+                else
+                        json_object(&w), json_key(&w, "k");
+        }
+        for (int i = 0; i < JSON_DEPTH_MAX; i++)
+                json_end(&w);
+        json_end(&w); /* one too many does nothing */
+        ck_assert_int_eq(buf_error(&out), 0);
+        ck_assert(str_starts(buf_str(&out), STR("{\"k\":[[{\"k\":[[")));
+        ck_assert(str_ends(buf_str(&out), STR("]]}]]}")));
+
+        buf_clear(&out);
+        json_writer_init(&w, &out);
+        for (int i = 0; i <= JSON_DEPTH_MAX; i++)
+                json_array(&w);
+        ck_assert_int_eq(buf_error(&out), -EMSGSIZE);
+        for (int i = 0; i <= JSON_DEPTH_MAX; i++)
+                json_end(&w);
+        ck_assert_int_eq(buf_error(&out), -EMSGSIZE);
+}
+END_TEST
+
+static int write_much(void *arg _unused_)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+        struct json_writer w;
+
+        json_writer_init(&w, &out);
+        json_array(&w);
+        for (int i = 0; i < 200; i++)
+                json_cstr(&w, "a \"quoted\" text of some length");
+        json_end(&w);
+        return buf_error(&out);
+}
+
+START_TEST(survives_a_lack_of_memory)
+{
+        torture(write_much, NULL, 0);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        nests_objects_and_arrays, quotes_every_byte,         escapes_without_quotes,
+        keeps_to_its_depth,       survives_a_lack_of_memory,
+};
+
+TEST_MAIN("json/write", tests)
