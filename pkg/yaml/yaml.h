@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * YAML to JSON: one document becomes the tree that all other code reads.
+ *
+ *      replicas: 2                 { "replicas": 2,
+ *      ports: [80, 0x1F90]   -->     "ports": [80, 8080],
+ *      on: "yes"                     "on": "yes" }
+ *
  * Scalars follow YAML 1.2's core schema (true, null, 42, 0x2a, 1.5; all else
  * and everything quoted is a string), as Kubernetes does but for the old
- * yes/no/on/off, which stay strings here as well.
+ * yes/no/on/off, which stay strings here as well. A leading zero makes a whole
+ * number octal, because "defaultMode: 0644" means 420 to kubectl too. Keys
+ * become strings (8080: is "8080":). Anchors and aliases are followed; merge
+ * keys (<<) and tags of one's own are refused rather than misread.
  */
 #pragma once
 
@@ -14,10 +22,19 @@
 /* Caps, since the text may come from anybody. */
 #define YAML_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define YAML_DEPTH_MAX 64
-#define YAML_NODES_MAX ((size_t)1000 * 1000) /* aliases counted each time they are used */
+#define YAML_NODES_MAX ((size_t)1000 * 1000) /* keys too; aliases counted each time they are used */
 
-/* Parses the first document of TEXT; *ret is freed by yyjson_doc_free. An empty
+/* Parses the one document of TEXT; *ret is freed by yyjson_doc_free. An empty
  * text is a null document. -EINVAL with "line 7: …" in *err for what is not
  * YAML, for a duplicate key, a cyclic alias, a key that is not a scalar, or
  * more than one document; -EMSGSIZE past a cap; -ENOMEM. */
 int yaml_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
+
+/* Takes DOC over, which began at LINE of the text. A negative result ends the
+ * parse with that result; it then says why in *err. */
+typedef int yaml_document_fn(yyjson_doc *doc, unsigned line, void *arg, struct error *err);
+
+/* The same for a file of several documents between "---" lines: calls FN for
+ * each in turn. Documents with nothing in them are passed over. The caps hold
+ * for all of them together. */
+int yaml_parse_all(struct str text, yaml_document_fn *fn, void *arg, struct error *err) _must_check_;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a YAML scalar means in JSON.
+ */
+#pragma once
+
+#include <yyjson.h>
+
+#include "base/error.h"
+
+enum yaml_scalar_type {
+        YAML_SCALAR_STRING,
+        YAML_SCALAR_NULL,
+        YAML_SCALAR_BOOL,
+        YAML_SCALAR_INT,
+        YAML_SCALAR_UINT,
+        YAML_SCALAR_REAL
+};
+
+struct yaml_scalar {
+        enum yaml_scalar_type type;
+        bool boolean;
+        int64_t integer;  /* YAML_SCALAR_INT: below zero */
+        uint64_t natural; /* YAML_SCALAR_UINT */
+        double real;      /* finite */
+};
+
+/* How a plain (unquoted) scalar reads. TEXT is NUL-terminated behind its
+ * length. 0, or -ERANGE for a number that JSON cannot hold (.inf, 1e999). */
+int yaml_scalar_resolve(struct str text, struct yaml_scalar *ret) _must_check_;

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml/scalar.h"
+
+#include <errno.h>
+
+#include "harness.h"
+
+static struct yaml_scalar resolve(const char *text)
+{
+        struct yaml_scalar s = { 0 };
+
+        ck_assert_msg(yaml_scalar_resolve(str_c(text), &s) == 0, "%s", text);
+        return s;
+}
+
+START_TEST(test_strings)
+{
+        static const char *const texts[] = {
+                "hello",    "yes",        "No",    "on",        "off",  "y",   "1.2.3", "0x",
+                "0xZZ",     "0o9",        "1e",    ".",         "-",    "+",   "-.",    "1_000",
+                "12:30:45", "2006-01-02", "true ", "tRUE",      "nUll", "1.e", "e5",    "--1",
+                "NaN",      "1m",         "0.5Gi", "127.0.0.1", ".5.",  "-0x", "0b11",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                ck_assert_msg(resolve(texts[i]).type == YAML_SCALAR_STRING, "%s", texts[i]);
+}
+END_TEST
+
+START_TEST(test_words)
+{
+        static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
+        static const char *const trues[] = { "true", "True", "TRUE" };
+        static const char *const falses[] = { "false", "False", "FALSE" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(nulls); i++)
+                ck_assert_int_eq(resolve(nulls[i]).type, YAML_SCALAR_NULL);
+        for (size_t i = 0; i < ARRAY_SIZE(trues); i++) {
+                ck_assert_int_eq(resolve(trues[i]).type, YAML_SCALAR_BOOL);
+                ck_assert(resolve(trues[i]).boolean);
+                ck_assert_int_eq(resolve(falses[i]).type, YAML_SCALAR_BOOL);
+                ck_assert(!resolve(falses[i]).boolean);
+        }
+}
+END_TEST
+
+START_TEST(test_integers)
+{
+        static const struct {
+                const char *text;
+                int64_t value;
+        } cases[] = {
+                { "0", 0 },       { "42", 42 },     { "+7", 7 },
+                { "-7", -7 },     { "0x2a", 42 },   { "0X", -999 },
+                { "0o644", 420 }, { "0644", 420 },  { "-010", -8 },
+                { "089", 89 },    { "00", 0 },      { "-0", 0 },
+                { "0xFf", 255 },  { "-0x10", -16 }, { "-9223372036854775808", INT64_MIN },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct yaml_scalar s = resolve(cases[i].text);
+
+                if (cases[i].value == -999)
+                        ck_assert_int_eq(s.type, YAML_SCALAR_STRING);
+                else if (s.type == YAML_SCALAR_UINT)
+                        ck_assert_int_eq((int64_t)s.natural, cases[i].value);
+                else
+                        ck_assert_msg(s.type == YAML_SCALAR_INT && s.integer == cases[i].value, "%s",
+                                      cases[i].text);
+        }
+        ck_assert_uint_eq(resolve("18446744073709551615").natural, UINT64_MAX);
+        ck_assert_int_eq(resolve("18446744073709551615").type, YAML_SCALAR_UINT);
+}
+END_TEST
+
+START_TEST(test_reals)
+{
+        static const struct {
+                const char *text;
+                double value;
+        } cases[] = {
+                { "1.5", 1.5 },
+                { "-0.25", -0.25 },
+                { ".5", 0.5 },
+                { "+.5", 0.5 },
+                { "1.", 1 },
+                { "1e3", 1000 },
+                { "1E-2", 0.01 },
+                { "2.5e+1", 25 },
+                { "18446744073709551616", 18446744073709551616.0 },
+                { "-9223372036854775809", -9223372036854775808.0 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct yaml_scalar s = resolve(cases[i].text);
+
+                ck_assert_msg(s.type == YAML_SCALAR_REAL, "%s", cases[i].text);
+                ck_assert_msg(s.real == cases[i].value, "%s", cases[i].text);
+        }
+}
+END_TEST
+
+START_TEST(test_not_in_json)
+{
+        static const char *const texts[] = {
+                ".inf", "-.inf", "+.INF", ".nan", "1e999", "-1e999", "0xfffffffffffffffff"
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                struct yaml_scalar s = { .type = YAML_SCALAR_NULL };
+
+                ck_assert_msg(yaml_scalar_resolve(str_c(texts[i]), &s) == -ERANGE, "%s", texts[i]);
+                ck_assert_int_eq(s.type, YAML_SCALAR_NULL);
+        }
+}
+END_TEST
+
+static const TTest *const tests[] = { test_strings, test_words, test_integers, test_reals, test_not_in_json };
+
+TEST_MAIN("yaml/scalar", tests)
