@@ -9,13 +9,17 @@
  *
  * In C a field is:
  *      string, date-time, quantity, duration      struct str        absent: data is NULL
- *      integer, boolean with a default            int64_t, bool
- *      integer, boolean without one               int64_t, bool, and bool has_NAME
+ *      integer, boolean, required or with default int64_t, bool
+ *      integer, boolean, else                     int64_t, bool, and bool has_NAME
  *      object                                     struct T *        absent: NULL
  *      array                                      struct { T *items; size_t n; }
  *      map of strings                             struct schema_map
  *      anything (preserve-unknown-fields)         struct str, its JSON text
  * All of it lives in the arena, or in the one block that schema_pack makes.
+ *
+ * The tables hold what the API server's structural schema holds but for CEL
+ * rules, patterns, formats and the uniqueness of list keys: the API server
+ * alone enforces those.
  */
 #pragma once
 
@@ -29,11 +33,11 @@ enum schema_type {
         SCHEMA_STRING,
         SCHEMA_INT,
         SCHEMA_BOOL,
-        SCHEMA_INT_OR_STRING, /* a struct str of the text; a number keeps no quotes when written */
-        SCHEMA_QUANTITY,      /* likewise: Kubernetes takes "1" and 1 */
+        SCHEMA_INT_OR_STRING, /* a struct str of the text; a number is written without quotes */
+        SCHEMA_QUANTITY,      /* likewise, but always quoted: Kubernetes takes 1 and says "1" */
         SCHEMA_OBJECT,
         SCHEMA_LIST,
-        SCHEMA_MAP, /* string to string */
+        SCHEMA_MAP, /* string to string (or to what a struct str holds) */
         SCHEMA_RAW,
 };
 
@@ -53,21 +57,29 @@ struct schema_list {
         size_t n;
 };
 
+/* The most fields that one object has. */
+#define SCHEMA_FIELDS_MAX 128
+
 #define SCHEMA_NO_OFFSET UINT16_MAX
+/* For .minimum and .maximum of an integer that has none. */
+#define SCHEMA_NO_BOUNDS .minimum = INT64_MIN, .maximum = INT64_MAX
 
 struct schema_field {
         struct str name; /* in JSON: "progressDeadline" */
         enum schema_type type;
-        enum schema_type element;        /* of a list; and of a map's values */
-        uint16_t offset;                 /* in the C structure */
-        uint16_t has_offset;             /* of has_NAME, or SCHEMA_NO_OFFSET */
+        uint16_t offset;     /* in the C structure */
+        uint16_t has_offset; /* of has_NAME, or SCHEMA_NO_OFFSET */
         bool required;
-        const struct schema *object;     /* of an object, or of a list's elements */
-        const struct str *values;        /* of an enum */
+        const struct schema *object;        /* of an object */
+        const struct schema_field *element; /* of a list or a map: what its members are; no name, no offset */
+        const struct str *values;           /* of an enum */
         size_t n_values;
-        int64_t minimum, maximum;        /* of an integer; INT64_MIN, INT64_MAX for none */
-        size_t min_length, max_length;   /* of a string or a list; 0, SIZE_MAX for none */
-        struct str default_json;         /* what an absent field gets; absent: nothing */
+        int64_t minimum, maximum; /* of an integer */
+        /* Characters of a string, elements of a list or a map; max 0 is none. */
+        size_t min_length, max_length;
+        /* What an absent field gets: a string as it is, a number or a boolean
+         * as its text, all else as JSON. The absent string: nothing. */
+        struct str default_text;
 };
 
 struct schema {
@@ -78,12 +90,14 @@ struct schema {
 };
 
 enum schema_flags {
-        SCHEMA_STRICT = 1 << 0, /* an unknown field is an error */
+        SCHEMA_STRICT = 1 << 0, /* an unknown or repeated field is an error */
+        SCHEMA_BORROW = 1 << 1, /* strings point into the JSON document, which must outlive the object */
 };
 
-/* Reads JSON into a new structure in the arena. Fields with a default get it.
- * On failure *err has the path ("spec.ports[2].name") and what to do: -EINVAL
- * (the JSON does not fit), -ENOMEM. PATH is where this object stands ("spec"). */
+/* Reads JSON into a new structure in the arena. Fields with a default get it; a
+ * null counts as absent, as it does for the API server. On failure *err has the
+ * path ("spec.ports[2].name") and what to do: -EINVAL (the JSON does not fit),
+ * -ENOMEM. PATH is where this object stands ("spec", or "" for a root). */
 int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
                   struct arena *a, void **ret, struct error *err) _must_check_;
 
