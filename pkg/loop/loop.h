@@ -9,29 +9,34 @@
  *         +---- deferred calls <---- due timers <-----------------+
  *
  * Sources are structures that the caller embeds and owns; the loop only links
- * to them, so adding a timer never allocates. A source may be stopped or freed
- * from inside any callback, its own included.
+ * to them. A source is zeroed before its first use, may be stopped or freed
+ * from inside any callback, its own included (freed only once it is stopped),
+ * and never outlives its loop: the loop is freed last.
  */
 #pragma once
 
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 
 struct loop;
 
-/* 0, -ENOMEM, or the errno of epoll_create1. */
+/* 0, -ENOMEM, or the errno of epoll_create1 and timerfd_create. From here on
+ * the process ignores SIGPIPE: a peer that has gone is an EPIPE, not our death. */
 int loop_new(struct loop **ret) _must_check_;
 void loop_free(struct loop *l);
 void loop_freep(struct loop **l);
 
-/* Runs until loop_stop; returns the code that was given to it, or a negative
- * errno if waiting itself failed. */
+/* Runs until loop_stop, whose turn still ends as usual; returns the code that
+ * was given to it, or a negative errno if waiting itself failed. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int code);
 
-/* One turn: waits at most MAX_WAIT, runs what is due. For tests. */
+/* One turn: waits at most MAX_WAIT, runs what is due. 0 or a negative errno.
+ * For tests, and for who has another loop around this one. */
 int loop_turn(struct loop *l, usec_t max_wait);
 
 /* The time at which this turn began: what callbacks should use for "now". */
@@ -54,6 +59,7 @@ struct loop_fd {
 /* Watches FD for EVENTS (EPOLLIN | EPOLLOUT); the descriptor stays the caller's. */
 int loop_fd_start(struct loop *l, struct loop_fd *source, int fd, uint32_t events, loop_fd_fn *fn,
                   void *arg) _must_check_;
+/* The set of events alone; costs nothing if it is the same. */
 int loop_fd_change(struct loop_fd *source, uint32_t events) _must_check_;
 /* Before the descriptor is closed. Fine on one that was never started (zeroed). */
 void loop_fd_stop(struct loop_fd *source);
@@ -72,7 +78,9 @@ struct loop_timer {
 };
 
 /* Calls FN once, at or after DUE (clock_now's time), whether or not it was set
- * before. Setting may need memory for the heap: 0 or -ENOMEM. */
+ * before. Setting may need memory for the heap: 0 or -ENOMEM; moving a timer
+ * that is set, and setting one again from inside its own callback before any
+ * other, need none and cannot fail. A timer due at USEC_NEVER holds its place. */
 int loop_timer_set(struct loop *l, struct loop_timer *timer, usec_t due, loop_timer_fn *fn,
                    void *arg) _must_check_;
 void loop_timer_stop(struct loop_timer *timer);
@@ -89,7 +97,8 @@ struct loop_defer {
         void *arg;
 };
 
-/* Calls FN once after the callbacks of this turn. Setting it twice is once. */
+/* Calls FN once after the callbacks of this turn, in the order of setting; from
+ * inside a deferred call, in the next turn. Setting it twice is once. */
 void loop_defer_set(struct loop *l, struct loop_defer *defer, loop_defer_fn *fn, void *arg);
 void loop_defer_stop(struct loop_defer *defer);
 
@@ -104,9 +113,9 @@ struct loop_signal {
         void *arg;
 };
 
-struct signalfd_siginfo;
-
-/* Blocks the signals of SET for the process and delivers them here instead. */
+/* Blocks the signals of SET for the thread (start it before any other thread is
+ * made) and delivers them here instead. They stay blocked after the stop, since
+ * one that is still pending would end the process. */
 int loop_signal_start(struct loop *l, struct loop_signal *source, const sigset_t *set, loop_signal_fn *fn,
                       void *arg) _must_check_;
 void loop_signal_stop(struct loop_signal *source);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A multi handle on the loop. libcurl names the sockets and the one timer that
+ * it wants watched; we tell it what has happened to them and then collect the
+ * transfers that have ended.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "http/client.h"
+
+struct pool_socket {
+        struct list link;
+        struct http_pool *pool;
+        struct loop_fd fd;
+};
+
+/* --- what libcurl wants watched ------------------------------------------- */
+
+static void pool_act(struct http_pool *p, curl_socket_t fd, int events);
+
+static void on_socket(struct loop_fd *source, uint32_t events, void *arg)
+{
+        struct pool_socket *s = arg;
+        int flags = 0;
+
+        /* An error is found by reading and writing; CURL_CSELECT_ERR alone would
+         * end transfers with a message that says nothing. */
+        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                flags |= CURL_CSELECT_IN;
+        if (events & (EPOLLOUT | EPOLLERR))
+                flags |= CURL_CSELECT_OUT;
+        pool_act(s->pool, source->fd, flags);
+}
+
+static void socket_free(struct pool_socket *s)
+{
+        loop_fd_stop(&s->fd);
+        list_remove(&s->link);
+        mem_free(s);
+}
+
+static uint32_t epoll_events(int what)
+{
+        switch (what) {
+        case CURL_POLL_IN:
+                return EPOLLIN;
+        case CURL_POLL_OUT:
+                return EPOLLOUT;
+        case CURL_POLL_INOUT:
+                return EPOLLIN | EPOLLOUT;
+        default:
+                return 0;
+        }
+}
+
+static int socket_new(struct http_pool *p, curl_socket_t fd, uint32_t events)
+{
+        struct pool_socket *s = mem_new(struct pool_socket);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->pool = p;
+        list_add_tail(&p->sockets, &s->link);
+        r = loop_fd_start(p->client->loop, &s->fd, fd, events, on_socket, s);
+        if (r == 0 && curl_multi_assign(p->multi, fd, s) != CURLM_OK)
+                r = -ENOMEM;
+        if (r < 0)
+                socket_free(s);
+        return r;
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *pool, void *socket)
+{
+        struct http_pool *p = pool;
+        struct pool_socket *s = socket;
+        int r;
+
+        (void)easy;
+        if (what == CURL_POLL_REMOVE) {
+                if (s)
+                        socket_free(s);
+                return 0;
+        }
+        r = s ? loop_fd_change(&s->fd, epoll_events(what)) : socket_new(p, fd, epoll_events(what));
+        if (r == 0)
+                return 0;
+        p->broken = r;
+        return -1;
+}
+
+static void on_timer(struct loop_timer *timer, void *arg);
+
+/* The timer always keeps its place in the loop, so that setting it cannot fail:
+ * where libcurl is told "no timer" while it takes a handle in, it loses track of
+ * the handles that it has (7.88). */
+static int hold_timer(struct http_pool *p)
+{
+        return loop_timer_set(p->client->loop, &p->timer, USEC_NEVER, on_timer, p);
+}
+
+static void on_timer(struct loop_timer *timer, void *arg)
+{
+        struct http_pool *p = arg;
+        int r = hold_timer(p);
+
+        (void)timer;
+        (void)r; /* its place is still free */
+        pool_act(p, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int watch_timer(CURLM *multi, long milliseconds, void *pool)
+{
+        struct http_pool *p = pool;
+        usec_t due = USEC_NEVER;
+
+        (void)multi;
+        if (milliseconds == 0)
+                due = 0;
+        else if (milliseconds > 0)
+                due = clock_now() + milliseconds * USEC_MSEC;
+        return loop_timer_set(p->client->loop, &p->timer, due, on_timer, p);
+}
+
+/* --- driving it -------------------------------------------------------------- */
+
+/* libcurl sends each frame of each request by itself: with eight requests in a
+ * turn, sixteen segments that the kernel would pass on one by one. Corked, they
+ * leave as one; it halves the cost of a burst on both sides. */
+static void cork(struct http_pool *p, int on)
+{
+        list_for_each (link, &p->sockets)
+                setsockopt(container_of(link, struct pool_socket, link)->fd.fd, IPPROTO_TCP, TCP_CORK, &on,
+                           sizeof(on));
+}
+
+static void run_curl(struct http_pool *p, curl_socket_t fd, int events)
+{
+        CURLMcode code;
+        int running;
+
+        p->client->in_curl = true;
+        code = curl_multi_socket_action(p->multi, fd, events, &running);
+        p->client->in_curl = false;
+        if (code == CURLM_OUT_OF_MEMORY)
+                p->broken = -ENOMEM;
+        else if (code != CURLM_OK && p->broken == 0)
+                p->broken = -EPROTO;
+}
+
+/* No transfer can go on: a socket or the timer is not watched. */
+static void fail_all(struct http_pool *p)
+{
+        struct list *first;
+
+        if (p->client->pool == p)
+                p->client->pool = NULL;
+        while ((first = list_first(&p->requests)))
+                request_finish(container_of(first, struct http_request, link), CURLE_OK, p->broken);
+}
+
+static void collect_ended(struct http_pool *p)
+{
+        CURLMsg *message;
+        int left;
+
+        while ((message = curl_multi_info_read(p->multi, &left))) {
+                CURLcode said = message->data.result;
+                char *private = NULL;
+                struct http_request *r;
+
+                if (message->msg != CURLMSG_DONE)
+                        continue;
+                curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+                r = (struct http_request *)(void *)private;
+                if (r->state == REQUEST_IN_FLIGHT)
+                        request_finish(r, said, 0);
+        }
+}
+
+static void pool_act(struct http_pool *p, curl_socket_t fd, int events)
+{
+        struct http_client *c = p->client;
+
+        client_pin(c);
+        run_curl(p, fd, events);
+        collect_ended(p);
+        if (p->broken)
+                fail_all(p);
+        client_unpin(c);
+}
+
+void pool_kick(struct http_pool *p)
+{
+        cork(p, 1);
+        run_curl(p, CURL_SOCKET_TIMEOUT, 0);
+        cork(p, 0);
+        collect_ended(p);
+        if (p->broken)
+                fail_all(p);
+}
+
+int pool_add(struct http_pool *p, struct http_request *r)
+{
+        CURLMcode code = curl_multi_add_handle(p->multi, r->easy);
+
+        if (code != CURLM_OK)
+                return code == CURLM_OUT_OF_MEMORY || p->broken == -ENOMEM ? -ENOMEM : -EPROTO;
+        r->pool = p;
+        r->state = REQUEST_IN_FLIGHT;
+        list_add_tail(&p->requests, &r->link);
+        return 0;
+}
+
+void pool_remove(struct http_pool *p, struct http_request *r)
+{
+        curl_multi_remove_handle(p->multi, r->easy);
+        list_remove(&r->link);
+        r->pool = NULL;
+}
+
+/* --- life -------------------------------------------------------------------- */
+
+static bool set_options(struct http_pool *p)
+{
+        return curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) == CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, watch_timer) == CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) == CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) == CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS, p->settings->max_connections) ==
+                       CURLM_OK &&
+               curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->settings->max_connections) == CURLM_OK;
+}
+
+int pool_new(struct http_client *c, struct http_settings *settings, struct http_pool **ret)
+{
+        struct http_pool *p = mem_new(struct http_pool);
+
+        if (!p)
+                return -ENOMEM;
+        p->client = c;
+        p->settings = settings;
+        p->settings->refs++;
+        list_init(&p->sockets);
+        list_init(&p->requests);
+        list_add_tail(&c->pools, &p->link);
+        p->multi = curl_multi_init();
+        if (!p->multi || !set_options(p) || hold_timer(p) < 0) {
+                pool_free(p);
+                return -ENOMEM;
+        }
+        *ret = p;
+        return 0;
+}
+
+void pool_free(struct http_pool *p)
+{
+        struct list *first;
+
+        /* It says good-bye to servers, and with it which sockets go. */
+        curl_multi_cleanup(p->multi);
+        while ((first = list_first(&p->sockets)))
+                socket_free(container_of(first, struct pool_socket, link));
+        loop_timer_stop(&p->timer);
+        list_remove(&p->link);
+        settings_unref(p->settings);
+        mem_free(p);
+}

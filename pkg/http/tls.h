@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificates and keys of a client, parsed once. libcurl takes PEM blobs, too,
+ * but copies them for every request and parses them again for every connection,
+ * and says what is wrong with them only when a request fails; so this gives it
+ * ready OpenSSL objects, through its SSL context callback.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+
+#include "http/http.h"
+
+struct http_tls {
+        X509_STORE *roots; /* NULL: the system's */
+        X509 *cert;
+        STACK_OF(X509) *chain; /* what stands behind cert in its PEM */
+        EVP_PKEY *key;
+        char *server_name; /* NULL: the host of the URL */
+        bool verify;
+};
+
+/* 0, -ENOMEM, or -EINVAL with what is wrong. */
+int http_tls_init(struct http_tls *tls, const struct http_config *config, struct error *err) _must_check_;
+void http_tls_release(struct http_tls *tls);
+
+/* Sets EASY to use TLS, which must outlive it. */
+CURLcode http_tls_apply(const struct http_tls *tls, CURL *easy);
