@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client of the Kubernetes API, on the event loop.
+ *
+ *      kube_call(c, &(struct kube_call){ .verb = KUBE_APPLY, .kind = &deployment, .namespace = ns,
+ *                                        .name = name, .body = json, .field_manager = STR("keelson"),
+ *                                        .force = true }, on_applied, app, NULL, &err);
+ *
+ *      kube_client --- http client for lists and watches: one HTTP/2 connection
+ *                  `-- http client for everything else:   another one
+ *
+ * A call ends with exactly one call of its done function, from the loop and
+ * never from inside kube_call; or it is cancelled. There is no retry here but
+ * one: after a 401, if the token's file holds a new token by then. Lists and
+ * watches that stay are in kube/reflector.h.
+ */
+#pragma once
+
+#include "kube/config.h"
+#include "kube/path.h"
+#include "kube/reply.h"
+
+#define KUBE_TIMEOUT_DEFAULT (30 * USEC_SEC)
+#define KUBE_BODY_MAX ((size_t)32 * 1024 * 1024) /* of an answer, unless a call says otherwise */
+#define KUBE_URL_MAX ((size_t)16 * 1024)
+
+struct kube_client;
+
+/* CONFIG is taken over, on success only (it is then zeroed). */
+int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret,
+                    struct error *err) _must_check_;
+/* Cancels what is in flight. */
+void kube_client_free(struct kube_client *c);
+void kube_client_freep(struct kube_client **c);
+
+struct loop *kube_client_loop(const struct kube_client *c);
+const struct kube_config *kube_client_config(const struct kube_client *c);
+
+/* One request. What is absent (or 0) is not sent. All strings are borrowed for
+ * the call of kube_call, KIND for as long as the request lives. */
+struct kube_call {
+        enum kube_verb verb; /* not KUBE_WATCH */
+        const struct kube_kind *kind;
+        struct str namespace, name, subresource;
+        struct str body; /* JSON; for a delete it is made from the preconditions */
+
+        struct str field_manager; /* of all writes */
+        bool force;               /* apply: take fields over from other managers */
+        bool dry_run;
+
+        struct str label_selector, field_selector; /* of a list, in the API's own syntax */
+        struct str continue_token, version; /* of a list: the next page; resourceVersion of a get or list */
+        int64_t limit;
+
+        struct str if_uid, if_version; /* preconditions of a delete */
+        struct str propagation;        /* "Background", "Foreground", "Orphan" */
+
+        usec_t timeout;  /* of the whole request; 0: KUBE_TIMEOUT_DEFAULT */
+        size_t max_body; /* of the answer; 0: KUBE_BODY_MAX */
+};
+
+struct kube_request; /* in flight */
+
+/* REPLY is valid during the call; the request is gone when it returns. */
+typedef void kube_done_fn(const struct kube_reply *reply, void *arg);
+
+/* Starts CALL. RET may be NULL for who never cancels. -EINVAL (a name that
+ * cannot be one), -ENOMEM, -EMSGSIZE (the URL is too long). */
+int kube_call(struct kube_client *c, const struct kube_call *call, kube_done_fn *done, void *arg,
+              struct kube_request **ret, struct error *err) _must_check_;
+void kube_cancel(struct kube_request *r);
+
+/* How many are in flight. */
+size_t kube_client_pending(const struct kube_client *c);
+
+/* --- the common ones ------------------------------------------------------ */
+
+int kube_get(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
+             kube_done_fn *done, void *arg, struct error *err) _must_check_;
+int kube_create(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str body,
+                struct str manager, kube_done_fn *done, void *arg, struct error *err) _must_check_;
+/* Server-side apply. SUBRESOURCE absent: the object; "status": its status. */
+int kube_apply(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
+               struct str subresource, struct str body, struct str manager, bool force, kube_done_fn *done,
+               void *arg, struct error *err) _must_check_;
+int kube_patch_status(struct kube_client *c, const struct kube_kind *kind, struct str namespace,
+                      struct str name, struct str merge_patch, struct str manager, kube_done_fn *done,
+                      void *arg, struct error *err) _must_check_;
+/* This very object: UID and VERSION (either may be absent) must still be so. In the background. */
+int kube_delete(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
+                struct str uid, struct str version, kube_done_fn *done, void *arg,
+                struct error *err) _must_check_;
+
+/* --- for streams (kube/reflector.h) ----------------------------------------- */
+
+/* A GET of URL (a path with its query) on the connection for lists and watches,
+ * with our credentials. */
+int kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
+                const struct http_handlers *handlers, struct http_request **ret,
+                struct error *err) _must_check_;
+
+/* A stream was answered with 401: whether there are other credentials to try now. */
+bool kube_client_refused(struct kube_client *c);

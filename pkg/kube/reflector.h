@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keeps up with all objects of one kind: lists them once, then watches, and
+ * does so again whenever the server says that it must.
+ *
+ *                  on_list_begin, on_object(LISTED)…, on_list_end
+ *                 .----------.                        .-----------.
+ *      start ---> | listing  | -- all pages are in -> | watching  | on_object(ADDED …)
+ *                 '----------' <---- 410 Gone ------- '-----------'
+ *                    ^    |                             |   ^  |
+ *                    |    | failed                 cut, |   |  | timeoutSeconds is over
+ *                    |    v                      silent v   |  v
+ *                    '-- wait ------------------------ wait +--'
+ *                        0.2 s … 30 s with jitter, or what Retry-After says
+ *
+ * Objects are handed over one by one, straight from the stream; a list of ten
+ * thousand needs the memory of the largest one. A watch goes on from the
+ * resourceVersion of the last event or bookmark that was taken in whole, so an
+ * event that was cut in the middle comes again. resourceVersions are passed
+ * through as strings and never go back but by a new list.
+ *
+ * After on_list_end the owner drops what the list did not bring. A list that
+ * fails half way never ends; the next one begins with on_list_begin again.
+ *
+ * (Kubernetes docs, "API Concepts": efficient detection of changes, bookmarks,
+ * retrieving large results in chunks.)
+ */
+#pragma once
+
+#include "base/rand.h"
+#include "json/split.h"
+#include "kube/client.h"
+
+#define REFLECTOR_PAGE 500
+#define REFLECTOR_OBJECT_MAX ((size_t)8 * 1024 * 1024)
+#define REFLECTOR_BACKOFF_MIN (200 * USEC_MSEC)
+#define REFLECTOR_BACKOFF_MAX (30 * USEC_SEC)
+/* A page of a list takes at the most so long. */
+#define REFLECTOR_LIST_TIMEOUT (5 * USEC_MINUTE)
+/* The API server sends a bookmark about once a minute, so a watch on which
+ * nothing moves for longer has lost its server. */
+#define REFLECTOR_SILENCE (90 * USEC_SEC)
+
+enum reflector_event { REFLECTOR_LISTED, REFLECTOR_ADDED, REFLECTOR_MODIFIED, REFLECTOR_DELETED };
+enum reflector_state { REFLECTOR_SYNCED, REFLECTOR_FAILING };
+
+struct reflector;
+
+struct reflector_handlers {
+        /* A list starts. */
+        void (*on_list_begin)(struct reflector *r, void *arg);
+        /* The object is valid during the call. A negative errno (-ENOMEM) ends
+         * the stream; the object comes again after a backoff. */
+        int (*on_object)(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg);
+        /* The list is complete, as of VERSION. A negative errno: it is listed again. */
+        int (*on_list_end)(struct reflector *r, struct str version, void *arg);
+        /* It works (again), or it does not and why; only when that changes, or
+         * the reason does. Optional. */
+        void (*on_state)(struct reflector *r, enum reflector_state state, const struct error *err, void *arg);
+        void *arg;
+};
+
+/* What is watched. The strings must outlive the reflector. */
+struct reflector_config {
+        const struct kube_kind *kind;
+        struct str namespace;      /* absent: all */
+        struct str label_selector; /* in the API's own syntax: "a=b,c" */
+        struct str field_selector;
+        uint64_t seed;  /* of the jitter */
+        usec_t silence; /* 0: REFLECTOR_SILENCE; tests take less */
+};
+
+enum reflector_phase { REFLECTOR_STOPPED, REFLECTOR_LISTING, REFLECTOR_WATCHING, REFLECTOR_WAITING };
+
+/* Embedded by its owner. reflector.c alone reads it. */
+struct reflector {
+        struct kube_client *client;
+        struct reflector_config config;
+        struct reflector_handlers handlers;
+        enum reflector_phase phase;
+        struct http_request *request;
+        struct loop_timer timer;
+        struct rand rand;
+        struct json_split split;
+        struct buf failure;   /* the body of an answer that is not 200, its beginning */
+        struct buf version;   /* the resourceVersion that we have reached; empty: list first */
+        struct buf next_page; /* the continue token; empty: the first page */
+        struct buf path;
+        struct error last_error;
+        unsigned failures;     /* in a row */
+        int status;            /* of the answer under way */
+        usec_t began;          /* the request under way */
+        size_t n_events;       /* on it */
+        bool relist;           /* the watch said so */
+        bool whole_list;       /* no pages: their token expired under way */
+        bool page_ended;       /* the envelope of the page was seen */
+        bool reported, synced; /* what on_state said last */
+};
+
+/* CLIENT must outlive R, which starts stopped. */
+void reflector_init(struct reflector *r, struct kube_client *client, const struct reflector_config *config,
+                    const struct reflector_handlers *handlers);
+/* Stops it; not from inside its own callbacks (reflector_stop may be called there). */
+void reflector_release(struct reflector *r);
+
+/* Begins with a list, in this turn of the loop or the next. 0 or -ENOMEM. */
+int reflector_start(struct reflector *r) _must_check_;
+/* No callback comes any more. It may be started again. */
+void reflector_stop(struct reflector *r);
+
+/* The resourceVersion that it has reached; absent before the first list. */
+struct str reflector_version(const struct reflector *r);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/reply.h"
+
+#include <errno.h>
+
+#include "json/read.h"
+
+struct reason {
+        enum kube_reason reason;
+        const char *name;
+        int status; /* that stands for it where there is no Status; 0: none */
+        int code;
+        bool transient;
+};
+
+static const struct reason reasons[] = {
+        { KUBE_OK, "OK", 0, 0, false },
+        { KUBE_UNREACHABLE, "Unreachable", 0, -EHOSTUNREACH, true },
+        { KUBE_BAD_REQUEST, "BadRequest", 400, -EINVAL, false },
+        { KUBE_UNAUTHORIZED, "Unauthorized", 401, -EACCES, false },
+        { KUBE_FORBIDDEN, "Forbidden", 403, -EACCES, false },
+        { KUBE_NOT_FOUND, "NotFound", 404, -ENOENT, false },
+        { KUBE_ALREADY_EXISTS, "AlreadyExists", 0, -EEXIST, false },
+        { KUBE_CONFLICT, "Conflict", 409, -ESTALE, false },
+        { KUBE_EXPIRED, "Expired", 410, -ESTALE, false },
+        { KUBE_EXPIRED, "Gone", 410, -ESTALE, false },
+        { KUBE_INVALID, "Invalid", 422, -EINVAL, false },
+        { KUBE_TOO_MANY_REQUESTS, "TooManyRequests", 429, -EBUSY, true },
+        { KUBE_TIMEOUT, "Timeout", 504, -ETIMEDOUT, true },
+        { KUBE_SERVER_TIMEOUT, "ServerTimeout", 0, -ETIMEDOUT, true },
+        { KUBE_INTERNAL_ERROR, "InternalError", 500, -EREMOTEIO, true },
+        { KUBE_SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, -EAGAIN, true },
+        { KUBE_SERVICE_UNAVAILABLE, "BadGateway", 502, -EAGAIN, true },
+        { KUBE_TOO_LARGE, "RequestEntityTooLarge", 413, -EMSGSIZE, false },
+        { KUBE_OTHER, "Unknown", 0, -EREMOTEIO, false },
+};
+
+static const struct reason *find_reason(enum kube_reason reason)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+                if (reasons[i].reason == reason)
+                        return &reasons[i];
+        return &reasons[ARRAY_SIZE(reasons) - 1];
+}
+
+enum kube_reason kube_reason_parse(struct str reason)
+{
+        for (size_t i = 2; i < ARRAY_SIZE(reasons); i++)
+                if (str_eq_c(reason, reasons[i].name))
+                        return reasons[i].reason;
+        return KUBE_OTHER;
+}
+
+const char *kube_reason_name(enum kube_reason reason)
+{
+        return find_reason(reason)->name;
+}
+
+bool kube_reason_is_transient(enum kube_reason reason)
+{
+        return find_reason(reason)->transient;
+}
+
+static enum kube_reason reason_of_status(int status)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+                if (reasons[i].status == status)
+                        return reasons[i].reason;
+        return status >= 500 ? KUBE_INTERNAL_ERROR : KUBE_OTHER;
+}
+
+/* --- messages --------------------------------------------------------------- */
+
+static const char *verb_name(enum kube_verb verb)
+{
+        static const char *const names[] = {
+                [KUBE_GET] = "get",           [KUBE_LIST] = "list",        [KUBE_WATCH] = "watch",
+                [KUBE_CREATE] = "create",     [KUBE_UPDATE] = "update",    [KUBE_APPLY] = "apply",
+                [KUBE_MERGE_PATCH] = "patch", [KUBE_JSON_PATCH] = "patch", [KUBE_DELETE] = "delete",
+        };
+
+        return names[verb];
+}
+
+/* RBAC knows an apply as a patch. */
+static const char *rbac_verb(enum kube_verb verb)
+{
+        return verb == KUBE_APPLY ? "patch" : verb_name(verb);
+}
+
+#define WHAT_MAX ((size_t)512)
+
+/* "deployments.apps/status shop/web", "deployments.apps in all namespaces". */
+static void describe(struct buf *out, const struct kube_asked *a)
+{
+        kube_resource_name(out, a->kind);
+        if (a->subresource.data)
+                buf_printf(out, "/%.*s", STR_FMT(a->subresource));
+        if (a->name.data && a->kind->namespaced)
+                buf_printf(out, " %.*s/%.*s", STR_FMT(a->namespace), STR_FMT(a->name));
+        else if (a->name.data)
+                buf_printf(out, " %.*s", STR_FMT(a->name));
+        else if (a->kind->namespaced && a->namespace.data)
+                buf_printf(out, " in namespace %.*s", STR_FMT(a->namespace));
+        else if (a->kind->namespaced)
+                buf_add_c(out, " in all namespaces");
+}
+
+/* A 404 with a name is that object; without one the server does not know the
+ * kind at all. */
+static bool is_unknown_kind(const struct kube_asked *a)
+{
+        return !a->name.data && a->verb != KUBE_CREATE;
+}
+
+static void explain(struct kube_reply *r, const struct kube_asked *a)
+{
+        _cleanup_(buf_release) struct buf what = BUF_INIT(WHAT_MAX);
+        const char *verb = verb_name(a->verb);
+        const char *says = r->message.data ? "; the API server says: " : "";
+        int code = find_reason(r->reason)->code;
+        struct str w;
+
+        describe(&what, a);
+        w = buf_str(&what);
+        switch (r->reason) {
+        case KUBE_FORBIDDEN:
+                error_set(&r->error, code,
+                          "may not %s %.*s: grant this service account or user the verb \"%s\" on it%s%.*s",
+                          verb, STR_FMT(w), rbac_verb(a->verb), says, STR_FMT(r->message));
+                return;
+        case KUBE_UNAUTHORIZED:
+                error_set(&r->error, code,
+                          "the API server %.*s does not accept our credentials (from %.*s): check the token "
+                          "or the "
+                          "client certificate%s%.*s",
+                          STR_FMT(a->server), STR_FMT(a->credentials), says, STR_FMT(r->message));
+                return;
+        case KUBE_NOT_FOUND:
+                if (!is_unknown_kind(a))
+                        break;
+                error_set(&r->error, code,
+                          "cannot %s %.*s: the API server does not have %.*s %.*s; is its CRD installed?",
+                          verb, STR_FMT(w), STR_FMT(a->kind->kind), STR_FMT(a->kind->version));
+                return;
+        default:
+                break;
+        }
+        if (r->message.data)
+                error_set(&r->error, code, "cannot %s %.*s: %.*s", verb, STR_FMT(w), STR_FMT(r->message));
+        else
+                error_set(&r->error, code, "cannot %s %.*s: the API server answered %d", verb, STR_FMT(w),
+                          r->status);
+}
+
+/* --- reading ------------------------------------------------------------------ */
+
+/* metav1.Status: its reason, message, and details.retryAfterSeconds. */
+static void read_status(struct kube_reply *r)
+{
+        yyjson_val *status;
+        struct str reason;
+        int64_t seconds;
+
+        if (json_parse(r->body, &r->doc, NULL) < 0)
+                return;
+        status = yyjson_doc_get_root(r->doc);
+        if (!str_eq_c(json_get_str(status, "kind"), "Status"))
+                return;
+        reason = json_get_str(status, "reason");
+        if (kube_reason_parse(reason) != KUBE_OTHER)
+                r->reason = kube_reason_parse(reason);
+        r->message = json_get_str(status, "message");
+        if (str_empty(r->message))
+                r->message = STR_NULL;
+        seconds = json_get_int(yyjson_obj_get(status, "details"), "retryAfterSeconds", 0);
+        if (r->retry_after < 0 && seconds > 0 && seconds <= 24 * 60 * 60)
+                r->retry_after = seconds * USEC_SEC;
+}
+
+void kube_reply_read(const struct http_result *result, const struct kube_asked *asked, struct kube_reply *ret)
+{
+        struct kube_reply r = { .status = result->status,
+                                .body = result->body,
+                                .retry_after = result->retry_after };
+
+        if (result->error.code) {
+                r.reason = KUBE_UNREACHABLE;
+                r.error = result->error;
+                error_prefix(&r.error, "API server %.*s", STR_FMT(asked->server));
+        } else if (result->status < 200 || result->status > 299) {
+                r.reason = reason_of_status(result->status);
+                read_status(&r);
+                explain(&r, asked);
+        }
+        *ret = r;
+}
+
+void kube_reply_release(struct kube_reply *r)
+{
+        yyjson_doc_free(r->doc);
+        r->doc = NULL;
+        r->message = STR_NULL;
+}

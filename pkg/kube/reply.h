@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the API server answered: success with a body, or a failure with its
+ * reason for code and a message for people.
+ */
+#pragma once
+
+#include <yyjson.h>
+
+#include "http/http.h"
+#include "kube/path.h"
+
+enum kube_verb {
+        KUBE_GET,
+        KUBE_LIST,
+        KUBE_WATCH,
+        KUBE_CREATE,
+        KUBE_UPDATE,
+        KUBE_APPLY, /* server-side apply */
+        KUBE_MERGE_PATCH,
+        KUBE_JSON_PATCH,
+        KUBE_DELETE,
+};
+
+/* metav1.StatusReason, as far as it makes a difference to somebody. */
+enum kube_reason {
+        KUBE_OK,
+        KUBE_UNREACHABLE, /* no answer came: reply.error.code tells more */
+        KUBE_BAD_REQUEST,
+        KUBE_UNAUTHORIZED,
+        KUBE_FORBIDDEN,
+        KUBE_NOT_FOUND,
+        KUBE_ALREADY_EXISTS,
+        KUBE_CONFLICT,
+        KUBE_EXPIRED, /* the resourceVersion or the continue token is too old (410) */
+        KUBE_INVALID,
+        KUBE_TOO_MANY_REQUESTS,
+        KUBE_TIMEOUT,
+        KUBE_SERVER_TIMEOUT,
+        KUBE_INTERNAL_ERROR,
+        KUBE_SERVICE_UNAVAILABLE,
+        KUBE_TOO_LARGE,
+        KUBE_OTHER, /* a status without a reason of this list */
+};
+
+/* Valid during the callback. */
+struct kube_reply {
+        int status;      /* of HTTP; 0 if no answer came */
+        struct str body; /* JSON; of a success the object or list */
+        enum kube_reason reason;
+        struct error error; /* code 0 on success; else an errno and what to do about it */
+        struct str message; /* what the server said itself, or absent */
+        usec_t retry_after; /* from Retry-After or the Status, or -1 */
+        yyjson_doc *doc;    /* of a failure: the Status; kube_reply_release */
+};
+
+/* What was asked, for the message. */
+struct kube_asked {
+        enum kube_verb verb;
+        const struct kube_kind *kind;
+        struct str namespace, name, subresource;
+        struct str server;      /* its URL */
+        struct str credentials; /* where they came from: a file, or "in-cluster" */
+};
+
+/* "NotFound" -> KUBE_NOT_FOUND; KUBE_OTHER for what is not in the list. */
+enum kube_reason kube_reason_parse(struct str reason);
+const char *kube_reason_name(enum kube_reason reason);
+
+/* Might the same request do better a little later? */
+bool kube_reason_is_transient(enum kube_reason reason);
+
+/* Reads an answer. It borrows RESULT's body. A failure is never lost: without
+ * memory for its Status it still has the reason that the HTTP status tells. */
+void kube_reply_read(const struct http_result *result, const struct kube_asked *asked,
+                     struct kube_reply *ret);
+void kube_reply_release(struct kube_reply *r);
