@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/cache.h"
+
+#include <errno.h>
+#include <stdalign.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "kube/owned.h"
+
+/* One decoded object, before it is packed; the API server's own limit is about 3 MiB. */
+#define SCRATCH_CAP ((size_t)16 * 1024 * 1024)
+
+void cache_init(struct cache *c, struct str field_manager, cache_change_fn *changed, void *arg)
+{
+        *c = (struct cache){ .manager = field_manager, .changed = changed, .arg = arg };
+        map_init(&c->by_key);
+        arena_init(&c->scratch, SCRATCH_CAP);
+}
+
+void cache_release(struct cache *c)
+{
+        map_for_each (n, &c->by_key)
+                mem_free(container_of(n, struct object, by_key));
+        map_release(&c->by_key);
+        arena_release(&c->scratch);
+        for (size_t i = 0; i < c->n_totals; i++)
+                mem_free(c->totals[i].version);
+}
+
+const struct cache_total *cache_total(const struct cache *c, const struct cache_kind *kind)
+{
+        for (size_t i = 0; i < c->n_totals; i++)
+                if (c->totals[i].kind == kind)
+                        return &c->totals[i];
+        return NULL;
+}
+
+static struct cache_total *total_of(struct cache *c, const struct cache_kind *kind)
+{
+        struct cache_total *total = (struct cache_total *)cache_total(c, kind);
+
+        if (total || c->n_totals == CACHE_KINDS_MAX)
+                return total;
+        c->totals[c->n_totals].kind = kind;
+        return &c->totals[c->n_totals++];
+}
+
+/* Has the watch of the kind gone past VERSION? */
+static bool passed(const struct cache *c, const struct cache_kind *kind, struct str version)
+{
+        const struct cache_total *total = cache_total(c, kind);
+
+        return total && total->version && str_version_cmp(version, str_c(total->version)) <= 0;
+}
+
+static int note_version(struct cache *c, const struct cache_kind *kind, struct str version)
+{
+        struct cache_total *total = total_of(c, kind);
+        char *copy;
+
+        if (!total || passed(c, kind, version))
+                return 0;
+        copy = mem_strndup(version.data, version.len);
+        if (!copy)
+                return -ENOMEM;
+        mem_free(total->version);
+        total->version = copy;
+        return 0;
+}
+
+/* A kind is one constant structure, so its address stands for it. */
+static uint64_t hash_key(const struct cache_kind *kind, struct str namespace, struct str name)
+{
+        return hash_str(hash_str(hash_add(HASH_INIT, (uintptr_t)kind), namespace), name);
+}
+
+static struct object *find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                           struct str name)
+{
+        uint64_t hash = hash_key(kind, namespace, name);
+
+        for (struct map_node *n = map_first(&c->by_key, hash); n; n = map_next(n)) {
+                struct object *o = container_of(n, struct object, by_key);
+
+                if (o->kind == kind && str_eq(o->name, name) && str_eq(o->namespace, namespace))
+                        return o;
+        }
+        return NULL;
+}
+
+const struct object *cache_get(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                               struct str name)
+{
+        return find(c, kind, namespace, name);
+}
+
+const struct object *cache_iterate(const struct cache *c, const struct cache_kind *kind,
+                                   const struct object *after)
+{
+        struct map_node *n = map_iterate(&c->by_key, after ? &after->by_key : NULL);
+
+        while (n && container_of(n, struct object, by_key)->kind != kind)
+                n = map_iterate(&c->by_key, n);
+        return n ? container_of(n, struct object, by_key) : NULL;
+}
+
+/* --- packing ------------------------------------------------------------- */
+
+static size_t aligned(size_t n)
+{
+        return (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
+static void put_str(char **at, struct str s, struct str *ret)
+{
+        if (!s.data)
+                return;
+        memcpy(*at, s.data, s.len);
+        *ret = str_n(*at, s.len);
+        *at += s.len;
+}
+
+/* What an object is before it has its block. */
+struct draft {
+        struct kube_meta meta;
+        const struct cache_kind *kind;
+        uint64_t owned;
+        struct error invalid;
+        void *state;
+};
+
+/* Reads the halves of an object (spec, status) each by itself, so that a spec
+ * which does not fit costs nobody the status, where that will be reported. */
+static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
+{
+        const struct schema *root = d->kind->schema;
+
+        d->state = arena_alloc(&c->scratch, root->size);
+        if (!d->state)
+                return -ENOMEM;
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+                yyjson_val *value = yyjson_obj_getn(json, f->name.data, f->name.len);
+                struct error err = ERROR_INIT;
+                void *half;
+                int r;
+
+                if (!value || yyjson_is_null(value))
+                        continue;
+                r = schema_decode(f->object, value, f->name, 0, &c->scratch, &half, &err);
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0 && !d->invalid.code)
+                        d->invalid = err;
+                if (r == 0)
+                        memcpy((char *)d->state + f->offset, &half, sizeof(half));
+        }
+        return 0;
+}
+
+static int draft_object(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *d)
+{
+        bool found;
+        int r;
+
+        *d = (struct draft){ .kind = kind };
+        r = kube_meta_decode(json, &d->meta);
+        if (r < 0)
+                return r;
+        d->owned = kube_owned_hash(json, c->manager, &found);
+        if (!found)
+                d->owned = 0;
+        return decode_state(c, json, d);
+}
+
+static struct object *pack(const struct draft *d)
+{
+        char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
+        const struct kube_meta *m = &d->meta;
+        struct str invalid = STR_NULL;
+        size_t head, total;
+        struct object *o;
+        char *at;
+
+        if (d->invalid.code) {
+                int n = snprintf(reason, sizeof(reason), "%s%s%s", d->invalid.path,
+                                 d->invalid.path[0] ? ": " : "", d->invalid.message);
+                invalid = str_n(reason, (size_t)MAX(n, 0));
+        }
+        head = sizeof(struct object) + m->namespace.len + m->name.len + m->uid.len + m->version.len +
+               m->owner.kind.len + m->owner.name.len + m->owner.uid.len + invalid.len;
+        total = aligned(head) + schema_packed_size(d->kind->schema, d->state);
+        o = mem_zalloc(total);
+        if (!o)
+                return NULL;
+        o->kind = d->kind;
+        o->bytes = total;
+        o->generation = m->generation;
+        o->deleting = m->deleting;
+        o->owned = d->owned;
+        at = (char *)(o + 1);
+        put_str(&at, m->namespace, &o->namespace);
+        put_str(&at, m->name, &o->name);
+        put_str(&at, m->uid, &o->uid);
+        put_str(&at, m->version, &o->version);
+        put_str(&at, m->owner.kind, &o->owner.kind);
+        put_str(&at, m->owner.name, &o->owner.name);
+        put_str(&at, m->owner.uid, &o->owner.uid);
+        put_str(&at, invalid, &o->invalid);
+        o->state = (char *)o + aligned(head);
+        schema_pack(d->kind->schema, d->state, (char *)o + aligned(head));
+        return o;
+}
+
+/* --- changes --------------------------------------------------------------- */
+
+static void account(struct cache *c, const struct object *o, int sign)
+{
+        struct cache_total *total = total_of(c, o->kind);
+
+        if (!total)
+                return;
+        total->objects += (size_t)sign;
+        total->bytes += (size_t)sign * o->bytes;
+}
+
+static void drop(struct cache *c, struct object *o)
+{
+        map_remove(&c->by_key, &o->by_key);
+        account(c, o, -1);
+        if (c->changed)
+                c->changed(CACHE_DELETED, o, NULL, c->arg);
+        mem_free(o);
+}
+
+/* NEW takes OLD's place (OLD may be NULL). */
+static int replace(struct cache *c, struct object *old_object, struct object *new_object)
+{
+        int r;
+
+        if (old_object && str_eq(old_object->uid, new_object->uid)) {
+                new_object->applied_desired = old_object->applied_desired;
+                new_object->applied_owned = old_object->applied_owned;
+        }
+        r = map_insert(&c->by_key, &new_object->by_key,
+                       hash_key(new_object->kind, new_object->namespace, new_object->name));
+        if (r < 0)
+                return r;
+        account(c, new_object, 1);
+        if (old_object) {
+                map_remove(&c->by_key, &old_object->by_key);
+                account(c, old_object, -1);
+        }
+        if (c->changed)
+                c->changed(old_object ? CACHE_UPDATED : CACHE_ADDED, old_object, new_object, c->arg);
+        mem_free(old_object);
+        return 0;
+}
+
+static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json, enum cache_source source)
+{
+        struct object *old_object, *new_object;
+        struct draft draft;
+        int r;
+
+        r = kube_meta_decode(json, &draft.meta);
+        if (r < 0)
+                return r;
+        old_object = find(c, kind, draft.meta.namespace, draft.meta.name);
+        if (old_object) {
+                int newer = str_version_cmp(draft.meta.version, old_object->version);
+
+                if (newer >= 0)
+                        old_object->seen = true;
+                if (newer <= 0)
+                        return 0;
+        } else if (source == CACHE_FROM_REPLY && passed(c, kind, draft.meta.version)) {
+                return 0; /* the watch would have brought it: it was deleted since */
+        }
+        r = draft_object(c, kind, json, &draft);
+        if (r < 0)
+                return r;
+        new_object = pack(&draft);
+        if (!new_object)
+                return -ENOMEM;
+        new_object->seen = true;
+        r = replace(c, old_object, new_object);
+        if (r < 0) {
+                mem_free(new_object);
+                return r;
+        }
+        return source == CACHE_FROM_WATCH ? note_version(c, kind, draft.meta.version) : 0;
+}
+
+int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json, enum cache_source source)
+{
+        int r = put(c, kind, json, source);
+
+        arena_clear(&c->scratch);
+        return r;
+}
+
+int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *json)
+{
+        struct kube_meta meta;
+        struct object *o;
+        int r;
+
+        r = kube_meta_decode(json, &meta);
+        if (r < 0)
+                return r;
+        o = find(c, kind, meta.namespace, meta.name);
+        /* The event of a deletion carries the version of the deletion. A newer
+         * object of that name came after it. */
+        if (o && str_version_cmp(meta.version, o->version) >= 0)
+                drop(c, o);
+        return note_version(c, kind, meta.version);
+}
+
+void cache_list_begin(struct cache *c, const struct cache_kind *kind)
+{
+        map_for_each (n, &c->by_key) {
+                struct object *o = container_of(n, struct object, by_key);
+
+                if (o->kind == kind)
+                        o->seen = false;
+        }
+}
+
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str list_version)
+{
+        map_for_each (n, &c->by_key) {
+                struct object *o = container_of(n, struct object, by_key);
+
+                if (o->kind == kind && !o->seen && str_version_cmp(o->version, list_version) <= 0)
+                        drop(c, o);
+        }
+        return note_version(c, kind, list_version);
+}
+
+/* --- desired state ----------------------------------------------------------- */
+
+void cache_note_applied(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
+                        uint64_t desired)
+{
+        struct object *o = find(c, kind, namespace, name);
+
+        if (!o)
+                return;
+        o->applied_desired = desired;
+        o->applied_owned = o->owned;
+}
+
+bool cache_as_desired(const struct object *child, uint64_t desired)
+{
+        if (child->owned == 0)
+                return false;
+        if (child->owned == desired)
+                return true;
+        return child->applied_desired == desired && child->applied_owned == child->owned;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the operator knows of the cluster: each object that it watches, cut
+ * down to the fields that some controller reads.
+ *
+ *      JSON of one object --decode--> scratch arena --pack--> one block:
+ *
+ *      | struct object | name, namespace, uid, version, owner | state: the fields that are read |
+ *
+ * Objects are found by kind, namespace and name. They never go back in time:
+ * an object that is older than the one held (by resourceVersion) is passed
+ * over, so a lagging API server, or the watch event that trails our own write,
+ * changes nothing.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "kube/path.h"
+#include "kube/meta.h"
+#include "schema/schema.h"
+
+/* A kind that is watched. Constant, one per kind and program. */
+struct cache_kind {
+        struct kube_kind api;
+        const struct schema *schema; /* what is kept of the object: its halves, "spec" and "status" */
+        struct str label_selector;   /* absent: all */
+};
+
+struct object {
+        struct map_node by_key;
+        const struct cache_kind *kind;
+        struct str namespace, name, uid, version;
+        struct kube_owner owner;
+        int64_t generation;
+        bool deleting;
+        bool seen;          /* in the list under way */
+        size_t bytes;       /* of this block */
+        uint64_t owned;     /* hash of the fields that we own in it; 0: we own none */
+        /* The hash of the child that we applied last, and what `owned` was just
+         * after it: they differ where the server writes a value in another way
+         * than we do. 0 until we apply it. */
+        uint64_t applied_desired, applied_owned;
+        struct str invalid; /* why a half of the state is absent: the field and what is wrong with it */
+        const void *state;  /* as kind->schema says; never NULL */
+};
+
+enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
+
+/* After a change. OLD is NULL for ADDED, NEW is NULL for DELETED; OLD is gone
+ * when the function returns. */
+typedef void cache_change_fn(enum cache_change change, const struct object *old_object,
+                             const struct object *new_object, void *arg);
+
+/* What the cache knows of a kind as a whole. */
+struct cache_total {
+        const struct cache_kind *kind;
+        size_t objects, bytes;
+        char *version; /* resourceVersion that the watch has reached; NULL before the first list */
+};
+
+/* Where an object comes from. The two arrive over different connections, so a
+ * reply may trail the watch event of a deletion that came after it. */
+enum cache_source { CACHE_FROM_WATCH, CACHE_FROM_REPLY };
+
+#define CACHE_KINDS_MAX 32
+
+struct cache {
+        struct map by_key;
+        struct arena scratch;
+        struct str manager; /* our field manager */
+        cache_change_fn *changed;
+        void *arg;
+        struct cache_total totals[CACHE_KINDS_MAX];
+        size_t n_totals;
+};
+
+void cache_init(struct cache *c, struct str field_manager, cache_change_fn *changed, void *arg);
+void cache_release(struct cache *c);
+
+const struct object *cache_get(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                               struct str name);
+
+/* The objects of one kind, in no order: start with NULL. */
+const struct object *cache_iterate(const struct cache *c, const struct cache_kind *kind,
+                                   const struct object *after);
+
+/* Takes in an object as a list or a watch, or the reply to a write brought it.
+ * 0, also where it was too old to count; -ENOMEM; -EBADMSG for what is not an object. */
+int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
+              enum cache_source source) _must_check_;
+
+/* The watch says that this object is gone. Passed over if we hold a newer one. */
+int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *json) _must_check_;
+
+/* Around a list of the kind: what it did not bring is gone, unless it is newer
+ * than the list (LIST_VERSION). */
+void cache_list_begin(struct cache *c, const struct cache_kind *kind);
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str list_version) _must_check_;
+
+/* Remembers that a child with hash DESIRED was applied and left the object as it is now. */
+void cache_note_applied(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
+                        uint64_t desired);
+
+/* Does CHILD stand as applied: is nothing to be done for a desired child of hash DESIRED? */
+bool cache_as_desired(const struct object *child, uint64_t desired);
+
+/* NULL if the kind was never seen. */
+const struct cache_total *cache_total(const struct cache *c, const struct cache_kind *kind);
