@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/condition.h"
+
+#include <assert.h>
+
+void condition_begin(struct condition_set *set, struct arena *arena, const struct schema_conditions *before,
+                     int64_t generation, usec_t wall)
+{
+        *set = (struct condition_set){
+                .arena = arena,
+                .before = before,
+                .generation = generation,
+                .wall = wall,
+        };
+}
+
+bool condition_is_true(const struct schema_conditions *list, struct str type)
+{
+        const struct schema_condition *c = schema_condition_find(list, type);
+
+        return c && str_eq(c->status, STR("True"));
+}
+
+static struct str status_name(enum condition_status status)
+{
+        switch (status) {
+        case CONDITION_TRUE:
+                return STR("True");
+        case CONDITION_FALSE:
+                return STR("False");
+        case CONDITION_UNKNOWN:
+                break;
+        }
+        return STR("Unknown");
+}
+
+void condition_put(struct condition_set *set, struct str type, enum condition_status status, struct str reason,
+                   struct str message)
+{
+        const struct schema_condition *before = set->before ? schema_condition_find(set->before, type) : NULL;
+        struct schema_condition *c;
+        char now[CLOCK_RFC3339_MAX];
+
+        assert(set->n < CONDITIONS_MAX);
+        c = &set->items[set->n++];
+        *c = (struct schema_condition){
+                .type = type,
+                .status = status_name(status),
+                .reason = reason,
+                .message = message.data ? message : STR(""),
+                .observed_generation = set->generation,
+                .has_observed_generation = true,
+        };
+        if (before && str_eq(before->status, c->status) && before->last_transition_time.data)
+                c->last_transition_time = before->last_transition_time;
+        else
+                c->last_transition_time =
+                        arena_str(set->arena, str_n(now, clock_format(set->wall, false, now)));
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Conditions of a resource's status (metav1.Condition; the words Ready,
+ * Reconciling and Stalled are kstatus's). A controller says what is so now;
+ * the time of the last transition is carried over from the old status where
+ * the condition did not change.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "schema/condition.h"
+
+#define CONDITIONS_MAX 16
+
+enum condition_status { CONDITION_FALSE, CONDITION_TRUE, CONDITION_UNKNOWN };
+
+struct condition_set {
+        struct arena *arena;
+        const struct schema_conditions *before; /* may be NULL */
+        int64_t generation; /* of the spec that was judged */
+        usec_t wall;
+        struct schema_condition items[CONDITIONS_MAX];
+        size_t n;
+};
+
+void condition_begin(struct condition_set *set, struct arena *arena, const struct schema_conditions *before,
+                     int64_t generation, usec_t wall);
+
+/* REASON is CamelCase and stable; MESSAGE is borrowed and says what is wrong
+ * and what to do. */
+void condition_put(struct condition_set *set, struct str type, enum condition_status status, struct str reason,
+                   struct str message);
+
+/* Is the condition of that type there, and True? */
+bool condition_is_true(const struct schema_conditions *list, struct str type);

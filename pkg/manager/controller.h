@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A controller: a kind, the kinds of its children, and one pure function.
+ *
+ *      cache ---> view ---> reconcile ---> plan ---> manager ---> API server
+ *        ^                                                            |
+ *        +------------------- watch, replies -------------------------+
+ *
+ * reconcile reads nothing but its view, and does nothing but fill the plan: no
+ * I/O, no clock, no randomness. It is called again whenever the resource or
+ * one of its children changes, and must come to an empty plan once all is as
+ * it should be.
+ */
+#pragma once
+
+#include "cache/cache.h"
+#include "manager/plan.h"
+
+/* Why the last attempt at this resource did not carry out its plan. */
+struct failure {
+        struct str reason;  /* "NameConflict", "Forbidden", …; absent: it did */
+        struct str message;
+        bool permanent; /* trying again will not help until somebody changes something */
+};
+
+struct view {
+        const struct object *self;
+        const struct cache *cache;
+        struct failure failure;
+        usec_t now;  /* for plan_wake */
+        usec_t wall; /* for time stamps */
+};
+
+struct controller {
+        const char *name;              /* in logs and metrics: "app" */
+        const struct cache_kind *kind; /* the resource */
+        const struct cache_kind *const *children;
+        size_t n_children;
+        /* 0, or a negative errno (-ENOMEM): then nothing of the plan is done
+         * and it is called again after a backoff. */
+        int (*reconcile)(const struct view *view, struct plan *plan);
+};
+
+/* The child of that name if it is there and controlled by view->self, else NULL. */
+const struct object *view_child(const struct view *view, const struct cache_kind *kind, struct str name);
+
+/* The same child if it stands exactly as the last plan_apply of it asked, else NULL. */
+const struct object *view_applied(const struct view *view, const struct plan *plan,
+                                  const struct cache_kind *kind, struct str name);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The manager turns what the watches bring into reconciles, and plans into
+ * requests.
+ *
+ *      watch event --> cache --changed--> queue --> reconcile --> plan --> requests
+ *                        ^                                                   |
+ *                        +----------------- replies ------------------------+
+ *
+ * One resource is worked on once at a time; many resources at once. What was
+ * applied is remembered in the cache, so that at the fixed point a reconcile
+ * costs no request. Three rules keep it safe at any moment of dying:
+ *
+ * - A child is made by an apply that fails if the name is taken (see
+ *   task.c), and changed by an apply that names the child's UID: nothing that
+ *   is not ours is ever adopted, overwritten or made anew by accident.
+ * - A reconcile never acts on a cache that has not seen its own writes: each
+ *   reply is put into the cache before the resource's next reconcile.
+ * - No request starts unless manager_allow was given and not taken back.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "manager/controller.h"
+#include "manager/transport.h"
+#include "queue/queue.h"
+
+#define MANAGER_CONTROLLERS_MAX 16
+#define MANAGER_ACTIVE_MAX 128 /* resources that are worked on at once */
+#define MANAGER_RESYNC_MIN (8 * USEC_HOUR)
+#define MANAGER_RESYNC_SPREAD (8 * USEC_HOUR)
+
+/* For metrics; see operator's registration of them. */
+struct manager_hooks {
+        void (*reconciled)(const struct controller *c, const char *result, usec_t elapsed, void *arg);
+        void *arg;
+};
+
+struct manager {
+        struct transport *transport;
+        struct cache cache;
+        struct queue queue;
+        const struct controller *controllers[MANAGER_CONTROLLERS_MAX];
+        size_t n_controllers;
+        struct list tasks;  /* active */
+        struct list events; /* on their way */
+        size_t n_events;
+        bool allowed;
+        struct manager_hooks hooks;
+        uint64_t n_reconciles; /* makes reconcile IDs */
+        struct rand rand;
+        struct str instance; /* who reports events: the pod's name */
+};
+
+void manager_init(struct manager *m, struct transport *transport, struct str instance, uint64_t seed);
+/* Cancels what is under way. */
+void manager_release(struct manager *m);
+
+/* 0 or -E2BIG. */
+int manager_add(struct manager *m, const struct controller *controller) _must_check_;
+
+/* May requests be started? Not before the caches are full, nor while another
+ * replica leads. Taking it back cancels nothing that is on its way already. */
+void manager_allow(struct manager *m, bool allowed);
+
+/* Puts all resources of all controllers into the queue. */
+int manager_enqueue_all(struct manager *m) _must_check_;
+
+/* Starts what may start. Returns when to call again at the latest (the
+ * transport's time), or USEC_NEVER: a change of the cache or a reply makes it
+ * due as well, so call it once after each turn of the loop. */
+usec_t manager_pump(struct manager *m);
+
+/* Nothing ready, nothing under way. */
+bool manager_idle(const struct manager *m);

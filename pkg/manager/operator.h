@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The operator as a process: the loop, the watches, leadership, the health
+ * server and the manager, bound together. It runs until SIGTERM or SIGINT.
+ *
+ *      kubeconfig --> client --> reflector per kind --> cache --> manager
+ *                        ^                                          |
+ *                        +------------- requests -------------------+
+ */
+#pragma once
+
+#include "base/error.h"
+#include "manager/controller.h"
+
+struct operator_options {
+        struct str kubeconfig;          /* absent: KUBECONFIG, in-cluster, ~/.kube/config */
+        struct str listen;              /* ":8080"; absent: no server */
+        const struct str *namespaces;   /* none: all */
+        size_t n_namespaces;
+        bool leader_elect;
+        struct str lease_namespace;     /* absent: the pod's, else "keelson-system" */
+        usec_t lease_duration, renew_deadline, retry_period;
+        const struct controller *const *controllers;
+        size_t n_controllers;
+        struct str version;
+};
+
+/* Returns 0 after a clean stop. A negative errno, with *err filled, where it
+ * could not even begin (the kubeconfig, the address to listen on) or lost its
+ * lease. While the API server does not answer it keeps trying and says so. */
+int operator_run(const struct operator_options *options, struct error *err) _must_check_;

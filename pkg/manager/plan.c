@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/plan.h"
+
+#include <errno.h>
+
+#include "json/read.h"
+#include "kube/owned.h"
+
+void plan_init(struct plan *p, struct arena *arena)
+{
+        *p = (struct plan){ .arena = arena, .wake = USEC_NEVER };
+        list_init(&p->effects);
+}
+
+static struct effect *add(struct plan *p, enum effect_type type)
+{
+        struct effect *e = p->n_effects < PLAN_EFFECTS_MAX ? arena_new(p->arena, struct effect) : NULL;
+
+        if (!e) {
+                p->error = p->n_effects < PLAN_EFFECTS_MAX ? -ENOMEM : -E2BIG;
+                return NULL;
+        }
+        e->type = type;
+        list_add_tail(&p->effects, &e->link);
+        p->n_effects++;
+        return e;
+}
+
+static struct str keep(struct plan *p, struct str s)
+{
+        struct str copy = arena_str(p->arena, s);
+
+        if (s.data && !copy.data)
+                p->error = -ENOMEM;
+        return copy;
+}
+
+static int hash_desired(struct str json, uint64_t *ret)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        int r = json_parse(json, &doc, NULL);
+
+        if (r < 0)
+                return r;
+        *ret = kube_desired_hash(yyjson_doc_get_root(doc));
+        return 0;
+}
+
+void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, struct str json)
+{
+        struct effect *e = add(p, EFFECT_APPLY);
+        int r;
+
+        if (!e)
+                return;
+        e->kind = kind;
+        e->name = keep(p, name);
+        e->json = keep(p, json);
+        r = hash_desired(json, &e->desired);
+        if (r < 0)
+                p->error = r;
+}
+
+void plan_delete(struct plan *p, const struct object *child)
+{
+        struct effect *e = add(p, EFFECT_DELETE);
+
+        if (!e)
+                return;
+        e->kind = child->kind;
+        e->name = keep(p, child->name);
+        e->uid = keep(p, child->uid);
+        e->version = keep(p, child->version);
+}
+
+void plan_status(struct plan *p, struct str json)
+{
+        struct effect *e = add(p, EFFECT_STATUS);
+
+        if (e)
+                e->json = keep(p, json);
+}
+
+void plan_event(struct plan *p, bool warning, struct str reason, struct str message)
+{
+        struct effect *e = add(p, EFFECT_EVENT);
+
+        if (!e)
+                return;
+        e->warning = warning;
+        e->reason = keep(p, reason);
+        e->message = keep(p, message);
+}
+
+void plan_wake(struct plan *p, usec_t when)
+{
+        p->wake = MIN(p->wake, when);
+}
