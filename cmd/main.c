@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+
+static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+        const char *what;
+} commands[] = {
+        { "operator", cmd_operator, "watch the cluster and reconcile the resources" },
+        { "version", cmd_version, "print the version" },
+};
+
+static void print_usage(FILE *to)
+{
+        fputs("usage: keelson COMMAND [OPTION…]\n\n", to);
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+        fputs("\nkeelson COMMAND --help tells a command's options.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+        if (argc < 2) {
+                print_usage(stderr);
+                return EXIT_USAGE;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+                print_usage(stdout);
+                return EXIT_SUCCESS;
+        }
+        if (strcmp(argv[1], "--version") == 0)
+                return cmd_version(argc - 1, argv + 1);
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                if (strcmp(argv[1], commands[i].name) == 0)
+                        return commands[i].run(argc - 1, argv + 1);
+        fprintf(stderr, "keelson: unknown command \"%s\"; keelson --help lists them\n", argv[1]);
+        return EXIT_USAGE;
+}

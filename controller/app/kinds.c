@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/app/app.h"
+
+#define OURS STR_INIT("app.kubernetes.io/managed-by=keelson")
+
+static const struct schema_field app_fields[] = {
+        { .name = STR_INIT("spec"),
+          .type = SCHEMA_OBJECT,
+          .offset = offsetof(struct app, spec),
+          .has_offset = SCHEMA_NO_OFFSET,
+          .required = true,
+          .object = &app_spec_schema },
+        { .name = STR_INIT("status"),
+          .type = SCHEMA_OBJECT,
+          .offset = offsetof(struct app, status),
+          .has_offset = SCHEMA_NO_OFFSET,
+          .object = &app_status_schema },
+};
+
+static const struct schema app_schema = {
+        .name = "App",
+        .size = sizeof(struct app),
+        .fields = app_fields,
+        .n_fields = ARRAY_SIZE(app_fields),
+};
+
+const struct cache_kind app_kind = {
+        .api = { .group = STR_INIT("keelson.dev"),
+                 .version = STR_INIT("v1alpha1"),
+                 .plural = STR_INIT("apps"),
+                 .kind = STR_INIT("App"),
+                 .namespaced = true },
+        .schema = &app_schema,
+};
+
+const struct cache_kind app_deployment_kind = {
+        .api = { .group = STR_INIT("apps"),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("deployments"),
+                 .kind = STR_INIT("Deployment"),
+                 .namespaced = true },
+        .schema = &deployment_state_schema,
+        .label_selector = OURS,
+};
+
+const struct cache_kind app_service_kind = {
+        .api = { .group = STR_INIT(""),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("services"),
+                 .kind = STR_INIT("Service"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+};
+
+const struct cache_kind app_serviceaccount_kind = {
+        .api = { .group = STR_INIT(""),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("serviceaccounts"),
+                 .kind = STR_INIT("ServiceAccount"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+};
+
+static const struct cache_kind *const children[] = {
+        &app_serviceaccount_kind,
+        &app_deployment_kind,
+        &app_service_kind,
+};
+
+const struct controller app_controller = {
+        .name = "app",
+        .kind = &app_kind,
+        .children = children,
+        .n_children = ARRAY_SIZE(children),
+        .reconcile = app_reconcile,
+};

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an App's status says, judged from what is observed and nothing else:
+ *
+ *      Stalled      something must be changed by a person before this goes on
+ *      Reconciling  on the way, and it will go on by itself
+ *      Ready        the spec is what runs
+ *      Available    requests are answered, be it by an older revision
+ */
+#include <errno.h>
+
+#include "controller/app/app.h"
+#include "manager/condition.h"
+
+#define STATUS_BYTES_MAX ((size_t)64 * 1024)
+
+enum phase { STALLED, RECONCILING, READY };
+
+struct verdict {
+        enum phase phase;
+        struct str reason, message;
+};
+
+static int64_t wanted_replicas(const struct deployment_state *d)
+{
+        return d->spec && d->spec->has_replicas ? d->spec->replicas : 1;
+}
+
+static struct str deployment_condition(const struct deployment_state *d, struct str type, struct str *ret_reason,
+                                       struct str *ret_message)
+{
+        for (size_t i = 0; d->status && i < d->status->conditions.n; i++) {
+                if (!str_eq(d->status->conditions.items[i].type, type))
+                        continue;
+                *ret_reason = d->status->conditions.items[i].reason;
+                *ret_message = d->status->conditions.items[i].message;
+                return d->status->conditions.items[i].status;
+        }
+        *ret_reason = *ret_message = STR_NULL;
+        return STR_NULL;
+}
+
+/* How far a rollout is that the Deployment controller knows of. */
+static struct verdict judge_rollout(const struct deployment_state *d, struct arena *a)
+{
+        const struct deployment_state_status *s = d->status;
+        int64_t wanted = wanted_replicas(d);
+        struct str reason, message;
+
+        if (s->updated_replicas < wanted || s->replicas > s->updated_replicas ||
+            s->available_replicas < wanted) {
+                deployment_condition(d, STR("Progressing"), &reason, &message);
+                if (str_eq(reason, STR("ProgressDeadlineExceeded")))
+                        return (struct verdict){ STALLED, STR("ProgressDeadlineExceeded"), message };
+                return (struct verdict){
+                        RECONCILING,
+                        s->updated_replicas < wanted || s->replicas > s->updated_replicas
+                                ? STR("RolloutInProgress")
+                                : STR("ReplicasNotReady"),
+                        arena_printf(a, "%lld of %lld replicas are updated, %lld are available",
+                                     (long long)s->updated_replicas, (long long)wanted,
+                                     (long long)s->available_replicas),
+                };
+        }
+        return (struct verdict){
+                READY,
+                STR("Ready"),
+                arena_printf(a, "%lld of %lld replicas are ready", (long long)s->ready_replicas,
+                             (long long)wanted),
+        };
+}
+
+static struct verdict judge(const struct view *view, const struct plan *plan, const struct object *deployment)
+{
+        const struct object *self = view->self;
+        const struct object *applied = view_applied(view, plan, &app_deployment_kind, self->name);
+        const struct deployment_state *state = deployment ? deployment->state : NULL;
+
+        if (self->invalid.data)
+                return (struct verdict){ STALLED, STR("InvalidSpec"), self->invalid };
+        if (view->failure.reason.data)
+                return (struct verdict){ view->failure.permanent ? STALLED : RECONCILING,
+                                         view->failure.reason, view->failure.message };
+        if (!applied)
+                return (struct verdict){ RECONCILING, STR("Applying"),
+                                         STR("the Deployment is being brought to the spec") };
+        if (!state || !state->status || state->status->observed_generation < deployment->generation)
+                return (struct verdict){ RECONCILING, STR("RolloutInProgress"),
+                                         STR("waiting for the Deployment controller to see the change") };
+        return judge_rollout(state, plan->arena);
+}
+
+static void put_available(struct condition_set *set, const struct deployment_state *state)
+{
+        struct str reason, message, status;
+
+        if (!state || !state->status) {
+                condition_put(set, STR("Available"), CONDITION_FALSE, STR("NoReplicas"),
+                              STR("no replica is running yet"));
+                return;
+        }
+        if (wanted_replicas(state) == 0) {
+                condition_put(set, STR("Available"), CONDITION_FALSE, STR("ScaledToZero"),
+                              STR("spec.replicas is 0"));
+                return;
+        }
+        status = deployment_condition(state, STR("Available"), &reason, &message);
+        if (str_eq(status, STR("True")))
+                condition_put(set, STR("Available"), CONDITION_TRUE, STR("MinimumReplicasAvailable"),
+                              STR("enough replicas answer"));
+        else
+                condition_put(set, STR("Available"), CONDITION_FALSE, STR("MinimumReplicasUnavailable"),
+                              message.data ? message : STR("no replica is available yet"));
+}
+
+static void put_conditions(struct condition_set *set, const struct verdict *v,
+                           const struct deployment_state *state)
+{
+        static const struct str none = STR_INIT("");
+
+        condition_put(set, STR("Ready"), v->phase == READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
+                      v->message);
+        put_available(set, state);
+        condition_put(set, STR("Reconciling"), v->phase == RECONCILING ? CONDITION_TRUE : CONDITION_FALSE,
+                      v->phase == RECONCILING ? v->reason : STR("AsExpected"),
+                      v->phase == RECONCILING ? v->message : none);
+        condition_put(set, STR("Stalled"), v->phase == STALLED ? CONDITION_TRUE : CONDITION_FALSE,
+                      v->phase == STALLED ? v->reason : STR("AsExpected"),
+                      v->phase == STALLED ? v->message : none);
+}
+
+/* An event where the verdict turned, not while it stays. */
+static void tell(const struct view *view, struct plan *plan, const struct app_status *before,
+                 const struct verdict *v)
+{
+        const struct schema_condition *ready =
+                before ? schema_condition_find(&before->conditions, STR("Ready")) : NULL;
+
+        if (ready && str_eq(ready->reason, v->reason))
+                return;
+        if (v->phase == STALLED)
+                plan_event(plan, true, v->reason, v->message);
+        else if (v->phase == READY)
+                plan_event(plan, false, v->reason, v->message);
+        else if (str_eq(v->reason, STR("RolloutInProgress")) && !view->self->invalid.data)
+                plan_event(plan, false, STR("RolloutStarted"), v->message);
+}
+
+static void fill_counts(const struct view *view, const struct app *app, const struct deployment_state *state,
+                        struct app_status *status, struct arena *a)
+{
+        const struct deployment_state_status *s = state ? state->status : NULL;
+
+        status->replicas = s ? s->replicas : 0;
+        status->ready_replicas = s ? s->ready_replicas : 0;
+        status->updated_replicas = s ? s->updated_replicas : 0;
+        status->has_replicas = status->has_ready_replicas = status->has_updated_replicas = true;
+        status->image = app->spec->image;
+        if (app->spec->has_port)
+                status->url = arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
+                                           STR_FMT(view->self->namespace), (long long)app->spec->port);
+}
+
+int app_report(const struct view *view, struct plan *plan)
+{
+        _cleanup_(buf_release) struct buf json = BUF_INIT(STATUS_BYTES_MAX);
+        const struct app *app = view->self->state;
+        const struct app_status *before = app->status;
+        const struct object *deployment = view_child(view, &app_deployment_kind, view->self->name);
+        const struct deployment_state *state = deployment ? deployment->state : NULL;
+        struct verdict verdict = judge(view, plan, deployment);
+        struct app_status status = { .observed_generation = view->self->generation,
+                                     .has_observed_generation = true };
+        struct condition_set set;
+        struct json_writer w;
+
+        condition_begin(&set, plan->arena, before ? &before->conditions : NULL, view->self->generation,
+                        view->wall);
+        put_conditions(&set, &verdict, state);
+        status.conditions.items = set.items;
+        status.conditions.n = set.n;
+        if (app->spec)
+                fill_counts(view, app, state, &status, plan->arena);
+
+        json_writer_init(&w, &json);
+        schema_encode(&app_status_schema, &status, &w);
+        if (buf_error(&json) < 0)
+                return buf_error(&json);
+        plan_status(plan, buf_str(&json));
+        tell(view, plan, before, &verdict);
+        return plan->error;
+}
