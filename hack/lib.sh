@@ -36,6 +36,18 @@ as_root() {
         fi
 }
 
+# become_root ARG...: runs this script again as root with ARG, unless it is root already,
+# and with the caller's settings and cache.
+become_root() {
+        [ "$(id -u)" != 0 ] || return 0
+        local name settings=()
+        for name in PATH KUBEBUILDER_ASSETS GOPROXY "${!KEELSON_@}"; do
+                [ -z "${!name:-}" ] || settings+=("$name=${!name}")
+        done
+        as_root env "${settings[@]}" "$0" "$@"
+        exit
+}
+
 # need_packages PKG...: installs what is missing of these Debian packages, after saying so.
 need_packages() {
         local missing=() p
@@ -48,7 +60,7 @@ need_packages() {
         say "installing packages: ${missing[*]}"
         run_logged "package lists" as_root apt-get -o DPkg::Lock::Timeout=600 update -q
         run_logged "packages" as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends "${missing[@]}"
+                apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-remove --no-install-recommends "${missing[@]}"
 }
 
 # run_logged LABEL CMD...: runs a long command with its output in a log, shows that

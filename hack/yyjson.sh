@@ -27,7 +27,7 @@ build_yyjson() (
         prefix=$1
         work=$(mktemp -d)
         trap 'rm -rf "$work"' EXIT
-        cd "$work"
+        cd "$work" || exit
         mkdir -p lists/partial parts
         site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
         [ -n "$site" ] || die "apt knows no Debian mirror; add one to its sources"

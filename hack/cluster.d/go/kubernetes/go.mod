@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-module example.invalid/keelson/cluster/kubernetes
+module keelson.example/cluster/kubernetes
 
 go 1.24.0
 

@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the other parts use them
+# SPDX-License-Identifier: Apache-2.0
+#
+# Names and addresses. All that a cluster is made of carries its prefix, and all
+# its addresses lie in one /16, so that two clusters can stand side by side.
+
+PREFIX=${KEELSON_CLUSTER_PREFIX:-ks}
+[[ $PREFIX =~ ^[a-z][a-z0-9]{0,7}$ ]] ||
+        usage_error "KEELSON_CLUSTER_PREFIX is at most 8 lower-case letters and digits, not '$PREFIX'"
+
+# The default prefix has the index 0; another one gets an index from its name.
+if [ "$PREFIX" = ks ]; then
+        INDEX=${KEELSON_CLUSTER_INDEX:-0}
+else
+        INDEX=${KEELSON_CLUSTER_INDEX:-$(($(cksum <<<"$PREFIX" | cut -d' ' -f1) % 31 + 1))}
+fi
+[[ $INDEX =~ ^[0-9]+$ && $INDEX -le 31 ]] ||
+        usage_error "KEELSON_CLUSTER_INDEX is a number from 0 to 31, not '$INDEX'"
+
+NODE_COUNT=${KEELSON_CLUSTER_NODES:-3}
+[[ $NODE_COUNT =~ ^[1-9]$ ]] || usage_error "KEELSON_CLUSTER_NODES is a number from 1 to 9, not '$NODE_COUNT'"
+
+# A cluster that is there keeps the settings it was started with.
+STATE=${KEELSON_CLUSTER_DIR:-/var/lib/keelson-cluster}/$PREFIX
+# shellcheck source=/dev/null
+[ ! -r "$STATE/settings" ] || . "$STATE/settings"
+
+NODES=()
+for ((i = 1; i <= NODE_COUNT; i++)); do NODES+=("node$i"); done
+COMPONENTS=(etcd apiserver controller-manager scheduler)
+
+PKI=$STATE/pki
+KUBECONFIG_FILE=$STATE/kubeconfig
+
+# 10.80.0.0/16 for index 0: machines in .0.x, pods in .1.x to .9.x (one /24 per
+# node), services in .96.0/20.
+NET=10.$((80 + INDEX))
+CONTROL_ADDRESS=$NET.0.1
+HOST_ADDRESS=$NET.0.254
+SERVICE_CIDR=$NET.96.0/20
+KUBERNETES_ADDRESS=$NET.96.1
+DNS_ADDRESS=$NET.96.10
+API_URL=https://$CONTROL_ADDRESS:6443
+
+node_index() { echo "${1#node}"; }
+node_address() { echo "$NET.0.1$(node_index "$1")"; }
+node_pod_cidr() { echo "$NET.$(node_index "$1").0/24"; }
+is_node() { [[ " ${NODES[*]} " == *" $1 "* ]]; }
+is_component() { [[ " ${COMPONENTS[*]} " == *" $1 "* ]]; }
+
+# The network namespace of a machine: control, node1, ... and of the switch between them.
+netns() { echo "$PREFIX-$1"; }
+
+kubectl() { "$STATE/bin/kubectl" --kubeconfig "$KUBECONFIG_FILE" "$@"; }
+
+# The base of every image here, and the image of the pods' own process.
+BASE_IMAGE=docker.io/library/debian:trixie-slim
+PAUSE_IMAGE=keelson.example/pause:1

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The way up. Each stage makes only what is missing, so a second run is quick and a
+# run that broke off is completed by the next.
+
+PACKAGES=(iproute2 iptables openssl procps kmod util-linux)
+
+cluster_up() {
+        local whole=1
+        case ${1:-} in
+        '') ;;
+        --control-plane-only) whole='' ;;
+        *) usage_error "up takes --control-plane-only or nothing, not '$1'" ;;
+        esac
+        step "cluster '$PREFIX': programs and images"
+        prepare "$whole"
+        network_check
+        step "control plane"
+        mkdir -p "$STATE"/{bin,log,run}
+        printf 'INDEX=%s NODE_COUNT=%s\n' "$INDEX" "$NODE_COUNT" >"$STATE/settings"
+        pki_up
+        network_up
+        cgroup_create daemons
+        control_plane_up
+        [ -z "$whole" ] || nodes_up
+        step "ready: eval \"\$(hack/cluster env)\""
+}
+
+# prepare WHOLE: what is made once and kept in the cache; one run at a time.
+prepare() (
+        exec {CACHE_LOCK}>"$KEELSON_CACHE/lock"
+        flock "$CACHE_LOCK"
+        need_packages "${PACKAGES[@]}"
+        unshare --mount --pid --net --fork true 2>/dev/null ||
+                die "root may not make namespaces here; use a machine, a virtual machine or a privileged container"
+        need_programs "${CONTROL_PLANE_PROGRAMS[@]}"
+        if [ -n "$1" ]; then
+                need_packages containernetworking-plugins
+                # Another vendor's will do, and must not be replaced.
+                command -v containerd >/dev/null || need_packages containerd
+                command -v runc >/dev/null || need_packages runc
+                need_programs "${NODE_PROGRAMS[@]}"
+                need_pause_image
+                need_base_image
+        fi
+)
+
+nodes_up() {
+        local node
+        step "nodes: ${NODES[*]}"
+        for node in "${NODES[@]}"; do
+                node_start "$node"
+                heal_node "$node"
+        done
+        addons_up
+        import_images "$PAUSE_IMAGE" "$BASE_IMAGE"
+        wait_for 90 "the nodes to be ready (their logs: $STATE/node*/log/)" nodes_ready
+        control_proxy_start
+}

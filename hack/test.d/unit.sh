@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The unit tests: plain, under sanitizers, under valgrind.
+
+# meson_tests LABEL DIR SUITE OPTION...: runs the suite's tests in a build folder.
+meson_tests() {
+        local label=$1 dir=$2 suite=$3 names=() base
+        shift 3
+        base=testlog-${label//[^a-z]/-}
+        mapfile -t names < <(unit_names "$dir" "$suite")
+        if [ ${#names[@]} = 0 ]; then
+                say "$label: no test is called *$ONLY*"
+                return
+        fi
+        rm -f "$dir/meson-logs/$base"[.-]*
+        attempt "$label" meson test -C "$dir" --no-rebuild --suite "$suite" --logbase "$base" "$@" "${names[@]}" || true
+        # A wrapper adds its name to the log's.
+        base=$(find "$dir/meson-logs" -name "$base*.json" | head -n 1)
+        tally "$label" meson "${base:-no file}" "${base%.json}.txt"
+}
+
+# unit_names DIR SUITE: the tests that -k asks for.
+unit_names() {
+        meson test -C "$1" --list --suite "$2" --no-rebuild 2>/dev/null | sed 's|^.* / ||' | grep -F -- "$ONLY"
+}
+
+# unit_build LABEL DIR OPTION...: whether DIR holds all tests, built from what the tree has now.
+unit_build() {
+        local label=$1 dir=$2
+        shift 2
+        (setup_build "$dir" "$@") && attempt "$label" ninja -C "$dir" && return
+        failed "$label ($(log_of "$label"))"
+        return 1
+}
+
+test_unit() {
+        need_build_deps
+        need_packages check
+        if unit_build "build for unit tests" build/test; then
+                meson_tests "unit tests" build/test unit
+        fi
+        if unit_build "build with sanitizers" build/asan -Db_sanitize=address,undefined; then
+                ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 \
+                        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+                        meson_tests "unit tests with sanitizers" build/asan unit --timeout-multiplier 3
+        fi
+}
+
+# Without optimisation, and so without the automatic zeroing of variables, which
+# would hide from valgrind what was never set. A test of the suite "slow" stays out.
+test_valgrind() {
+        local checker='valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite'
+        checker+=' --errors-for-leak-kinds=definite --track-origins=yes'
+        need_build_deps
+        need_packages check valgrind libc6-dbg
+        if unit_build "build for valgrind" build/valgrind --buildtype=debug; then
+                CK_TIMEOUT_MULTIPLIER=20 meson_tests "unit tests in valgrind" build/valgrind unit \
+                        --no-suite slow --timeout-multiplier 20 --wrap "$checker"
+        fi
+}
