@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The one image of Keelson: the program, the libraries that it is linked with, and
+# nothing else. Build it with docker build, podman build, or hack/image all.
+
+FROM docker.io/library/debian:trixie-slim AS build
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
+        gcc libc6-dev binutils meson ninja-build pkg-config ca-certificates \
+        libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libssl-dev libyyjson-dev
+COPY . /src
+RUN meson setup /build /src --buildtype=release && ninja -C /build cmd/keelson
+RUN sh /src/hack/closure /build/cmd/keelson /image
+
+FROM scratch
+COPY --from=build /image /
+USER 1001:1001
+ENTRYPOINT ["/usr/bin/keelson"]
