@@ -9,6 +9,9 @@
 BUILD_PACKAGES=(gcc libc6-dev binutils meson ninja-build pkg-config libcurl4-openssl-dev libmicrohttpd-dev
         libyaml-dev libssl-dev)
 
+# What a release is built with; the Dockerfile says the same.
+RELEASE_OPTIONS=(--buildtype=release -Doptimization=2)
+
 # need_build_deps: the compiler, and the libraries with their headers.
 need_build_deps() {
         need_packages "${BUILD_PACKAGES[@]}"

@@ -57,10 +57,15 @@ image_build() {
 }
 
 # limit NAME LETTER: the limit we have; a newer buildah would raise it, which not every root may.
+# An older one first lowers nproc to the largest process id, and could not take that back.
 limit() {
-        local limit
-        limit="$1=$(ulimit "-S$2"):$(ulimit "-H$2")"
-        echo "${limit//unlimited/-1}"
+        local most=$(($(cat /proc/sys/kernel/pid_max))) soft hard
+        soft=$(ulimit "-S$2") hard=$(ulimit "-H$2")
+        if [ "$1" = nproc ]; then
+                [ "$soft" != unlimited ] && [ "$soft" -le "$most" ] || soft=$most
+                [ "$hard" != unlimited ] && [ "$hard" -le "$most" ] || hard=$most
+        fi
+        echo "$1=${soft/unlimited/-1}:${hard/unlimited/-1}"
 }
 
 # image_assemble REF FILE CONFIG-OPTION...: an image of one file (or root filesystem) alone.

@@ -4,6 +4,9 @@
 
 The first line is the three numbers; a line for each test that failed follows.
 Of Check's programs each check counts; another program counts as one test.
+
+count.py figures FILE [JSON]: the figures that meson's benchmarks printed, as
+lines for people, and into the file JSON as {"NAME": {"value": N, "unit": "U"}}.
 """
 
 import json
@@ -14,6 +17,7 @@ import xml.etree.ElementTree as ElementTree
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
 # ../tests/pkg/base/test_str.c:12:F:base/str:equality:0: Assertion ... failed
 FAILURE = re.compile(r"^[^\s:]+:\d+:[FE]:[^:]*:([^:]*):\d+: (.*)$", re.M)
+FIGURE = re.compile(r"^figure (\S+) ([-+0-9.eE]+) ?(\S*)$", re.M)
 
 
 def count_program(test):
@@ -33,13 +37,17 @@ def count_program(test):
     return checks - bad, bad, 0, failed or [f"{name}: {bad} checks"] * (bad > 0)
 
 
-def count_meson(path):
-    total, failed = [0, 0, 0], []
+def read_meson(path):
     with open(path, encoding="utf-8") as log:
         tests = [json.loads(line) for line in log if line.strip()]
     if not tests:
         raise ValueError("no test ran")
-    for test in tests:
+    return tests
+
+
+def count_meson(path):
+    total, failed = [0, 0, 0], []
+    for test in read_meson(path):
         *numbers, names = count_program(test)
         total = [a + b for a, b in zip(total, numbers)]
         failed += names
@@ -61,7 +69,22 @@ def count_junit(path):
     return total, failed
 
 
+def print_figures(path, json_path=""):
+    figures = {}
+    for test in read_meson(path):
+        for name, value, unit in FIGURE.findall(test.get("stdout", "")):
+            figures[name] = {"value": float(value), "unit": unit}
+            print(f"    {name}: {value} {unit}")
+    if json_path:
+        with open(json_path, "w", encoding="utf-8") as out:
+            json.dump(figures, out, indent=2)
+            out.write("\n")
+
+
 try:
+    if sys.argv[1] == "figures":
+        print_figures(*sys.argv[2:])
+        sys.exit(0)
     numbers, names = {"meson": count_meson, "junit": count_junit}[sys.argv[1]](sys.argv[2])
 except (OSError, ValueError, ElementTree.ParseError) as error:
     sys.exit(f"{sys.argv[2]}: {error}")

@@ -20,18 +20,26 @@ meson_tests() {
         tally "$label" meson "${base:-no file}" "${base%.json}.txt"
 }
 
-# unit_names DIR SUITE: the tests that -k asks for.
+# unit_names DIR SUITE: the tests that -k asks for and whose programs were built.
 unit_names() {
-        meson test -C "$1" --list --suite "$2" --no-rebuild 2>/dev/null | sed 's|^.* / ||' | grep -F -- "$ONLY"
+        meson introspect "$1" --tests | python3 -c '
+import json, os, sys
+for test in json.load(sys.stdin):
+    built = all(os.path.exists(word) for word in test["cmd"] if word.startswith("/"))
+    if built and any(name.endswith(sys.argv[1]) for name in test["suite"]) and sys.argv[2] in test["name"]:
+        print(test["name"])' "$2" "$ONLY"
 }
 
-# unit_build LABEL DIR OPTION...: whether DIR holds all tests, built from what the tree has now.
+# unit_build LABEL DIR OPTION...: builds all that can be built; whether there is something to run.
 unit_build() {
         local label=$1 dir=$2
         shift 2
-        (setup_build "$dir" "$@") && attempt "$label" ninja -C "$dir" && return
-        failed "$label ($(log_of "$label"))"
-        return 1
+        if ! (setup_build "$dir" "$@"); then
+                failed "meson setup $dir ($(log_of "meson setup $dir"))"
+                return 1
+        fi
+        attempt "$label" ninja -k 0 -C "$dir" || failed "$label ($(log_of "$label"))"
+        [ -e "$dir/build.ninja" ]
 }
 
 test_unit() {

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <assert.h> /* static_assert */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -318,22 +318,27 @@ int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
         return note_version(c, kind, meta.version);
 }
 
-void cache_list_begin(struct cache *c, const struct cache_kind *kind)
+static bool in_scope(const struct object *o, const struct cache_kind *kind, struct str namespace)
+{
+        return o->kind == kind && (!namespace.data || str_eq(o->namespace, namespace));
+}
+
+void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str namespace)
 {
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
 
-                if (o->kind == kind)
+                if (in_scope(o, kind, namespace))
                         o->seen = false;
         }
 }
 
-int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str list_version)
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str list_version)
 {
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
 
-                if (o->kind == kind && !o->seen && str_version_cmp(o->version, list_version) <= 0)
+                if (in_scope(o, kind, namespace) && !o->seen && str_version_cmp(o->version, list_version) <= 0)
                         drop(c, o);
         }
         return note_version(c, kind, list_version);

@@ -56,7 +56,11 @@ typedef void cache_change_fn(enum cache_change change, const struct object *old_
 struct cache_total {
         const struct cache_kind *kind;
         size_t objects, bytes;
-        char *version; /* resourceVersion that the watch has reached; NULL before the first list */
+        /* The resourceVersion that the watch has reached; NULL before the first
+         * list. With a watch for each of several namespaces it is that of the
+         * one furthest on: a reply from another is then passed over and comes
+         * by its watch a moment later. */
+        char *version;
 };
 
 /* Where an object comes from. The two arrive over different connections, so a
@@ -93,10 +97,11 @@ int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
 /* The watch says that this object is gone. Passed over if we hold a newer one. */
 int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *json) _must_check_;
 
-/* Around a list of the kind: what it did not bring is gone, unless it is newer
- * than the list (LIST_VERSION). */
-void cache_list_begin(struct cache *c, const struct cache_kind *kind);
-int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str list_version) _must_check_;
+/* Around a list of the kind, in one namespace or in all (absent): what it did
+ * not bring is gone, unless it is newer than the list (LIST_VERSION). */
+void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str namespace);
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                   struct str list_version) _must_check_;
 
 /* Remembers that a child with hash DESIRED was applied and left the object as it is now. */
 void cache_note_applied(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,

@@ -125,8 +125,8 @@ void pool_remove(struct http_pool *p, struct http_request *r);
 
 struct http_request *request_new(struct http_client *c) _must_check_;
 void request_free(struct http_request *r);
-int request_prepare(struct http_request *r, const struct http_call *call, const struct http_handlers *handlers,
-                    struct error *err) _must_check_;
+int request_prepare(struct http_request *r, const struct http_call *call,
+                    const struct http_handlers *handlers, struct error *err) _must_check_;
 /* Back to the parked ones, or freed. It must be out of its pool. */
 void request_recycle(struct http_request *r);
 /* Ends R with what libcurl said, or with the error CODE where that is not 0. */

@@ -73,16 +73,17 @@ static int ours(const struct http_request *r, struct str origin, struct error *e
         switch (r->failure) {
         case -ETIMEDOUT:
                 if (r->heard == r->started)
-                        return error_set(err, -ETIMEDOUT, "no answer from %.*s within %.1f s", STR_FMT(origin),
+                        return error_set(err, -ETIMEDOUT, "no answer from %.*s within %.1f s",
+                                         STR_FMT(origin),
                                          (double)(loop_now(r->client->loop) - r->started) / 1e6);
                 return error_set(err, -ETIMEDOUT, "%.*s fell silent in the middle of its answer",
                                  STR_FMT(origin));
         case -EMSGSIZE:
-                return error_set(err, -EMSGSIZE, "the answer of %.*s is larger than %zu bytes", STR_FMT(origin),
-                                 r->in.cap);
+                return error_set(err, -EMSGSIZE, "the answer of %.*s is larger than %zu bytes",
+                                 STR_FMT(origin), r->in.cap);
         default:
-                return error_set(err, r->failure, "the answer of %.*s could not be taken: %s", STR_FMT(origin),
-                                 strerror(-r->failure));
+                return error_set(err, r->failure, "the answer of %.*s could not be taken: %s",
+                                 STR_FMT(origin), strerror(-r->failure));
         }
 }
 
@@ -97,7 +98,8 @@ static int libcurls(const struct http_request *r, CURLcode said, struct str orig
                 return error_set(err, -EINVAL, "not a URL: %.*s", STR_FMT(origin));
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY:
-                return error_set(err, -EHOSTUNREACH, "cannot reach %.*s: %s", STR_FMT(origin), detail(r, said));
+                return error_set(err, -EHOSTUNREACH, "cannot reach %.*s: %s", STR_FMT(origin),
+                                 detail(r, said));
         case CURLE_COULDNT_CONNECT:
                 code = connect_errno(r);
                 return error_set(err, code, "cannot connect to %.*s: %s", STR_FMT(origin), strerror(-code));

@@ -50,8 +50,8 @@ void http_client_freep(struct http_client **c);
 
 /* New certificates or CA: requests that start from now on use new connections;
  * those in flight end on the old ones. On an error all stays as it was. */
-int http_client_reconfigure(struct http_client *c, const struct http_config *config,
-                            struct error *err) _must_check_;
+int http_client_reconfigure(struct http_client *c, const struct http_config *config, struct error *err)
+        _must_check_;
 
 struct http_header {
         struct str name;

@@ -339,8 +339,8 @@ static int set_watchdog(struct http_request *r)
         return loop_timer_set(r->client->loop, &r->watchdog, due, on_watchdog, r);
 }
 
-int request_prepare(struct http_request *r, const struct http_call *call, const struct http_handlers *handlers,
-                    struct error *err)
+int request_prepare(struct http_request *r, const struct http_call *call,
+                    const struct http_handlers *handlers, struct error *err)
 {
         int code;
 

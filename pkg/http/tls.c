@@ -98,7 +98,8 @@ static int read_identity(struct http_tls *tls, const struct http_config *config,
         int r;
 
         if (str_empty(config->client_cert_pem) || str_empty(config->client_key_pem))
-                return error_set(err, -EINVAL, "a client certificate needs its key and a key its certificate");
+                return error_set(err, -EINVAL,
+                                 "a client certificate needs its key and a key its certificate");
         tls->chain = sk_X509_new_null();
         if (!tls->chain)
                 return error_set(err, -ENOMEM, "no memory for the client certificate");

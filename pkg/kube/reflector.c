@@ -179,7 +179,7 @@ static int on_list_value(struct str value, bool envelope, void *arg)
         struct reflector *r = arg;
         int result = envelope ? take_envelope(r, value) : take_listed(r, value);
 
-        return r->phase == REFLECTOR_STOPPED ? -ECANCELED : result;
+        return r->request ? result : -ECANCELED; /* stopped by its owner, and maybe started again */
 }
 
 /* A page came whole; the last one ends the list. */
@@ -193,15 +193,15 @@ static void end_page(struct reflector *r)
         }
         r->whole_list = false;
         result = r->handlers.on_list_end(r, buf_str(&r->version), r->handlers.arg);
-        if (r->phase == REFLECTOR_STOPPED)
-                return;
+        if (r->phase != REFLECTOR_LISTING)
+                return; /* stopped by its owner, and maybe started again */
         if (result < 0) {
                 fail_with(r, result, strerror(-result));
                 list_again(r);
                 return;
         }
         report(r, true, NULL);
-        if (r->phase != REFLECTOR_STOPPED)
+        if (r->phase == REFLECTOR_LISTING)
                 begin(r);
 }
 
@@ -265,7 +265,7 @@ static int take_event(struct reflector *r, yyjson_val *event)
         result = event_of(type, &kind);
         if (result == 0)
                 result = r->handlers.on_object(r, kind, object, r->handlers.arg);
-        if (result == 0 && r->phase != REFLECTOR_STOPPED)
+        if (result == 0 && r->request)
                 result = advance(r, object);
         return result;
 }
@@ -280,7 +280,7 @@ static int on_watch_value(struct str value, bool envelope _unused_, void *arg)
                 return result == -ENOMEM ? result : -EBADMSG;
         result = take_event(r, yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
-        return r->phase == REFLECTOR_STOPPED ? -ECANCELED : result;
+        return r->request ? result : -ECANCELED;
 }
 
 /* --- the answer to a request ---------------------------------------------------- */

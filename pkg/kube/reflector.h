@@ -19,8 +19,9 @@
  * event that was cut in the middle comes again. resourceVersions are passed
  * through as strings and never go back but by a new list.
  *
- * After on_list_end the owner drops what the list did not bring. A list that
- * fails half way never ends; the next one begins with on_list_begin again.
+ * After on_list_end the owner drops what the list did not bring. A page that
+ * the server refuses for now is asked for again; a list that breaks off in the
+ * middle of one never ends, and the next begins with on_list_begin again.
  *
  * (Kubernetes docs, "API Concepts": efficient detection of changes, bookmarks,
  * retrieving large results in chunks.)

@@ -57,8 +57,8 @@ struct loop_fd {
 };
 
 /* Watches FD for EVENTS (EPOLLIN | EPOLLOUT); the descriptor stays the caller's. */
-int loop_fd_start(struct loop *l, struct loop_fd *source, int fd, uint32_t events, loop_fd_fn *fn,
-                  void *arg) _must_check_;
+int loop_fd_start(struct loop *l, struct loop_fd *source, int fd, uint32_t events, loop_fd_fn *fn, void *arg)
+        _must_check_;
 /* The set of events alone; costs nothing if it is the same. */
 int loop_fd_change(struct loop_fd *source, uint32_t events) _must_check_;
 /* Before the descriptor is closed. Fine on one that was never started (zeroed). */
@@ -81,8 +81,8 @@ struct loop_timer {
  * before. Setting may need memory for the heap: 0 or -ENOMEM; moving a timer
  * that is set, and setting one again from inside its own callback before any
  * other, need none and cannot fail. A timer due at USEC_NEVER holds its place. */
-int loop_timer_set(struct loop *l, struct loop_timer *timer, usec_t due, loop_timer_fn *fn,
-                   void *arg) _must_check_;
+int loop_timer_set(struct loop *l, struct loop_timer *timer, usec_t due, loop_timer_fn *fn, void *arg)
+        _must_check_;
 void loop_timer_stop(struct loop_timer *timer);
 
 /* --- later in this turn ------------------------------------------------- */

@@ -35,7 +35,8 @@ static int open_pipe(int *ours, int *theirs, bool we_write)
         return 0;
 }
 
-static int open_pipes(const struct child_config *config, struct process_pipes *ours, struct process_pipes *theirs)
+static int open_pipes(const struct child_config *config, struct process_pipes *ours,
+                      struct process_pipes *theirs)
 {
         int r = 0;
 

@@ -13,10 +13,14 @@ struct process_pipes {
         int in, out, err;
 };
 
-#define PROCESS_PIPES_INIT { -1, -1, -1 }
+#define PROCESS_PIPES_INIT                                                                                   \
+        {                                                                                                    \
+                -1, -1, -1                                                                                   \
+        }
 
 void process_pipes_close(struct process_pipes *pipes);
 
 /* Starts the process of CONFIG; 0 or a negative errno with nothing started.
  * On success the caller owns what *pipes holds. */
-int process_start(const struct child_config *config, struct process_pipes *pipes, pid_t *ret_pid) _must_check_;
+int process_start(const struct child_config *config, struct process_pipes *pipes, pid_t *ret_pid)
+        _must_check_;

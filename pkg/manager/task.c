@@ -163,13 +163,14 @@ static void on_reply(const struct kube_reply *reply, void *arg);
 static void start_call(struct request *q, const struct call *call)
 {
         struct manager *m = q->task->manager;
+        int r = m->allowed ? m->transport->start(m->transport, call, on_reply, q, &q->handle) : -EPERM;
 
-        if (m->allowed && m->transport->start(m->transport, call, on_reply, q, &q->handle) == 0)
+        if (r == 0)
                 return;
-        if (m->allowed)
-                fail_memory(q->task);
-        else
+        if (r == -EPERM)
                 fail(q->task, false, STR("NotLeading"), STR("another replica of the operator leads now"));
+        else
+                fail_memory(q->task);
         request_free(q);
 }
 

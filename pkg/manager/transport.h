@@ -28,7 +28,8 @@ typedef void call_done_fn(const struct kube_reply *reply, void *arg);
 
 struct transport {
         /* Starts the call. DONE is called exactly once, later, never from inside
-         * start; unless the call is cancelled. 0 and a handle, or -ENOMEM. */
+         * start; unless the call is cancelled. 0 and a handle, -ENOMEM, or -EPERM
+         * where nothing may be written now. */
         int (*start)(struct transport *t, const struct call *call, call_done_fn *done, void *arg,
                      void **ret_handle);
         void (*cancel)(struct transport *t, void *handle);

@@ -117,7 +117,8 @@ static int run(struct bench *b, int64_t n, int64_t in_flight)
 int main(int argc, char **argv)
 {
         static const struct http_header headers[] = {
-                { STR_INIT("Authorization"), STR_INIT("Bearer 0123456789abcdef0123456789abcdef0123456789abcdef") },
+                { STR_INIT("Authorization"),
+                  STR_INIT("Bearer 0123456789abcdef0123456789abcdef0123456789abcdef") },
                 { STR_INIT("Content-Type"), STR_INIT("application/apply-patch+yaml") },
                 { STR_INIT("Accept"), STR_INIT("application/json") },
         };
@@ -127,7 +128,8 @@ int main(int argc, char **argv)
         int64_t n, in_flight, size = 0;
         int code;
 
-        if (argc < 5 || str_to_int64(str_c(argv[3]), &n) < 0 || str_to_int64(str_c(argv[4]), &in_flight) < 0 ||
+        if (argc < 5 || str_to_int64(str_c(argv[3]), &n) < 0 ||
+            str_to_int64(str_c(argv[4]), &in_flight) < 0 ||
             (argc > 5 && str_to_int64(str_c(argv[5]), &size) < 0) || n < 1 || in_flight < 1 ||
             in_flight > IN_FLIGHT_MAX || size < 0 || size > (int64_t)CA_MAX) {
                 fprintf(stderr, "usage: %s URL CA.pem|- REQUESTS IN-FLIGHT [BODY-BYTES]\n", argv[0]);

@@ -38,15 +38,6 @@ static void put_param(const struct gen_param *p, struct buf *out)
         buf_printf(out, "%s\n", note);
 }
 
-static bool is_declared(const struct gen_template *t, struct str flag)
-{
-        for (const struct gen_param *p = t->params; p; p = p->next)
-                if (str_starts(p->name, STR("has_")) &&
-                    str_eq(str_n(p->name.data + 4, p->name.len - 4), flag))
-                        return true;
-        return false;
-}
-
 static void put_header(const struct gen_template *t, struct str prefix, struct buf *out)
 {
         struct buf comment = BUF_INIT(64 * 1024);
@@ -63,7 +54,7 @@ static void put_header(const struct gen_template *t, struct str prefix, struct b
                 if (is_byte(p))
                         put_param(p, out);
         for (const struct gen_param *p = t->params; p; p = p->next)
-                if (p->optional && (p->kind == GEN_INT || p->kind == GEN_BOOL) && !is_declared(t, p->name))
+                if (p->needs_flag)
                         buf_printf(out, "        bool has_%.*s;\n", STR_FMT(p->name));
         if (!t->params)
                 buf_add_c(out, "        bool nothing; /* C wants one member */\n");

@@ -123,35 +123,6 @@ static struct gen_param *find_param(const struct gen_template *t, struct str nam
         return NULL;
 }
 
-static int use_param(struct walk *w, struct str name, enum gen_param_kind kind, bool optional,
-                     struct str path, struct gen_param **ret)
-{
-        struct gen_param *p = find_param(w->template, name), **next = &w->template->params;
-
-        if (!is_name(name))
-                return error_set_at(w->err, -EINVAL, path,
-                                    "\"%.*s\" cannot name a parameter: lower-case letters, digits and _ can",
-                                    STR_FMT(name));
-        if (!p) {
-                p = arena_new(w->arena, struct gen_param);
-                if (!p)
-                        return error_set(w->err, -ENOMEM, "out of memory");
-                /* The name outlives the tree. */
-                *p = (struct gen_param){ .name = arena_str(w->arena, name),
-                                         .kind = kind,
-                                         .optional = optional };
-                while (*next)
-                        next = &(*next)->next;
-                *next = p;
-        }
-        if (p->kind != kind || p->optional != optional)
-                return error_set_at(w->err, -EINVAL, path, "\"%.*s\" has another type or another ? elsewhere",
-                                    STR_FMT(name));
-        if (ret)
-                *ret = p;
-        return 0;
-}
-
 static struct str join(struct walk *w, struct str a, struct str b)
 {
         return a.data ? arena_printf(w->arena, "%.*s && %.*s", STR_FMT(a), STR_FMT(b)) : b;
@@ -177,6 +148,33 @@ static int note_use(struct walk *w, struct gen_param *p)
         guard->next = condition.data ? p->guards : NULL; /* "always" makes the others needless */
         p->guards = guard;
         return 0;
+}
+
+static int use_param(struct walk *w, struct str name, enum gen_param_kind kind, bool optional,
+                     struct str path)
+{
+        struct gen_param *p = find_param(w->template, name), **next = &w->template->params;
+
+        if (!is_name(name))
+                return error_set_at(w->err, -EINVAL, path,
+                                    "\"%.*s\" cannot name a parameter: lower-case letters, digits and _ can",
+                                    STR_FMT(name));
+        if (!p) {
+                p = arena_new(w->arena, struct gen_param);
+                if (!p)
+                        return error_set(w->err, -ENOMEM, "out of memory");
+                /* The name outlives the tree. */
+                *p = (struct gen_param){ .name = arena_str(w->arena, name),
+                                         .kind = kind,
+                                         .optional = optional };
+                while (*next)
+                        next = &(*next)->next;
+                *next = p;
+        }
+        if (p->kind != kind || p->optional != optional)
+                return error_set_at(w->err, -EINVAL, path, "\"%.*s\" has another type or another ? elsewhere",
+                                    STR_FMT(name));
+        return note_use(w, p);
 }
 
 struct blank {
@@ -264,7 +262,7 @@ static struct str presence(struct walk *w, const struct blank *b)
 static int text_condition(struct walk *w, struct str text, struct str path, struct str *ret)
 {
         struct str condition = STR_NULL, piece = STR_NULL, rest = text;
-        enum piece_kind kind;
+        enum piece_kind kind = PIECE_END;
         struct blank b = { 0 };
         int r;
 
@@ -289,11 +287,8 @@ static int text_condition(struct walk *w, struct str text, struct str path, stru
 /* A blank that is the whole scalar and not a string. */
 static int put_typed(struct walk *w, const struct blank *b, struct str path)
 {
-        struct gen_param *p;
-        int r = use_param(w, b->name, b->kind, b->optional, path, &p);
+        int r = use_param(w, b->name, b->kind, b->optional, path);
 
-        if (r == 0)
-                r = note_use(w, p);
         if (r < 0)
                 return r;
         if (b->kind == GEN_INT)
@@ -309,8 +304,7 @@ static int put_typed(struct walk *w, const struct blank *b, struct str path)
 static int put_pieces(struct walk *w, struct str text, bool is_key, struct str path)
 {
         struct str piece = STR_NULL, rest = text;
-        enum piece_kind kind;
-        struct gen_param *p;
+        enum piece_kind kind = PIECE_END;
         struct blank b = { 0 };
         int r;
 
@@ -334,9 +328,7 @@ static int put_pieces(struct walk *w, struct str text, bool is_key, struct str p
                                             STR_FMT(b.name));
                 if (is_key && b.optional)
                         return error_set_at(w->err, -EINVAL, path, "a parameter in a key cannot be optional");
-                r = use_param(w, b.name, b.kind, b.optional, path, &p);
-                if (r == 0)
-                        r = note_use(w, p);
+                r = use_param(w, b.name, b.kind, b.optional, path);
                 if (r < 0)
                         return r;
                 statement(w, "json_escape(out, p->%.*s);", STR_FMT(b.name));
@@ -386,7 +378,7 @@ static int if_condition(struct walk *w, yyjson_val *object, struct str path, str
                 return error_set_at(w->err, -EINVAL, path, "\"" IF_KEY "\" must name a flag, or \"!flag\"");
         if (negated)
                 name = str_n(name.data + 1, name.len - 1);
-        r = use_param(w, name, GEN_BOOL, false, path, NULL);
+        r = use_param(w, name, GEN_BOOL, false, path);
         if (r < 0)
                 return r;
         *ret = arena_printf(w->arena, "%sp->%.*s", negated ? "!" : "", STR_FMT(name));
@@ -521,7 +513,7 @@ static int put_value(struct walk *w, yyjson_val *value, struct str path)
  * manifest itself, but nothing else. */
 static int check_flags(struct walk *w)
 {
-        for (const struct gen_param *p = w->template->params; p; p = p->next) {
+        for (struct gen_param *p = w->template->params; p; p = p->next) {
                 const struct gen_param *flag;
 
                 if (!p->optional || p->kind == GEN_STR || p->kind == GEN_JSON)
@@ -530,6 +522,7 @@ static int check_flags(struct walk *w)
                 if (flag && (flag->kind != GEN_BOOL || flag->optional))
                         return error_set(w->err, -EINVAL, "\"%.*s\" takes the name of the flag of \"%.*s\"",
                                          STR_FMT(flag->name), STR_FMT(p->name));
+                p->needs_flag = !flag;
         }
         return 0;
 }

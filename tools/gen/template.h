@@ -33,6 +33,7 @@ struct gen_param {
         struct str name;
         enum gen_param_kind kind;
         bool optional;
+        bool needs_flag; /* a has_NAME says whether it is there, which no other parameter is */
         struct gen_guard *guards;
         struct gen_param *next;
 };

@@ -16,8 +16,8 @@ struct pki_cert {
 };
 
 struct pki_wish {
-        const char *name;         /* common name */
-        const char *alt_names;    /* "DNS:localhost,IP:127.0.0.1", or NULL */
+        const char *name;          /* common name */
+        const char *alt_names;     /* "DNS:localhost,IP:127.0.0.1", or NULL */
         const struct pki_cert *ca; /* NULL: signs itself, and is a CA */
         bool expired;
 };

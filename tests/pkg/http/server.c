@@ -42,7 +42,8 @@ static void put_answer(struct server_connection *c, const char *status, const ch
                        size_t n)
 {
         char head[512];
-        int len = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status, headers, n);
+        int len = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n", status,
+                           headers, n);
 
         put_bytes(c, head, (size_t)len);
         put_bytes(c, body, n);
@@ -109,7 +110,9 @@ static bool answer(struct server_connection *c)
         } else if (path_is(c, "/echo")) {
                 put_answer(c, "200 OK", "", c->request, c->len);
         } else if (path_is(c, "/stream")) {
-                put_text(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+                put_text(
+                        c,
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
                 put_text(c, "4\r\none\n\r\n");
                 put_text(c, "4\r\ntwo\n\r\n");
                 put_text(c, "6\r\nthree\n\r\n0\r\nRetry-After: 99\r\n\r\n");
@@ -213,7 +216,8 @@ static void *accept_all(void *arg)
 static SSL_CTX *make_context(const struct server_tls *tls)
 {
         SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-        BIO *cert_pem = BIO_new_mem_buf(tls->cert_pem, -1), *key_pem = BIO_new_mem_buf(tls->key_pem, -1), *ca_pem;
+        BIO *cert_pem = BIO_new_mem_buf(tls->cert_pem, -1), *key_pem = BIO_new_mem_buf(tls->key_pem, -1),
+            *ca_pem;
         X509 *cert = PEM_read_bio_X509(cert_pem, NULL, NULL, NULL), *ca;
         EVP_PKEY *key = PEM_read_bio_PrivateKey(key_pem, NULL, NULL, NULL);
 

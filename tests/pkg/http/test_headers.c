@@ -5,7 +5,10 @@
 
 #include "http/client.h"
 
-#define HEADER(n, v) { STR_INIT(n), STR_INIT(v) }
+#define HEADER(n, v)                                                                                         \
+        {                                                                                                    \
+                STR_INIT(n), STR_INIT(v)                                                                     \
+        }
 
 static const struct http_header some[] = { HEADER("Authorization", "Bearer x"), HEADER("Accept", "a/b"),
                                            HEADER("X-Empty", "") };
@@ -91,8 +94,13 @@ END_TEST
 START_TEST(a_header_cannot_break_out_of_its_line)
 {
         static const struct http_header bad[] = {
-                HEADER("X", "a\r\nHost: evil"), HEADER("X", "a\nb"), HEADER("X", "a\0b"), HEADER("X: y", "a"),
-                HEADER("", "a"),                HEADER("X\n", "a"),  HEADER("X Y", "a"),
+                HEADER("X", "a\r\nHost: evil"),
+                HEADER("X", "a\nb"),
+                HEADER("X", "a\0b"),
+                HEADER("X: y", "a"),
+                HEADER("", "a"),
+                HEADER("X\n", "a"),
+                HEADER("X Y", "a"),
         };
         static struct http_header many[HEADERS_MAX + 1];
         struct header_cache cache;
@@ -160,8 +168,8 @@ START_TEST(retry_after_is_seconds_or_a_date)
 END_TEST
 
 static const TTest *const tests[] = {
-        lines_are_as_libcurl_wants_them,       the_same_headers_are_the_same_list,
+        lines_are_as_libcurl_wants_them,        the_same_headers_are_the_same_list,
         a_list_outlives_its_place_in_the_cache, a_header_cannot_break_out_of_its_line,
-        they_survive_the_lack_of_memory,       retry_after_is_seconds_or_a_date,
+        they_survive_the_lack_of_memory,        retry_after_is_seconds_or_a_date,
 };
 TEST_MAIN("http/headers", tests)

@@ -66,7 +66,8 @@ END_TEST
 /* Not canonical, but the server keeps them. */
 START_TEST(test_kept)
 {
-        static const char *const texts[] = { "1.500", "+5", "007", "2.048k", "-999999999999999999.", "+3Ki", "0003Mi" };
+        static const char *const texts[] = { "1.500", "+5",    "007", "2.048k", "-999999999999999999.",
+                                             "+3Ki",  "0003Mi" };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 check_stored(texts[i], texts[i]);

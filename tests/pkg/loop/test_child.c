@@ -234,7 +234,8 @@ START_TEST(one_that_ignores_the_signal_is_killed)
         setup(&run);
         run.stop_at = "ready\n";
         run.grace = 50 * USEC_MSEC;
-        run_script(&run, "trap '' TERM; echo ready; while :; do sleep 1000; done", (struct child_config){ 0 });
+        run_script(&run, "trap '' TERM; echo ready; while :; do sleep 1000; done",
+                   (struct child_config){ 0 });
         ck_assert_int_eq(run.result.signal, SIGKILL);
         ck_assert(run.result.timed_out);
         teardown(&run);

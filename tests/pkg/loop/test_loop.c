@@ -322,7 +322,8 @@ START_TEST(deferred_calls_come_once_and_in_order)
 {
         struct loop *l = new_loop();
         char log[16] = "";
-        struct deferral b = { .loop = l, .name = 'b', .log = log }, c = { .loop = l, .name = 'c', .log = log },
+        struct deferral b = { .loop = l, .name = 'b', .log = log },
+                        c = { .loop = l, .name = 'c', .log = log },
                         d = { .loop = l, .name = 'd', .log = log },
                         a = { .loop = l, .name = 'a', .log = log, .victim = &c };
 

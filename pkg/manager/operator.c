@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/operator.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "json/write.h"
+#include "kube/client.h"
+#include "manager/election.h"
+#include "manager/manager.h"
+#include "manager/operator_metrics.h"
+#include "manager/server.h"
+#include "manager/task.h"
+#include "manager/transport_kube.h"
+#include "manager/watches.h"
+
+#define LEASE_NAME "keelson-operator"
+/* How long replies are waited for at a stop, before the lease is given back. */
+#define DRAIN_TIMEOUT (5 * USEC_SEC)
+
+enum stage { RUNNING, DRAINING, RELEASING };
+
+struct operator {
+        const struct operator_options *options;
+        struct loop *loop;
+        struct kube_client *client;
+        struct kube_transport transport;
+        struct manager manager;
+        struct watches watches;
+        struct election election;
+        struct operator_metrics metrics;
+        struct server *server;
+        struct loop_signal signals;
+        struct loop_defer pump;
+        struct loop_timer pump_timer, resync_timer, drain_timer;
+        struct health live, ready;
+        enum stage stage;
+        bool leading;
+        bool in_cluster;
+        struct error *err;
+        char hostname[256];
+};
+
+/* --- work --------------------------------------------------------------------- */
+
+static void stop_if_drained(struct operator *op);
+
+static void pump(struct operator *op);
+
+static void on_pump_timer(struct loop_timer *timer, void *arg)
+{
+        (void)timer;
+        pump(arg);
+}
+
+static void on_pump(struct loop_defer *defer, void *arg)
+{
+        (void)defer;
+        pump(arg);
+}
+
+/* Something changed: look once, at the end of this turn, at what is to be done. */
+static void kick(void *arg)
+{
+        struct operator *op = arg;
+
+        loop_defer_set(op->loop, &op->pump, on_pump, op);
+}
+
+static int enqueue_all(struct operator *op)
+{
+        int r = manager_enqueue_all(&op->manager);
+
+        if (r < 0)
+                log_error("out of memory: not all resources could be queued");
+        return r;
+}
+
+/* Work may be done by a leader whose caches are full. */
+static void update_permission(struct operator *op)
+{
+        bool may = op->stage == RUNNING && op->leading && watches_synced(&op->watches);
+
+        if (may == op->manager.allowed)
+                return;
+        manager_allow(&op->manager, may);
+        log_info(may ? "reconciling" : "not reconciling");
+        if (may)
+                enqueue_all(op);
+}
+
+/* Outside of a cluster somebody waits for us at a terminal: what does not work
+ * at the start is told at once. In a cluster the cause may pass by itself. */
+static bool give_up(struct operator *op)
+{
+        const struct watch *w = op->in_cluster ? NULL : watches_first_failure(&op->watches);
+
+        if (!w)
+                return false;
+        error_set(op->err, -EIO, "cannot watch %s: %s", w->name, w->error.message);
+        loop_stop(op->loop, -EIO);
+        return true;
+}
+
+static void pump(struct operator *op)
+{
+        usec_t next;
+
+        if (give_up(op))
+                return;
+        update_permission(op);
+        next = manager_pump(&op->manager);
+        if (next == USEC_NEVER)
+                loop_timer_stop(&op->pump_timer);
+        else if (loop_timer_set(op->loop, &op->pump_timer, next, on_pump_timer, op) < 0)
+                log_error("out of memory: the queue has lost its timer");
+        stop_if_drained(op);
+}
+
+static void on_resync(struct loop_timer *timer, void *arg)
+{
+        struct operator *op = arg;
+        usec_t spread = (usec_t)rand_below(&op->manager.rand, (uint64_t)MANAGER_RESYNC_SPREAD);
+
+        if (op->manager.allowed)
+                enqueue_all(op);
+        if (loop_timer_set(op->loop, timer, clock_now() + MANAGER_RESYNC_MIN + spread, on_resync, op) < 0)
+                log_error("out of memory: no further resync");
+        kick(op);
+}
+
+static void on_reply(const struct call *call, const struct kube_reply *reply, usec_t elapsed, void *arg)
+{
+        struct operator *op = arg;
+
+        operator_metrics_replied(&op->metrics, call, reply, elapsed);
+        kick(op);
+}
+
+static void on_reconciled(const struct controller *c, const char *result, usec_t elapsed, void *arg)
+{
+        struct operator *op = arg;
+
+        operator_metrics_reconciled(&op->metrics, c, result, elapsed);
+}
+
+/* --- leadership ------------------------------------------------------------------ */
+
+static bool may_write(void *arg)
+{
+        struct operator *op = arg;
+
+        return !op->options->leader_elect || leader_may_write(&op->election.leader, clock_now());
+}
+
+static void on_election(struct election *e, enum leader_change change, void *arg)
+{
+        struct operator *op = arg;
+
+        (void)e;
+        if (change == LEADER_STOPPED) {
+                loop_stop(op->loop, 0);
+                return;
+        }
+        op->leading = change == LEADER_STARTED;
+        operator_metrics_leading(&op->metrics, op->leading);
+        if (op->leading)
+                log_info("leading");
+        else
+                log_error("the Lease was lost; standing by");
+        kick(op);
+}
+
+/* --- stopping ---------------------------------------------------------------------- */
+
+static void release_lease(struct operator *op)
+{
+        op->stage = RELEASING;
+        if (op->options->leader_elect)
+                election_stop(&op->election);
+        else
+                loop_stop(op->loop, 0);
+}
+
+static void stop_if_drained(struct operator *op)
+{
+        if (op->stage == DRAINING && list_empty(&op->manager.tasks))
+                release_lease(op);
+}
+
+static void on_drain_timeout(struct loop_timer *timer, void *arg)
+{
+        struct operator *op = arg;
+
+        (void)timer;
+        log_warn("some replies have not come in; stopping without them");
+        tasks_cancel(&op->manager);
+        release_lease(op);
+}
+
+static void on_signal(struct loop_signal *source, const struct signalfd_siginfo *info, void *arg)
+{
+        struct operator *op = arg;
+
+        (void)source;
+        if (info->ssi_signo == SIGHUP) {
+                log_info("SIGHUP is ignored: there is nothing to reopen or reload");
+                return;
+        }
+        if (op->stage != RUNNING) {
+                log_warn("stopping at once");
+                error_set(op->err, -EINTR, "stopped by a second signal before the work was done");
+                loop_stop(op->loop, -EINTR);
+                return;
+        }
+        log_info("stopping");
+        op->stage = DRAINING;
+        watches_stop(&op->watches);
+        manager_allow(&op->manager, false);
+        if (loop_timer_set(op->loop, &op->drain_timer, clock_now() + DRAIN_TIMEOUT, on_drain_timeout, op) < 0)
+                release_lease(op);
+        else
+                stop_if_drained(op);
+}
+
+/* --- the server ---------------------------------------------------------------------- */
+
+static void write_state(const struct server_request *request, struct server_reply *reply, void *arg)
+{
+        const struct operator *op = arg;
+        const struct manager *m = &op->manager;
+        struct json_writer w;
+
+        (void)request;
+        reply->content_type = "application/json";
+        json_writer_init(&w, &reply->body);
+        json_object(&w);
+        json_put_bool(&w, "leading", op->leading);
+        json_put_bool(&w, "synced", watches_synced(&op->watches));
+        json_put_bool(&w, "reconciling", m->allowed);
+        json_key(&w, "queue");
+        json_object(&w);
+        json_put_int(&w, "ready", (int64_t)m->queue.n_ready);
+        json_put_int(&w, "active", (int64_t)m->queue.n_active);
+        json_put_int(&w, "known", (int64_t)m->queue.items.count);
+        json_put_int(&w, "waiting", (int64_t)m->queue.waiting.n);
+        json_end(&w);
+        json_key(&w, "cache");
+        json_object(&w);
+        for (size_t i = 0; i < m->cache.n_totals; i++) {
+                json_key_str(&w, m->cache.totals[i].kind->api.kind);
+                json_object(&w);
+                json_put_int(&w, "objects", (int64_t)m->cache.totals[i].objects);
+                json_put_int(&w, "bytes", (int64_t)m->cache.totals[i].bytes);
+                json_end(&w);
+        }
+        json_end(&w);
+        json_end(&w);
+        buf_add_char(&reply->body, '\n');
+}
+
+static int start_server(struct operator *op, struct error *err)
+{
+        const struct server_route routes[] = {
+                { .path = "/metrics", .fn = server_serve_metrics, .arg = op->metrics.registry },
+                { .path = "/livez", .fn = server_serve_health, .arg = &op->live },
+                { .path = "/readyz", .fn = server_serve_health, .arg = &op->ready },
+                { .path = "/debug/state", .fn = write_state, .arg = op, .loopback_only = true },
+        };
+
+        op->live = (struct health){ .name = "livez" };
+        op->ready = (struct health){ .name = "readyz", .checks = op->watches.checks, .n_checks = op->watches.n };
+        if (!op->options->listen.data)
+                return 0;
+        return server_new(op->loop, op->options->listen, routes, ARRAY_SIZE(routes), &op->server, err);
+}
+
+/* --- the beginning ---------------------------------------------------------------------- */
+
+static struct str own_name(struct operator *op)
+{
+        const char *pod = getenv("POD_NAME");
+
+        if (pod && pod[0])
+                return str_c(pod);
+        if (gethostname(op->hostname, sizeof(op->hostname) - 1) < 0)
+                return STR("unknown");
+        return str_c(op->hostname);
+}
+
+static int start_election(struct operator *op, const struct kube_config *config, struct error *err)
+{
+        const struct operator_options *o = op->options;
+        struct leader_config leader = {
+                .namespace = o->lease_namespace.data ? o->lease_namespace
+                             : config->in_cluster    ? config->namespace
+                                                     : STR("keelson-system"),
+                .name = STR(LEASE_NAME),
+                .lease_duration = o->lease_duration,
+                .renew_deadline = o->renew_deadline,
+                .retry_period = o->retry_period,
+        };
+
+        if (!o->leader_elect) {
+                op->leading = true;
+                operator_metrics_leading(&op->metrics, true);
+                return 0;
+        }
+        return election_init(&op->election, op->client, leader, own_name(op), on_election, op, err);
+}
+
+static int start_signals(struct operator *op)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        signal(SIGPIPE, SIG_IGN);
+        return loop_signal_start(op->loop, &op->signals, &set, on_signal, op);
+}
+
+static int connect_client(struct operator *op, struct error *err)
+{
+        struct kube_config config;
+        int r;
+
+        r = kube_config_load(op->options->kubeconfig, &config, err);
+        if (r < 0)
+                return r;
+        op->in_cluster = config.in_cluster;
+        r = kube_client_new(op->loop, &config, &op->client, err);
+        if (r < 0)
+                kube_config_release(&config);
+        return r;
+}
+
+static int add_controllers(struct operator *op)
+{
+        for (size_t i = 0; i < op->options->n_controllers; i++) {
+                int r = manager_add(&op->manager, op->options->controllers[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int begin(struct operator *op, uint64_t seed, struct error *err)
+{
+        const struct operator_options *o = op->options;
+        const struct kube_config *config = kube_client_config(op->client);
+        int r;
+
+        op->manager.hooks.reconciled = on_reconciled;
+        op->manager.hooks.arg = op;
+        op->transport.may_write = may_write;
+        op->transport.replied = on_reply;
+        op->transport.arg = op;
+        r = add_controllers(op);
+        if (r == 0)
+                r = operator_metrics_init(&op->metrics, &op->manager, o->version, config->server);
+        if (r == 0)
+                r = watches_init(&op->watches, op->client, &op->manager, o->namespaces, o->n_namespaces, seed,
+                                 kick, op);
+        if (r < 0)
+                return error_set(err, r, "out of memory at the start");
+        r = start_server(op, err);
+        if (r < 0)
+                return r;
+        r = start_election(op, config, err);
+        if (r < 0)
+                return r;
+        r = start_signals(op);
+        if (r == 0)
+                r = watches_start(&op->watches);
+        if (r < 0)
+                return error_set(err, r, "cannot start: %s", strerror(-r));
+        on_resync(&op->resync_timer, op);
+        if (o->leader_elect)
+                election_start(&op->election);
+        log_info("started", LOG_STR("version", o->version), LOG_STR("server", config->server),
+                 LOG_STR("configuration", config->source));
+        return 0;
+}
+
+static void release(struct operator *op)
+{
+        server_free(op->server);
+        loop_timer_stop(&op->drain_timer);
+        loop_timer_stop(&op->resync_timer);
+        loop_timer_stop(&op->pump_timer);
+        loop_defer_stop(&op->pump);
+        if (op->election.client)
+                election_release(&op->election);
+        watches_release(&op->watches);
+        manager_release(&op->manager);
+        operator_metrics_release(&op->metrics);
+        loop_signal_stop(&op->signals);
+        kube_client_free(op->client);
+        loop_free(op->loop);
+}
+
+int operator_run(const struct operator_options *options, struct error *err)
+{
+        struct operator op = { .options = options, .err = err };
+        uint64_t seed = 0;
+        int r;
+
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+                seed = (uint64_t)clock_now(); /* it only spreads retries */
+        r = loop_new(&op.loop);
+        if (r < 0)
+                return error_set(err, r, "cannot make the event loop: %s", strerror(-r));
+        r = connect_client(&op, err);
+        if (r < 0) {
+                loop_free(op.loop);
+                return r;
+        }
+        kube_transport_init(&op.transport, op.client);
+        manager_init(&op.manager, &op.transport.base, own_name(&op), seed);
+        r = begin(&op, seed, err);
+        if (r == 0) {
+                r = loop_run(op.loop);
+                if (r < 0 && !err->message[0])
+                        error_set(err, r, "the event loop failed: %s", strerror(-r));
+        }
+        release(&op);
+        if (r == 0)
+                log_info("stopped");
+        return r;
+}

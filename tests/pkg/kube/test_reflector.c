@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/reflector.h"
+
+#include <errno.h>
+
+#include "fake_api.h"
+#include "harness.h"
+#include "json/read.h"
+
+static const struct kube_kind pod = {
+        .version = STR_INIT("v1"), .plural = STR_INIT("pods"), .kind = STR_INIT("Pod"), .namespaced = true
+};
+
+#define POD(name, version) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
+#define EVENT(type, name, version) "{\"type\":\"" type "\",\"object\":" POD(name, version) "}\n"
+#define BOOKMARK(version)                                                                                    \
+        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version "\"}}}\n"
+#define LIST(version, items)                                                                                 \
+        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
+#define PAGE(version, next, items)                                                                           \
+        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next       \
+        "\"},\"items\":[" items "]}"
+#define EXPIRED                                                                                              \
+        "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Expired\",\"message\":\"too "              \
+        "old\",\"code\":410}"
+
+/* --- what the owner heard, as text ---------------------------------------------- */
+
+static struct loop *loop;
+static struct fake_api fake;
+static struct kube_client *client;
+static struct reflector reflector;
+static struct buf heard;
+static const char *until;   /* what the test waits for */
+static int fail_objects;    /* so many on_object fail */
+static int fail_list_ends;  /* and so many on_list_end */
+static const char *stop_at; /* the name at which on_object stops the reflector */
+static bool start_again;
+
+static void on_list_begin(struct reflector *r _unused_, void *arg _unused_)
+{
+        buf_add_c(&heard, "begin ");
+}
+
+static int on_object(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg _unused_)
+{
+        static const char *const names[] = { "LISTED", "ADDED", "MODIFIED", "DELETED" };
+        struct str name = json_get_str(yyjson_obj_get(object, "metadata"), "name");
+
+        if (fail_objects > 0) {
+                fail_objects--;
+                buf_add_c(&heard, "failed ");
+                return -ENOMEM;
+        }
+        buf_printf(&heard, "%s:%.*s ", names[event], STR_FMT(name));
+        if (stop_at && str_eq_c(name, stop_at)) {
+                stop_at = NULL;
+                reflector_stop(r);
+                buf_add_c(&heard, "stop ");
+                if (start_again)
+                        ck_assert_int_eq(reflector_start(r), 0);
+        }
+        return 0;
+}
+
+static int on_list_end(struct reflector *r _unused_, struct str version, void *arg _unused_)
+{
+        if (fail_list_ends > 0) {
+                fail_list_ends--;
+                buf_add_c(&heard, "failed-end ");
+                return -EIO;
+        }
+        buf_printf(&heard, "end:%.*s ", STR_FMT(version));
+        return 0;
+}
+
+static void on_state(struct reflector *r _unused_, enum reflector_state state, const struct error *err,
+                     void *arg _unused_)
+{
+        if (state == REFLECTOR_SYNCED)
+                buf_add_c(&heard, "synced ");
+        else
+                buf_printf(&heard, "failing(%s) ", err->message);
+}
+
+static bool was_heard(void *arg _unused_)
+{
+        return heard.data && strstr(heard.data, until) != NULL;
+}
+
+static void wait_for(const char *text)
+{
+        until = text;
+        fake_api_wait(&fake, was_heard, NULL);
+}
+
+static bool was_asked(void *arg)
+{
+        size_t lines = 0;
+
+        for (size_t i = 0; i < fake.asked.len; i++)
+                lines += fake.asked.data[i] == '\n';
+        return lines >= *(size_t *)arg;
+}
+
+static void wait_for_requests(size_t n)
+{
+        fake_api_wait(&fake, was_asked, &n);
+}
+
+static void open_all(usec_t silence)
+{
+        struct reflector_config config = { .kind = &pod, .seed = 7, .silence = silence };
+        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, on_state, NULL };
+
+        buf_init(&heard, 64 * 1024);
+        ck_assert_ptr_nonnull(buf_reserve(&heard, 32 * 1024));
+        buf_add_c(&heard, "");
+        ck_assert_int_eq(loop_new(&loop), 0);
+        fake_api_start(&fake, loop);
+        client = fake_api_client(&fake, NULL);
+        reflector_init(&reflector, client, &config, &handlers);
+}
+
+static void start(void)
+{
+        ck_assert_int_eq(reflector_start(&reflector), 0);
+}
+
+static void close_all(void)
+{
+        reflector_release(&reflector);
+        kube_client_free(client);
+        fake_api_stop(&fake);
+        loop_free(loop);
+        buf_release(&heard);
+}
+
+static void will(int status, const char *body, enum fake_end end)
+{
+        fake_api_will(&fake, (struct fake_step){ .status = status, .body = body, .end = end });
+}
+
+/* What was asked, but for timeoutSeconds, which is random. */
+static void check_asked(const char *expected)
+{
+        struct buf plain = BUF_INIT(64 * 1024);
+        const char *at = fake.asked.data, *cut;
+
+        while ((cut = strstr(at, "&timeoutSeconds="))) {
+                long seconds = strtol(cut + strlen("&timeoutSeconds="), NULL, 10);
+
+                ck_assert_int_ge(seconds, 300);
+                ck_assert_int_le(seconds, 600);
+                buf_add(&plain, at, (size_t)(cut - at));
+                at = cut + strlen("&timeoutSeconds=300");
+        }
+        buf_add_c(&plain, at);
+        ck_assert_str_eq(plain.data, expected);
+        buf_release(&plain);
+}
+
+#define ASKED_LIST "GET /api/v1/pods?limit=500\n"
+#define ASKED_WATCH(version)                                                                                 \
+        "GET /api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=" version "\n"
+
+/* --- the everyday ----------------------------------------------------------------- */
+
+START_TEST(test_list_and_watch)
+{
+        open_all(0);
+        will(200, PAGE("10", "p2/+=", POD("a", "3") "," POD("b", "4")), FAKE_END);
+        will(200, LIST("10", POD("c", "5")), FAKE_END);
+        will(200,
+             EVENT("ADDED", "d", "11") EVENT("MODIFIED", "a", "12") EVENT("DELETED", "b", "13")
+                     BOOKMARK("20"),
+             FAKE_END);
+        will(200, EVENT("ADDED", "e", "100"), FAKE_HANG);
+        ck_assert_ptr_null(reflector_version(&reflector).data);
+        start();
+        wait_for("ADDED:e");
+        ck_assert_str_eq(heard.data,
+                         "begin LISTED:a LISTED:b LISTED:c end:10 synced ADDED:d MODIFIED:a DELETED:b "
+                         "ADDED:e ");
+        ck_str_eq(reflector_version(&reflector), "100");
+        check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2/+=\n" ASKED_WATCH("10")
+                            ASKED_WATCH("20"));
+        close_all();
+}
+END_TEST
+
+START_TEST(test_selectors)
+{
+        open_all(0);
+        reflector.config.namespace = STR("shop");
+        reflector.config.label_selector = STR("app=web,tier in (a)");
+        reflector.config.field_selector = STR("spec.nodeName=n1");
+        will(200, LIST("1", ""), FAKE_END);
+        start();
+        wait_for_requests(2);
+        check_asked("GET /api/v1/namespaces/shop/pods?labelSelector=app=web,tier in "
+                    "(a)&fieldSelector=spec.nodeName=n1"
+                    "&limit=500\n"
+                    "GET /api/v1/namespaces/shop/pods?labelSelector=app=web,tier in "
+                    "(a)&fieldSelector=spec.nodeName=n1"
+                    "&watch=true&allowWatchBookmarks=true&resourceVersion=1\n");
+        close_all();
+}
+END_TEST
+
+/* An event that is older than what we have is handed on, but the watch does
+ * not go back for it. Versions are longer than any integer. */
+START_TEST(test_versions)
+{
+        open_all(0);
+        will(200, LIST("99999999999999999999", ""), FAKE_END);
+        will(200, EVENT("ADDED", "a", "100000000000000000000") EVENT("MODIFIED", "b", "99999999999999999998"),
+             FAKE_END);
+        start();
+        wait_for_requests(3);
+        ck_assert_str_eq(heard.data, "begin end:99999999999999999999 synced ADDED:a MODIFIED:b ");
+        check_asked(ASKED_LIST ASKED_WATCH("99999999999999999999") ASKED_WATCH("100000000000000000000"));
+        close_all();
+}
+END_TEST
+
+/* --- 410 --------------------------------------------------------------------------- */
+
+START_TEST(test_gone_event)
+{
+        open_all(0);
+        will(200, LIST("10", POD("a", "3")), FAKE_END);
+        will(200, EVENT("ADDED", "b", "11") "{\"type\":\"ERROR\",\"object\":" EXPIRED "}\n", FAKE_HANG);
+        will(200, LIST("50", POD("b", "11")), FAKE_END);
+        start();
+        wait_for_requests(4);
+        ck_assert_str_eq(heard.data, "begin LISTED:a end:10 synced ADDED:b begin LISTED:b end:50 ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("50"));
+        close_all();
+}
+END_TEST
+
+START_TEST(test_gone_status)
+{
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(410, EXPIRED, FAKE_END);
+        /* After an etcd restored from a backup versions are lower: the list decides. */
+        will(200, LIST("5", POD("a", "3")), FAKE_END);
+        start();
+        wait_for_requests(4);
+        ck_assert_str_eq(heard.data, "begin end:10 synced begin LISTED:a end:5 ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("5"));
+        close_all();
+}
+END_TEST
+
+/* The token of the second page has expired: all at once, then. */
+START_TEST(test_gone_page)
+{
+        open_all(0);
+        will(200, PAGE("10", "p2", POD("a", "3")), FAKE_END);
+        will(410, EXPIRED, FAKE_END);
+        will(200, LIST("60", POD("a", "3") "," POD("b", "4")), FAKE_END);
+        start();
+        wait_for("end:60");
+        ck_assert_str_eq(heard.data, "begin LISTED:a failing(cannot list pods in all namespaces: too old) "
+                                     "begin LISTED:a LISTED:b end:60 synced ");
+        wait_for_requests(4);
+        check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2\n"
+                               "GET /api/v1/pods\n" ASKED_WATCH("60"));
+        close_all();
+}
+END_TEST
+
+START_TEST(test_other_error_event)
+{
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500,\"message\":\"etcd\"}}\n",
+             FAKE_END);
+        will(200, LIST("11", ""), FAKE_END);
+        start();
+        wait_for("end:11");
+        ck_assert_str_eq(heard.data, "begin end:10 synced failing(watch of pods: etcd) begin end:11 synced ");
+        close_all();
+}
+END_TEST
+
+/* --- cuts and silence ----------------------------------------------------------------- */
+
+static void check_cut(enum fake_end end)
+{
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, EVENT("ADDED", "a", "11") "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"a\"",
+             end);
+        will(200, EVENT("MODIFIED", "a", "12"), FAKE_HANG);
+        start();
+        wait_for("MODIFIED:a");
+        ck_assert_str_eq(heard.data, "begin end:10 synced ADDED:a MODIFIED:a ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11"));
+        close_all();
+}
+
+START_TEST(test_cut_event)
+{
+        check_cut(FAKE_CUT);
+        check_cut(FAKE_END);
+}
+END_TEST
+
+static void check_cut_list(enum fake_end end)
+{
+        open_all(0);
+        will(200, "{\"kind\":\"PodList\",\"items\":[" POD("a", "3") ",{\"metadata\":", end);
+        will(200, LIST("10", POD("b", "4")), FAKE_END);
+        start();
+        wait_for("synced");
+        /* Nothing was concluded from the first. */
+        ck_assert_ptr_nonnull(strstr(heard.data, "begin LISTED:a failing("));
+        ck_assert_ptr_nonnull(strstr(heard.data, ") begin LISTED:b end:10 synced "));
+        close_all();
+}
+
+START_TEST(test_cut_list)
+{
+        check_cut_list(FAKE_CUT);
+        check_cut_list(FAKE_END);
+}
+END_TEST
+
+/* The second page is refused for now: it is asked for again, and the first is not. */
+START_TEST(test_refused_page)
+{
+        open_all(0);
+        will(200, PAGE("10", "p2", POD("a", "3")), FAKE_END);
+        will(500, "", FAKE_END);
+        will(200, LIST("10", POD("b", "4")), FAKE_END);
+        start();
+        wait_for("end:10");
+        ck_assert_str_eq(heard.data,
+                         "begin LISTED:a failing(cannot list pods in all namespaces: the API server answered "
+                         "500) LISTED:b end:10 synced ");
+        wait_for_requests(4);
+        check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2\n"
+                               "GET /api/v1/pods?limit=500&continue=p2\n" ASKED_WATCH("10"));
+        close_all();
+}
+END_TEST
+
+/* The second page breaks off: some of it was taken, so the list begins anew. */
+START_TEST(test_cut_page)
+{
+        open_all(0);
+        will(200, PAGE("10", "p2", POD("a", "3")), FAKE_END);
+        will(200, "{\"items\":[" POD("b", "4") ",", FAKE_CUT);
+        will(200, PAGE("20", "q2", POD("a", "3")), FAKE_END);
+        will(200, LIST("20", POD("b", "4")), FAKE_END);
+        start();
+        wait_for("end:20");
+        ck_assert_ptr_eq(strstr(heard.data, "begin LISTED:a LISTED:b failing("), heard.data);
+        ck_assert_ptr_nonnull(strstr(heard.data, ") begin LISTED:a LISTED:b end:20 synced "));
+        close_all();
+}
+END_TEST
+
+START_TEST(test_silence)
+{
+        open_all(300 * USEC_MSEC);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, EVENT("ADDED", "a", "11"), FAKE_HANG);
+        will(200, EVENT("ADDED", "b", "12"), FAKE_HANG);
+        start();
+        wait_for("ADDED:b");
+        ck_assert_str_eq(heard.data, "begin end:10 synced ADDED:a ADDED:b ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11"));
+        close_all();
+}
+END_TEST
+
+/* Watches that end at once are failures, or they would come without a pause. */
+START_TEST(test_empty_watches)
+{
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        for (int i = 0; i < 3; i++)
+                will(200, "", FAKE_END);
+        will(200, BOOKMARK("11"), FAKE_HANG);
+        start();
+        wait_for("failing(");
+        ck_assert_str_eq(heard.data,
+                         "begin end:10 synced failing(watch of pods: the server ended it at once) ");
+        ck_assert_uint_ge(reflector.failures, 2);
+        wait_for_requests(5);
+        close_all();
+}
+END_TEST
+
+/* --- refusals ------------------------------------------------------------------------- */
+
+START_TEST(test_retry_after)
+{
+        usec_t began;
+
+        open_all(0);
+        fake_api_will(&fake, (struct fake_step){ .status = 429, .body = "{}", .retry_after = "1" });
+        will(200, LIST("10", ""), FAKE_END);
+        began = clock_now();
+        start();
+        wait_for("synced");
+        /* The backoff alone would be a fifth of that. */
+        ck_assert_int_ge(clock_now() - began, USEC_SEC);
+        ck_assert_str_eq(heard.data,
+                         "begin failing(cannot list pods in all namespaces: the API server answered 429) "
+                         "begin end:10 synced ");
+        close_all();
+}
+END_TEST
+
+START_TEST(test_forbidden)
+{
+        open_all(0);
+        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}", FAKE_END);
+        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}", FAKE_END);
+        will(200, LIST("10", ""), FAKE_END);
+        start();
+        wait_for("synced");
+        /* The same failure is told once. */
+        ck_assert_str_eq(
+                heard.data,
+                "begin failing(may not list pods in all namespaces: grant this service account or user the "
+                "verb \"list\" on it; the API server says: no) begin begin end:10 synced ");
+        close_all();
+}
+END_TEST
+
+START_TEST(test_not_a_list)
+{
+        static const char *const bodies[] = {
+                "", "{}", "[]", "5", LIST("", ""), "{\"items\":[5]}", LIST("1", "{\"a\":}")
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+                open_all(0);
+                will(200, bodies[i], FAKE_END);
+                will(200, LIST("10", ""), FAKE_END);
+                start();
+                wait_for("synced");
+                ck_assert_msg(strstr(heard.data, "begin failing(") == heard.data &&
+                                      strstr(heard.data, ") begin end:10 synced"),
+                              "%s: %s", bodies[i], heard.data);
+                close_all();
+        }
+}
+END_TEST
+
+START_TEST(test_not_an_event)
+{
+        static const char *const bodies[] = { "{}\n", "5\n",
+                                              "{\"type\":\"NEW\",\"object\":" POD("a", "11") "}\n",
+                                              "{\"type\":\"BOOKMARK\"}\n", "{\"type\":}\n" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+                open_all(0);
+                will(200, LIST("10", ""), FAKE_END);
+                will(200, bodies[i], FAKE_HANG);
+                will(200, EVENT("ADDED", "b", "12"), FAKE_HANG);
+                start();
+                wait_for("ADDED:b");
+                check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10"));
+                close_all();
+        }
+}
+END_TEST
+
+/* --- the owner --------------------------------------------------------------------------- */
+
+/* An object that the owner could not take comes again. */
+START_TEST(test_owner_fails)
+{
+        open_all(0);
+        will(200, LIST("10", POD("a", "3")), FAKE_END);
+        will(200, LIST("10", POD("a", "3")), FAKE_END);
+        fail_objects = 1;
+        start();
+        wait_for("synced");
+        ck_assert_str_eq(heard.data,
+                         "begin failed failing(list of pods: out of memory) begin LISTED:a end:10 synced ");
+        wait_for_requests(3);
+        will(200, EVENT("ADDED", "b", "11"), FAKE_END);
+        close_all();
+
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, EVENT("ADDED", "b", "11") EVENT("ADDED", "c", "12"), FAKE_HANG);
+        will(200, EVENT("ADDED", "b", "11") EVENT("ADDED", "c", "12"), FAKE_HANG);
+        fail_objects = 1;
+        start();
+        wait_for("ADDED:c");
+        ck_assert_str_eq(heard.data, "begin end:10 synced failed ADDED:b ADDED:c ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10"));
+        close_all();
+
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, LIST("11", ""), FAKE_END);
+        fail_list_ends = 1;
+        start();
+        wait_for("synced");
+        ck_assert_str_eq(heard.data,
+                         "begin failed-end failing(list of pods: Input/output error) begin end:11 synced ");
+        close_all();
+}
+END_TEST
+
+START_TEST(test_stop_inside)
+{
+        open_all(0);
+        will(200, LIST("10", POD("a", "3") "," POD("b", "4")), FAKE_END);
+        stop_at = "a";
+        start();
+        wait_for("stop");
+        ck_assert_int_eq(loop_turn(loop, 50 * USEC_MSEC), 0);
+        ck_assert_str_eq(heard.data, "begin LISTED:a stop ");
+        close_all();
+
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, EVENT("ADDED", "a", "11") EVENT("ADDED", "b", "12"), FAKE_HANG);
+        will(200, LIST("12", POD("a", "11") "," POD("b", "12")), FAKE_END);
+        stop_at = "a";
+        start_again = true;
+        start();
+        wait_for("end:12");
+        ck_assert_str_eq(heard.data,
+                         "begin end:10 synced ADDED:a stop begin LISTED:a LISTED:b end:12 synced ");
+        close_all();
+}
+END_TEST
+
+START_TEST(test_stop_and_start)
+{
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, BOOKMARK("11"), FAKE_HANG);
+        will(200, LIST("12", ""), FAKE_END);
+        start();
+        wait_for_requests(2);
+        reflector_stop(&reflector);
+        reflector_stop(&reflector);
+        start();
+        start(); /* once is enough */
+        wait_for("end:12");
+        wait_for_requests(4);
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("12"));
+        close_all();
+}
+END_TEST
+
+/* --- without memory --------------------------------------------------------------------- */
+
+static struct fake_step respond(const char *asked)
+{
+        if (strstr(asked, "watch=true"))
+                return (struct fake_step){ .body = EVENT("ADDED", "b", "11"), .end = FAKE_HANG };
+        return (struct fake_step){ .body = LIST("10", POD("a", "3")) };
+}
+
+/* Whichever allocation fails, in the end it has it all. */
+START_TEST(test_torture)
+{
+        for (uint64_t n = 1;; n++) {
+                uint64_t before;
+                int r;
+
+                open_all(0);
+                fake.respond = respond;
+                before = mem_count();
+                mem_fail_after(n);
+                r = reflector_start(&reflector);
+                if (r == 0)
+                        wait_for("ADDED:b");
+                else
+                        ck_assert_int_eq(r, -ENOMEM);
+                mem_fail_after(0);
+                before = mem_count() - before;
+                close_all();
+                if (before < n)
+                        return;
+        }
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        test_list_and_watch, test_selectors,    test_versions,          test_gone_event,
+        test_gone_status,    test_gone_page,    test_other_error_event, test_cut_event,
+        test_cut_list,       test_refused_page, test_cut_page,          test_silence,
+        test_empty_watches,  test_retry_after,  test_forbidden,         test_not_a_list,
+        test_not_an_event,   test_owner_fails,  test_stop_inside,       test_stop_and_start,
+        test_torture,
+};
+
+TEST_MAIN("kube/reflector", tests)

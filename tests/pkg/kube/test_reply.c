@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/reply.h"
+
+#include <errno.h>
+
+#include "harness.h"
+
+static const struct kube_kind deployment = { .group = STR_INIT("apps"),
+                                             .version = STR_INIT("v1"),
+                                             .plural = STR_INIT("deployments"),
+                                             .kind = STR_INIT("Deployment"),
+                                             .namespaced = true };
+
+static struct kube_asked asked(enum kube_verb verb, const char *namespace, const char *name)
+{
+        return (struct kube_asked){ .verb = verb,
+                                    .kind = &deployment,
+                                    .namespace = str_c(namespace),
+                                    .name = str_c(name),
+                                    .server = STR("https://h:6443"),
+                                    .credentials = STR("in-cluster") };
+}
+
+static struct kube_reply read_reply(int status, const char *body, struct kube_asked a)
+{
+        struct http_result result = { .status = status, .body = str_c(body), .retry_after = -1 };
+        struct kube_reply reply;
+
+        kube_reply_read(&result, &a, &reply);
+        return reply;
+}
+
+static void check_failure(int status, const char *body, struct kube_asked a, enum kube_reason reason,
+                          int code, const char *message)
+{
+        struct kube_reply r = read_reply(status, body, a);
+
+        ck_assert_msg(r.reason == reason, "%s: %s", body, kube_reason_name(r.reason));
+        ck_assert_int_eq(r.error.code, code);
+        ck_assert_str_eq(r.error.message, message);
+        kube_reply_release(&r);
+}
+
+#define STATUS(reason, message)                                                                              \
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"reason\":\"" reason             \
+        "\",\"message\":\"" message "\"}"
+
+START_TEST(test_success)
+{
+        struct kube_reply r = read_reply(201, "{\"kind\":\"Deployment\"}", asked(KUBE_CREATE, "n", NULL));
+
+        ck_assert_int_eq(r.reason, KUBE_OK);
+        ck_assert_int_eq(r.error.code, 0);
+        ck_assert_int_eq(r.status, 201);
+        ck_str_eq(r.body, "{\"kind\":\"Deployment\"}");
+        ck_assert_ptr_null(r.doc);
+        kube_reply_release(&r);
+}
+END_TEST
+
+START_TEST(test_failures)
+{
+        check_failure(404, STATUS("NotFound", "deployments.apps \\\"web\\\" not found"),
+                      asked(KUBE_GET, "shop", "web"), KUBE_NOT_FOUND, -ENOENT,
+                      "cannot get deployments.apps shop/web: deployments.apps \"web\" not found");
+        check_failure(409, STATUS("AlreadyExists", "it is there"), asked(KUBE_CREATE, "shop", "web"),
+                      KUBE_ALREADY_EXISTS, -EEXIST, "cannot create deployments.apps shop/web: it is there");
+        check_failure(409, STATUS("Conflict", "changed"), asked(KUBE_UPDATE, "shop", "web"), KUBE_CONFLICT,
+                      -ESTALE, "cannot update deployments.apps shop/web: changed");
+        check_failure(410, STATUS("Expired", "too old"), asked(KUBE_LIST, NULL, NULL), KUBE_EXPIRED, -ESTALE,
+                      "cannot list deployments.apps in all namespaces: too old");
+        check_failure(410, "gone", asked(KUBE_WATCH, "shop", NULL), KUBE_EXPIRED, -ESTALE,
+                      "cannot watch deployments.apps in namespace shop: the API server answered 410");
+        check_failure(422, STATUS("Invalid", "spec.replicas: Invalid value"),
+                      asked(KUBE_APPLY, "shop", "web"), KUBE_INVALID, -EINVAL,
+                      "cannot apply deployments.apps shop/web: spec.replicas: Invalid value");
+        check_failure(404, "404 page not found", asked(KUBE_LIST, NULL, NULL), KUBE_NOT_FOUND, -ENOENT,
+                      "cannot list deployments.apps in all namespaces: the API server does not have "
+                      "Deployment v1; is "
+                      "its CRD installed?");
+        check_failure(500, "", asked(KUBE_DELETE, "shop", "web"), KUBE_INTERNAL_ERROR, -EREMOTEIO,
+                      "cannot delete deployments.apps shop/web: the API server answered 500");
+        check_failure(599, "", asked(KUBE_DELETE, "shop", "web"), KUBE_INTERNAL_ERROR, -EREMOTEIO,
+                      "cannot delete deployments.apps shop/web: the API server answered 599");
+        check_failure(302, "[]", asked(KUBE_GET, "shop", "web"), KUBE_OTHER, -EREMOTEIO,
+                      "cannot get deployments.apps shop/web: the API server answered 302");
+}
+END_TEST
+
+START_TEST(test_rights)
+{
+        check_failure(403, STATUS("Forbidden", "no"), asked(KUBE_LIST, NULL, NULL), KUBE_FORBIDDEN, -EACCES,
+                      "may not list deployments.apps in all namespaces: grant this service account or user "
+                      "the verb "
+                      "\"list\" on it; the API server says: no");
+        check_failure(403, "", asked(KUBE_APPLY, "shop", "web"), KUBE_FORBIDDEN, -EACCES,
+                      "may not apply deployments.apps shop/web: grant this service account or user the verb "
+                      "\"patch\" on it");
+        check_failure(401, STATUS("Unauthorized", "Unauthorized"), asked(KUBE_GET, "shop", "web"),
+                      KUBE_UNAUTHORIZED, -EACCES,
+                      "the API server https://h:6443 does not accept our credentials (from in-cluster): "
+                      "check the token "
+                      "or the client certificate; the API server says: Unauthorized");
+}
+END_TEST
+
+START_TEST(test_unreachable)
+{
+        struct http_result result = { .retry_after = -1 };
+        struct kube_asked a = asked(KUBE_GET, "shop", "web");
+        struct kube_reply r;
+
+        error_set(&result.error, -ECONNREFUSED, "connection refused");
+        kube_reply_read(&result, &a, &r);
+        ck_assert_int_eq(r.reason, KUBE_UNREACHABLE);
+        ck_assert_int_eq(r.error.code, -ECONNREFUSED);
+        ck_assert_str_eq(r.error.message, "API server https://h:6443: connection refused");
+        kube_reply_release(&r);
+}
+END_TEST
+
+START_TEST(test_retry_after)
+{
+        struct http_result result = { .status = 429, .retry_after = 3 * USEC_SEC, .body = STR("{}") };
+        struct kube_asked a = asked(KUBE_GET, "shop", "web");
+        struct kube_reply r;
+
+        kube_reply_read(&result, &a, &r);
+        ck_assert_int_eq(r.reason, KUBE_TOO_MANY_REQUESTS);
+        ck_assert_int_eq(r.retry_after, 3 * USEC_SEC);
+        kube_reply_release(&r);
+
+        r = read_reply(
+                504, "{\"kind\":\"Status\",\"reason\":\"Timeout\",\"details\":{\"retryAfterSeconds\":7}}", a);
+        ck_assert_int_eq(r.reason, KUBE_TIMEOUT);
+        ck_assert_int_eq(r.retry_after, 7 * USEC_SEC);
+        kube_reply_release(&r);
+        r = read_reply(504, "{\"kind\":\"Status\",\"details\":{\"retryAfterSeconds\":99999999999}}", a);
+        ck_assert_int_eq(r.retry_after, -1);
+        kube_reply_release(&r);
+}
+END_TEST
+
+START_TEST(test_transient)
+{
+        ck_assert(kube_reason_is_transient(KUBE_UNREACHABLE));
+        ck_assert(kube_reason_is_transient(KUBE_TOO_MANY_REQUESTS));
+        ck_assert(kube_reason_is_transient(KUBE_INTERNAL_ERROR));
+        ck_assert(!kube_reason_is_transient(KUBE_FORBIDDEN));
+        ck_assert(!kube_reason_is_transient(KUBE_INVALID));
+        ck_assert(!kube_reason_is_transient(KUBE_OK));
+        ck_assert(!kube_reason_is_transient(KUBE_OTHER));
+        ck_assert_int_eq(kube_reason_parse(STR("Gone")), KUBE_EXPIRED);
+        ck_assert_int_eq(kube_reason_parse(STR("")), KUBE_OTHER);
+        ck_assert_int_eq(kube_reason_parse(STR("OK")), KUBE_OTHER);
+}
+END_TEST
+
+/* Without memory for the Status the reason is still that of the HTTP status. */
+START_TEST(test_memory)
+{
+        for (uint64_t n = 1; n < 20; n++) {
+                struct kube_reply r;
+
+                mem_fail_after(n);
+                r = read_reply(409, STATUS("Conflict", "changed"), asked(KUBE_UPDATE, "shop", "web"));
+                mem_fail_after(0);
+                ck_assert_int_eq(r.reason, KUBE_CONFLICT);
+                ck_assert_int_eq(r.error.code, -ESTALE);
+                kube_reply_release(&r);
+        }
+}
+END_TEST
+
+static const TTest *const tests[] = { test_success,     test_failures,  test_rights, test_unreachable,
+                                      test_retry_after, test_transient, test_memory };
+
+TEST_MAIN("kube/reply", tests)
