@@ -130,7 +130,7 @@ static int watch_timer(CURLM *multi, long milliseconds, void *pool)
 
 /* libcurl sends each frame of each request by itself: with eight requests in a
  * turn, sixteen segments that the kernel would pass on one by one. Corked, they
- * leave as one; it halves the cost of a burst on both sides. */
+ * leave as one, which saves us a tenth of the CPU and the network the packets. */
 static void cork(struct http_pool *p, int on)
 {
         list_for_each (link, &p->sockets)

@@ -29,9 +29,14 @@
  * apiVersion, kind and the identity in metadata (name, namespace, uid,
  * resourceVersion) do not count, since fieldsV1 does not have them.
  *
- * The two differ although nothing drifted where the server writes a value in
- * another way than we do (a quantity that is not canonical), and where we apply
- * an empty map to which others add; the cache remembers the pair for that.
+ * The two differ although nothing drifted
+ *      - where the server writes a value in another way (a quantity that is not
+ *        canonical: kube/quantity.h);
+ *      - where it adds a default inside a value that is owned as a whole
+ *        (fieldRef: apiVersion; volumeClaimTemplates: volumeMode and status), so
+ *        what renders such a value had better write the default itself;
+ *      - where we apply an empty map to which others add.
+ * The cache remembers the pair for that.
  */
 #pragma once
 

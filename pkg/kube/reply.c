@@ -187,7 +187,10 @@ void kube_reply_read(const struct http_result *result, const struct kube_asked *
         if (result->error.code) {
                 r.reason = KUBE_UNREACHABLE;
                 r.error = result->error;
-                error_prefix(&r.error, "API server %.*s", STR_FMT(asked->server));
+                if (memmem(r.error.message, strlen(r.error.message), asked->server.data, asked->server.len))
+                        error_prefix(&r.error, "API server");
+                else
+                        error_prefix(&r.error, "API server %.*s", STR_FMT(asked->server));
         } else if (result->status < 200 || result->status > 299) {
                 r.reason = reason_of_status(result->status);
                 read_status(&r);

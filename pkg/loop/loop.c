@@ -187,7 +187,7 @@ static void run_timers(struct loop *l)
 
         /* As many as there were, so that one which sets itself again for now
          * cannot keep the turn from ending. */
-        for (size_t n = 1; n > 0; n++) {
+        for (size_t n = l->timers.n; n > 0; n--) {
                 t = timer_heap_first(&l->timers);
                 if (!t || t->due > l->now)
                         return;

@@ -116,6 +116,11 @@ START_TEST(test_unreachable)
         ck_assert_int_eq(r.error.code, -ECONNREFUSED);
         ck_assert_str_eq(r.error.message, "API server https://h:6443: connection refused");
         kube_reply_release(&r);
+        /* The URL stands there once. */
+        error_set(&result.error, -ECONNREFUSED, "cannot connect to https://h:6443: Connection refused");
+        kube_reply_read(&result, &a, &r);
+        ck_assert_str_eq(r.error.message, "API server: cannot connect to https://h:6443: Connection refused");
+        kube_reply_release(&r);
 }
 END_TEST
 

@@ -104,6 +104,26 @@ START_TEST(the_exit_code_and_both_outputs_are_told)
 }
 END_TEST
 
+static void wait_for_exit(const struct child *c)
+{
+        while (waitid(P_PID, (id_t)child_pid(c), &(siginfo_t){ 0 }, WEXITED | WNOWAIT) < 0)
+                ck_assert_int_eq(errno, EINTR);
+}
+
+/* As much as the pipe holds is there when the loop learns of the end. */
+START_TEST(what_it_wrote_last_is_not_lost)
+{
+        struct run run;
+
+        setup(&run);
+        start_script(&run, "head -c 60000 /dev/zero", (struct child_config){ 0 });
+        wait_for_exit(run.child);
+        turn_until(run.loop, run.done);
+        ck_assert_uint_eq(run.out.len, 60000);
+        teardown(&run);
+}
+END_TEST
+
 START_TEST(arguments_are_not_looked_at)
 {
         const char *const argv[] = { "printf", "%s", "$(id) `id` \"; exit 1", NULL };
@@ -334,8 +354,7 @@ START_TEST(it_may_be_freed_from_inside_the_last_output)
         start_script(&run, "echo last", (struct child_config){ 0 });
         run.free_on_output = true;
         /* Both the output and the end are there when the loop looks. */
-        while (waitid(P_PID, (id_t)child_pid(run.child), &(siginfo_t){ 0 }, WEXITED | WNOWAIT) < 0)
-                ck_assert_int_eq(errno, EINTR);
+        wait_for_exit(run.child);
         turn_until(run.loop, !run.child);
         ck_assert_int_eq(loop_turn(run.loop, 0), 0);
         ck_assert_int_eq(run.done, 0);
@@ -428,6 +447,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         the_exit_code_and_both_outputs_are_told,
+        what_it_wrote_last_is_not_lost,
         arguments_are_not_looked_at,
         the_environment_is_only_what_was_given,
         it_starts_in_the_directory_given,
