@@ -22,7 +22,7 @@ FIGURE = re.compile(r"^figure (\S+) ([-+0-9.eE]+) ?(\S*)$", re.M)
 
 def count_program(test):
     """(passed, failed, skipped, [what failed]) of one of meson's tests."""
-    name, output = test["name"], test.get("stdout", "")
+    name, output = test["name"].split(" / ")[-1], test.get("stdout", "")
     good = test["result"] in ("OK", "EXPECTEDFAIL")
     summary = SUMMARY.search(output)
     if test["result"] == "SKIP":

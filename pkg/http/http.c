@@ -188,7 +188,7 @@ void http_client_freep(struct http_client **c)
 
 int http_client_reconfigure(struct http_client *c, const struct http_config *config, struct error *err)
 {
-        struct http_settings *settings;
+        struct http_settings *settings = NULL;
         int r = settings_new(config, &settings, err);
 
         if (r < 0)

@@ -17,15 +17,9 @@ static BIO *open_pem(struct str pem)
         return pem.len > INT_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
 }
 
-/* Without this one OpenSSL would ask for a password on the terminal. */
-static int no_password(char *to, int size, int writing, void *arg)
-{
-        (void)to;
-        (void)size;
-        (void)writing;
-        (void)arg;
-        return -1;
-}
+/* The password that OpenSSL tries for a PEM that is encrypted. Without one it
+ * would ask on the terminal. */
+static char no_password[] = "";
 
 /* All certificates of PEM, at least one, into an empty CERTS. */
 static int read_certs(struct str pem, const char *what, STACK_OF(X509) *certs, struct error *err)
@@ -37,7 +31,7 @@ static int read_certs(struct str pem, const char *what, STACK_OF(X509) *certs, s
         if (!bio)
                 return error_set(err, -ENOMEM, "no memory for the %s", what);
         ERR_clear_error();
-        while (sk_X509_num(certs) < CERTS_MAX && (cert = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+        while (sk_X509_num(certs) < CERTS_MAX && (cert = PEM_read_bio_X509(bio, NULL, NULL, no_password))) {
                 if (!sk_X509_push(certs, cert)) {
                         X509_free(cert);
                         BIO_free(bio);
@@ -85,7 +79,7 @@ static int read_key(struct http_tls *tls, struct str pem, struct error *err)
 
         if (!bio)
                 return error_set(err, -ENOMEM, "no memory for the client key");
-        tls->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+        tls->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, no_password);
         BIO_free(bio);
         ERR_clear_error();
         if (!tls->key)

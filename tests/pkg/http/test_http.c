@@ -97,12 +97,9 @@ START_TEST(a_request_is_sent_as_it_was_given)
                 { STR_INIT("X-Empty"), STR_INIT("") },
         };
         static const char *const lines[] = {
-                "\r\nUser-Agent: test/1\r\n",
-                "\r\nAccept-Encoding: gzip\r\n",
-                "\r\nAuthorization: Bearer abc\r\n",
-                "\r\nContent-Type: application/apply-patch+yaml\r\n",
-                "\r\nAccept: application/json\r\n",
-                "\r\nX-Empty:",
+                "\r\nUser-Agent: test/1\r\n",        "\r\nAccept-Encoding: gzip\r\n",
+                "\r\nAuthorization: Bearer abc\r\n", "\r\nContent-Type: application/apply-patch+yaml\r\n",
+                "\r\nAccept: application/json\r\n",  "\r\nX-Empty:",
                 "\r\nContent-Length: 5\r\n",
         };
         struct fetch f = { 0 };
@@ -112,7 +109,8 @@ START_TEST(a_request_is_sent_as_it_was_given)
 
         setup(&w, NULL);
         fetch(&w, &f, "/echo",
-              (struct http_call){ .method = "PATCH", .headers = headers, .n_headers = 4, .body = STR("a: 1\n") });
+              (struct http_call){
+                      .method = "PATCH", .headers = headers, .n_headers = 4, .body = STR("a: 1\n") });
         snprintf(host, sizeof(host), "PATCH /echo HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n", w.server.port);
         ck_assert(str_starts(buf_str(&f.body), str_c(host)));
         ck_assert(str_ends(buf_str(&f.body), STR("\r\n\r\na: 1\n")));
