@@ -43,7 +43,7 @@ static const char *separator(const struct http_header *h)
 
 static bool line_is(const char *line, const struct http_header *h)
 {
-        struct str rest = str_c(line), sep = str_c(separator(h));
+        struct str rest = str_n(line, strlen(line)), sep = str_c(separator(h));
 
         if (!str_starts(rest, h->name))
                 return false;
