@@ -69,10 +69,11 @@ static int note_version(struct cache *c, const struct cache_kind *kind, struct s
         return 0;
 }
 
-/* A kind is one constant structure, so its address stands for it. */
+/* Not by the kind's address: the order in which objects come would differ from
+ * one run to the next, and a simulation could not be repeated. */
 static uint64_t hash_key(const struct cache_kind *kind, struct str namespace, struct str name)
 {
-        return hash_str(hash_str(hash_add(HASH_INIT, (uintptr_t)kind), namespace), name);
+        return hash_str(hash_str(hash_str(HASH_INIT, kind->api.plural), namespace), name);
 }
 
 static struct object *find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
@@ -346,15 +347,38 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
 
 /* --- desired state ----------------------------------------------------------- */
 
-void cache_note_applied(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
-                        uint64_t desired)
+static void note_applied(struct object *o, uint64_t desired, uint64_t owned)
 {
-        struct object *o = find(c, kind, namespace, name);
-
-        if (!o)
-                return;
         o->applied_desired = desired;
-        o->applied_owned = o->owned;
+        o->applied_owned = owned;
+}
+
+int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired)
+{
+        int r = cache_put(c, kind, json, CACHE_FROM_REPLY);
+        struct kube_meta meta;
+        struct object *o;
+        bool found;
+
+        if (r < 0)
+                return r;
+        r = kube_meta_decode(json, &meta);
+        if (r < 0)
+                return r;
+        o = find(c, kind, meta.namespace, meta.name);
+        /* The hash is that of the reply, not of what is held: if somebody's
+         * change overtook the reply, it is drift and must be seen as such. */
+        if (o && str_eq(o->uid, meta.uid))
+                note_applied(o, desired, kube_owned_hash(json, c->manager, &found));
+        return 0;
+}
+
+void cache_note_desired(struct cache *c, const struct object *child, uint64_t desired)
+{
+        struct object *o = find(c, child->kind, child->namespace, child->name);
+
+        if (o == child)
+                note_applied(o, desired, o->owned);
 }
 
 bool cache_as_desired(const struct object *child, uint64_t desired)

@@ -103,9 +103,13 @@ void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str
 int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
                    struct str list_version) _must_check_;
 
-/* Remembers that a child with hash DESIRED was applied and left the object as it is now. */
-void cache_note_applied(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
-                        uint64_t desired);
+/* Takes in the reply to an apply of a child with hash DESIRED, and remembers
+ * what the apply made of the fields that we own, even where the cache holds a
+ * newer version by now. What cache_put returns. */
+int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired) _must_check_;
+
+/* CHILD was found to be as desired: a difference from now on is somebody's doing. */
+void cache_note_desired(struct cache *c, const struct object *child, uint64_t desired);
 
 /* Does CHILD stand as applied: is nothing to be done for a desired child of hash DESIRED? */
 bool cache_as_desired(const struct object *child, uint64_t desired);

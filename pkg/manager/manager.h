@@ -26,7 +26,7 @@
 #include "queue/queue.h"
 
 #define MANAGER_CONTROLLERS_MAX 16
-#define MANAGER_ACTIVE_MAX 128 /* resources that are worked on at once */
+#define MANAGER_ACTIVE_MAX 32 /* resources that are worked on at once; more cost memory and win nothing */
 #define MANAGER_RESYNC_MIN (8 * USEC_HOUR)
 #define MANAGER_RESYNC_SPREAD (8 * USEC_HOUR)
 

@@ -411,10 +411,9 @@ static int take_object(struct request *q, struct str body)
         r = json_parse(body, &doc, NULL);
         if (r < 0)
                 return r;
-        r = cache_put(&t->manager->cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_REPLY);
-        if (r == 0 && e->type == EFFECT_APPLY)
-                cache_note_applied(&t->manager->cache, kind, t->item->key.namespace, e->name, e->desired);
-        return r;
+        if (e->type == EFFECT_APPLY)
+                return cache_put_applied(&t->manager->cache, kind, yyjson_doc_get_root(doc), e->desired);
+        return cache_put(&t->manager->cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_REPLY);
 }
 
 /* The name of a child to be made is taken. Who has it? It may be our own, if

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keelson on the cluster: installing it, Apps, and looking at the operator."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import kube
+from kube import get, kubectl, wait_until
+
+SYSTEM = "keelson-system"
+OPERATOR = "keelson-operator"
+MANIFEST = kube.ROOT / "manifests" / "install.yaml"
+# What the manifest and the examples name, and what a cluster of KUBECONFIG can pull instead.
+IMAGES = {
+    "keelson.dev/keelson:dev": os.environ.get("KEELSON_IMAGE"),
+    "keelson.dev/webapp:1": os.environ.get("KEELSON_WEBAPP_IMAGE"),
+    "keelson.dev/webapp:2": os.environ.get("KEELSON_WEBAPP_IMAGE_2"),
+}
+WEBAPP_1 = IMAGES["keelson.dev/webapp:1"] or "keelson.dev/webapp:1"
+WEBAPP_2 = IMAGES["keelson.dev/webapp:2"] or "keelson.dev/webapp:2"
+CHILDREN = ["serviceaccount", "deployment", "service"]
+
+# The tests talk to pods and services of the machine, wherever a proxy may lead.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def ask(url, timeout=5):
+    """GET; returns (status, text). Raises OSError where nobody answers."""
+    try:
+        with _direct.open(url, timeout=timeout) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+# --- installing ---------------------------------------------------------------
+
+
+def manifest(path=MANIFEST):
+    """A manifest's text, with the images that this cluster can pull."""
+    text = path.read_text()
+    for ours, theirs in IMAGES.items():
+        text = text.replace(ours, theirs or ours)
+    return text
+
+
+def hack(*command, timeout=900):
+    """Runs a script of hack/ and returns what it prints."""
+    script = kube.ROOT / "hack" / command[0]
+    return subprocess.run(
+        [script, *command[1:]], check=True, timeout=timeout, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+def install():
+    if kube.OWN_CLUSTER:
+        kube.cluster("images", *hack("image", "all").split())
+    apply_manifest()
+    kubectl("wait", "--for=condition=Established", "crd/apps.keelson.dev", "--timeout=30s")
+    # A tag that was built anew has the name of the image before it.
+    restart_operator()
+
+
+def apply_manifest():
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest())
+
+
+def restart_operator():
+    kubectl("-n", SYSTEM, "rollout", "restart", f"deployment/{OPERATOR}")
+    wait_for_operator()
+
+
+def wait_for_operator():
+    """Until both replicas are ready and one leads."""
+    kubectl("-n", SYSTEM, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s", timeout=130)
+    wait_until(leader, 30, "a leader")
+
+
+def uninstall():
+    kubectl("delete", "-f", str(MANIFEST), "--ignore-not-found", "--timeout=120s", timeout=130)
+
+
+# --- Apps ---------------------------------------------------------------------
+
+
+def app(name="shop", **spec):
+    """An App as a dict; port=None makes a worker."""
+    spec = {"image": WEBAPP_1, "port": 8080, **spec}
+    return {
+        "apiVersion": "keelson.dev/v1alpha1",
+        "kind": "App",
+        "metadata": {"name": name},
+        "spec": {key: value for key, value in spec.items() if value is not None},
+    }
+
+
+def change(namespace, spec, name="shop"):
+    """Merges SPEC into an App's; returns the generation that this makes."""
+    merge("app", name, namespace, {"spec": spec})
+    return get("app", name, namespace)["metadata"]["generation"]
+
+
+def merge(kind, name, namespace, patch, *options):
+    text = json.dumps(patch)
+    kubectl("-n", namespace, "patch", kind, name, "--type=merge", "-p", text, *options)
+
+
+def condition(thing, kind):
+    """A condition, as "True Reason"; with a star while it speaks of an older generation."""
+    for one in thing.get("status", {}).get("conditions", []):
+        if one["type"] == kind:
+            stale = one["observedGeneration"] != thing["metadata"]["generation"]
+            return f"{one['status']} {one['reason']}{'*' if stale else ''}"
+    return None
+
+
+def wait_for_condition(namespace, kind, expected, name="shop", timeout=60):
+    """Until a condition of the App is so for its current generation; returns the App."""
+
+    def so():
+        thing = get("app", name, namespace)
+        found = condition(thing, kind)
+        return found == expected and thing or fail(thing)
+
+    def fail(thing):
+        raise LookupError(json.dumps(thing.get("status")))
+
+    return wait_until(so, timeout, f"{kind} of App {name} to be {expected}", every=0.2)
+
+
+def wait_ready(namespace, name="shop", timeout=60):
+    return wait_for_condition(namespace, "Ready", "True Ready", name, timeout)
+
+
+def children(namespace, name="shop"):
+    """The App's children, as far as they exist, by kind."""
+    found = {kind: get(kind, name, namespace) for kind in CHILDREN}
+    return {kind: thing for kind, thing in found.items() if thing}
+
+
+def versions(*things):
+    """The resourceVersion of each object."""
+    return {(t["kind"], t["metadata"]["name"]): t["metadata"]["resourceVersion"] for t in things}
+
+
+def pods(namespace, name="shop"):
+    """The App's pods that are not on their way out."""
+    selector = f"app.kubernetes.io/name=app,app.kubernetes.io/instance={name}"
+    return [p for p in get("pods", None, namespace, selector) if "deletionTimestamp" not in p["metadata"]]
+
+
+def container(thing):
+    """The one container of a Deployment or a pod."""
+    spec = thing["spec"].get("template", thing)["spec"]
+    assert len(spec["containers"]) == 1
+    return spec["containers"][0]
+
+
+def address(namespace, name="shop"):
+    service = get("service", name, namespace)["spec"]
+    return f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
+
+
+def events(namespace, reason, name="shop"):
+    """The notes of the App's events of that reason."""
+    return [
+        e["note"]
+        for e in get("events.v1.events.k8s.io", None, namespace)
+        if e["reason"] == reason and (e["regarding"]["kind"], e["regarding"]["name"]) == ("App", name)
+    ]
+
+
+# --- looking on while something happens -----------------------------------------
+
+
+class Requests:
+    """Asks URL again and again, each time on a new connection, and notes what fails."""
+
+    def __init__(self, url, every=0.05):
+        self.url, self.every = url, every
+        self.answers, self.failures = [], []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._stop.wait(self.every):
+            try:
+                status, text = ask(self.url, timeout=5)
+                (self.answers if status == 200 else self.failures).append(text.strip() or status)
+            except OSError as error:
+                self.failures.append(f"after {len(self.answers)} answers: {error!r}")
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join(10)
+
+
+@contextlib.contextmanager
+def watching(namespace, name="shop", kind="app"):
+    """A list of all the states that an object goes through meanwhile."""
+    seen = []
+    command = ["kubectl", "-n", namespace, "get", kind, name, "--watch", "-o", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        reader = threading.Thread(target=_read_objects, args=(process.stdout, seen), daemon=True)
+        reader.start()
+        try:
+            wait_until(lambda: seen, 10, "the watch", every=0.05)
+            yield seen
+        finally:
+            process.terminate()
+            reader.join(10)
+
+
+def _read_objects(stream, seen):
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if line == "}\n":
+            seen.append(json.loads("".join(lines)))
+            lines.clear()
+
+
+# --- the operator ---------------------------------------------------------------
+
+
+def operator_pods():
+    selector = "app.kubernetes.io/component=operator"
+    return {
+        p["metadata"]["name"]: p
+        for p in get("pods", None, SYSTEM, selector)
+        if "deletionTimestamp" not in p["metadata"]
+    }
+
+
+def lease():
+    return get("lease", OPERATOR, SYSTEM)["spec"]
+
+
+def holder():
+    """Who holds the Lease: pod_uuid, or ""."""
+    return lease().get("holderIdentity", "")
+
+
+def leader():
+    """The name of the pod that leads, or None while it is none of those that run."""
+    name = holder().partition("_")[0]
+    return name if name in operator_pods() else None
+
+
+def operator_url(pod, path):
+    return f"http://{operator_pods()[pod]['status']['podIP']}:8080{path}"
+
+
+def readyz(pod):
+    """(status, text) of the pod's /readyz; (0, why) where nobody answers."""
+    try:
+        return ask(operator_url(pod, "/readyz"))
+    except OSError as error:
+        return 0, repr(error)
+
+
+def metrics(text, name):
+    """All series of a metric, by their labels as they stand there."""
+    found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def writes(pod):
+    """How many requests a replica has sent since its start."""
+    return metrics(ask(operator_url(pod, "/metrics"))[1], "rest_client_requests_total")

@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness.h"
+
+#include <errno.h>
+
+#include "base/rand.h"
+#include "cache/cache.h"
+#include "json/read.h"
+#include "kube/owned.h"
+
+/* --- a kind with two halves ------------------------------------------------------- */
+
+struct box_spec {
+        struct str color;
+        int64_t size;
+        bool has_size;
+};
+
+struct box_status {
+        struct str phase;
+};
+
+struct box {
+        struct box_spec *spec;
+        struct box_status *status;
+};
+
+static const struct schema_field spec_fields[] = {
+        { .name = STR_INIT("color"),
+          .type = SCHEMA_STRING,
+          .offset = offsetof(struct box_spec, color),
+          .has_offset = SCHEMA_NO_OFFSET,
+          .required = true },
+        { .name = STR_INIT("size"),
+          .type = SCHEMA_INT,
+          .offset = offsetof(struct box_spec, size),
+          .has_offset = offsetof(struct box_spec, has_size),
+          .minimum = 0,
+          .maximum = 100 },
+};
+static const struct schema spec_schema = { "spec", sizeof(struct box_spec), spec_fields, 2 };
+
+static const struct schema_field status_fields[] = {
+        { .name = STR_INIT("phase"),
+          .type = SCHEMA_STRING,
+          .offset = offsetof(struct box_status, phase),
+          .has_offset = SCHEMA_NO_OFFSET },
+};
+static const struct schema status_schema = { "status", sizeof(struct box_status), status_fields, 1 };
+
+static const struct schema_field box_fields[] = {
+        { .name = STR_INIT("spec"),
+          .type = SCHEMA_OBJECT,
+          .offset = offsetof(struct box, spec),
+          .has_offset = SCHEMA_NO_OFFSET,
+          .object = &spec_schema },
+        { .name = STR_INIT("status"),
+          .type = SCHEMA_OBJECT,
+          .offset = offsetof(struct box, status),
+          .has_offset = SCHEMA_NO_OFFSET,
+          .object = &status_schema },
+};
+static const struct schema box_schema = { "Box", sizeof(struct box), box_fields, 2 };
+
+static const struct cache_kind box_kind = {
+        .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("boxes"), STR_INIT("Box"), true },
+        .schema = &box_schema,
+};
+static const struct cache_kind crate_kind = {
+        .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("crates"), STR_INIT("Crate"), true },
+        .schema = &box_schema,
+};
+
+/* --- a cache that counts its changes ------------------------------------------------ */
+
+struct fixture {
+        struct cache cache;
+        int n_added, n_updated, n_deleted;
+        char last[64]; /* the name in the last change */
+};
+
+static void on_change(enum cache_change change, const struct object *old_object,
+                      const struct object *new_object, void *arg)
+{
+        struct fixture *f = arg;
+        const struct object *o = new_object ? new_object : old_object;
+
+        ck_assert_int_eq(old_object == NULL, change == CACHE_ADDED);
+        ck_assert_int_eq(new_object == NULL, change == CACHE_DELETED);
+        f->n_added += change == CACHE_ADDED;
+        f->n_updated += change == CACHE_UPDATED;
+        f->n_deleted += change == CACHE_DELETED;
+        snprintf(f->last, sizeof(f->last), "%.*s", STR_FMT(o->name));
+}
+
+static void setup(struct fixture *f)
+{
+        *f = (struct fixture){ 0 };
+        cache_init(&f->cache, STR("keelson"), on_change, f);
+}
+
+static void check_changes(const struct fixture *f, int added, int updated, int deleted)
+{
+        ck_assert_int_eq(f->n_added, added);
+        ck_assert_int_eq(f->n_updated, updated);
+        ck_assert_int_eq(f->n_deleted, deleted);
+}
+
+/* What differs from one test object to the next; the rest has a default. */
+struct spec {
+        const char *namespace, *name, *uid, *version;
+        const char *color;         /* NULL: no spec */
+        const char *spec, *status; /* JSON; instead of color */
+        const char *meta;          /* more members of metadata, with a comma in front */
+        bool ours;                 /* spec.color is owned by our apply */
+};
+
+static yyjson_doc *make(const struct spec *s)
+{
+        static const char owned[] = ",\"managedFields\":[{\"manager\":\"keelson\",\"operation\":\"Apply\","
+                                    "\"fieldsV1\":{\"f:spec\":{\"f:color\":{}}}}]";
+        char json[4096];
+        yyjson_doc *doc;
+        int n;
+
+        n = snprintf(json, sizeof(json),
+                   "{\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\"%s%s}",
+                   s->namespace ? s->namespace : "shop", s->name ? s->name : "web", s->uid ? s->uid : "uid-1",
+                   s->version ? s->version : "10", s->meta ? s->meta : "", s->ours ? owned : "");
+        if (s->spec)
+                n += snprintf(json + n, sizeof(json) - (size_t)n, ",\"spec\":%s", s->spec);
+        else if (s->color)
+                n += snprintf(json + n, sizeof(json) - (size_t)n,
+                              ",\"spec\":{\"color\":\"%s\",\"size\":3,\"other\":[1,2]}", s->color);
+        if (s->status)
+                n += snprintf(json + n, sizeof(json) - (size_t)n, ",\"status\":%s", s->status);
+        n += snprintf(json + n, sizeof(json) - (size_t)n, "}");
+        /* From malloc: only the cache's own memory is made to fail. */
+        doc = yyjson_read(json, (size_t)n, 0);
+        ck_assert_msg(doc, "%s", json);
+        return doc;
+}
+
+static int put_kind(struct fixture *f, const struct cache_kind *kind, enum cache_source source,
+                    const struct spec *s)
+{
+        yyjson_doc *doc = make(s);
+        int r = cache_put(&f->cache, kind, yyjson_doc_get_root(doc), source);
+
+        yyjson_doc_free(doc);
+        return r;
+}
+
+#define put(f, ...)                                                                                          \
+        ck_assert_int_eq(put_kind((f), &box_kind, CACHE_FROM_WATCH, &(struct spec){ __VA_ARGS__ }), 0)
+#define put_reply(f, ...)                                                                                    \
+        ck_assert_int_eq(put_kind((f), &box_kind, CACHE_FROM_REPLY, &(struct spec){ __VA_ARGS__ }), 0)
+#define put_crate(f, ...)                                                                                    \
+        ck_assert_int_eq(put_kind((f), &crate_kind, CACHE_FROM_WATCH, &(struct spec){ __VA_ARGS__ }), 0)
+#define delete(f, ...) delete_object((f), &(struct spec){ __VA_ARGS__ })
+
+static void delete_object(struct fixture *f, const struct spec *s)
+{
+        yyjson_doc *doc = make(s);
+
+        ck_assert_int_eq(cache_delete(&f->cache, &box_kind, yyjson_doc_get_root(doc)), 0);
+        yyjson_doc_free(doc);
+}
+
+static const struct object *get(const struct fixture *f, const char *name)
+{
+        return cache_get(&f->cache, &box_kind, STR("shop"), str_c(name));
+}
+
+static const struct box *box(const struct fixture *f, const char *name)
+{
+        const struct object *o = get(f, name);
+
+        ck_assert_ptr_nonnull(o);
+        return o->state;
+}
+
+static void list_end(struct fixture *f, struct str namespace, const char *version)
+{
+        ck_assert_int_eq(cache_list_end(&f->cache, &box_kind, namespace, str_c(version)), 0);
+}
+
+/* --- objects ---------------------------------------------------------------------------- */
+
+START_TEST(an_object_is_kept_as_its_kind_says)
+{
+        const struct object *o;
+        struct fixture f;
+
+        setup(&f);
+        ck_assert_ptr_null(get(&f, "web"));
+        put(&f, .color = "red", .status = "{\"phase\":\"Full\",\"other\":{}}",
+            .meta = ",\"generation\":7,\"ownerReferences\":[{\"kind\":\"Other\",\"name\":\"x\",\"uid\":\"y\"},"
+                    "{\"kind\":\"App\",\"name\":\"shop\",\"uid\":\"u-9\",\"controller\":true}]");
+        o = get(&f, "web");
+        ck_assert_ptr_nonnull(o);
+        ck_assert_ptr_eq(o->kind, &box_kind);
+        ck_str_eq(o->namespace, "shop");
+        ck_str_eq(o->name, "web");
+        ck_str_eq(o->uid, "uid-1");
+        ck_str_eq(o->version, "10");
+        ck_assert_int_eq(o->generation, 7);
+        ck_assert(!o->deleting);
+        ck_str_eq(o->owner.kind, "App");
+        ck_str_eq(o->owner.name, "shop");
+        ck_str_eq(o->owner.uid, "u-9");
+        ck_assert_ptr_null(o->invalid.data);
+        ck_str_eq(box(&f, "web")->spec->color, "red");
+        ck_assert_int_eq(box(&f, "web")->spec->size, 3);
+        ck_str_eq(box(&f, "web")->status->phase, "Full");
+        check_changes(&f, 1, 0, 0);
+        cache_release(&f.cache);
+        ck_assert_uint_eq(mem_live(), 0);
+}
+END_TEST
+
+START_TEST(halves_may_be_absent)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10");
+        ck_assert_ptr_null(box(&f, "web")->spec);
+        ck_assert_ptr_null(box(&f, "web")->status);
+        put(&f, .version = "11", .spec = "null", .status = "{}", .meta = ",\"deletionTimestamp\":\"2024-01-01T00:00:00Z\"");
+        ck_assert_ptr_null(box(&f, "web")->spec);
+        ck_assert_ptr_nonnull(box(&f, "web")->status);
+        ck_assert(get(&f, "web")->deleting);
+        ck_assert_ptr_null(get(&f, "web")->owner.name.data);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(kind_namespace_and_name_tell_objects_apart)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .namespace = "a", .name = "bc", .color = "1");
+        put(&f, .namespace = "ab", .name = "c", .color = "2");
+        put_crate(&f, .namespace = "a", .name = "bc", .color = "3");
+        ck_assert_uint_eq(f.cache.by_key.count, 3);
+        ck_assert_ptr_null(cache_get(&f.cache, &crate_kind, STR("ab"), STR("c")));
+        ck_assert_ptr_ne(cache_get(&f.cache, &crate_kind, STR("a"), STR("bc")),
+                         cache_get(&f.cache, &box_kind, STR("a"), STR("bc")));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(what_is_no_object_is_refused)
+{
+        yyjson_doc *doc = yyjson_read("{\"metadata\":{}}", 15, 0);
+        struct fixture f;
+
+        setup(&f);
+        ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), -EBADMSG);
+        ck_assert_int_eq(cache_put(&f.cache, &box_kind, NULL, CACHE_FROM_REPLY), -EBADMSG);
+        ck_assert_int_eq(cache_delete(&f.cache, &box_kind, yyjson_doc_get_root(doc)), -EBADMSG);
+        ck_assert_uint_eq(f.cache.by_key.count, 0);
+        yyjson_doc_free(doc);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(each_object_of_a_kind_comes_once)
+{
+        bool seen[20] = { false };
+        const struct object *o = NULL;
+        struct fixture f;
+        size_t n = 0;
+
+        setup(&f);
+        for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+                char name[] = { (char)('a' + i), '\0' };
+
+                put(&f, .name = name);
+                put_crate(&f, .name = name);
+        }
+        for (; (o = cache_iterate(&f.cache, &box_kind, o)); n++) {
+                ck_assert_ptr_eq(o->kind, &box_kind);
+                ck_assert(!seen[o->name.data[0] - 'a']);
+                seen[o->name.data[0] - 'a'] = true;
+        }
+        ck_assert_uint_eq(n, ARRAY_SIZE(seen));
+        cache_release(&f.cache);
+}
+END_TEST
+
+/* --- time ------------------------------------------------------------------------------- */
+
+START_TEST(a_newer_version_replaces_and_an_older_one_is_passed_over)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "9", .color = "red");
+        put(&f, .version = "10", .color = "blue"); /* by its value, not by its first digit */
+        ck_str_eq(box(&f, "web")->spec->color, "blue");
+        put(&f, .version = "9", .color = "old");
+        put(&f, .version = "10", .color = "same");
+        put_reply(&f, .version = "8", .color = "older");
+        ck_str_eq(box(&f, "web")->spec->color, "blue");
+        ck_str_eq(get(&f, "web")->version, "10");
+        check_changes(&f, 1, 1, 0);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(versions_are_longer_than_any_integer)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "9999999999999999999999999999999999999998", .color = "1");
+        put(&f, .version = "9999999999999999999999999999999999999999", .color = "2");
+        put(&f, .version = "9999999999999999999999999999999999999997", .color = "3");
+        ck_str_eq(box(&f, "web")->spec->color, "2");
+        put(&f, .version = "10000000000000000000000000000000000000000", .color = "4");
+        ck_str_eq(box(&f, "web")->spec->color, "4");
+        ck_str_eq(get(&f, "web")->version, "10000000000000000000000000000000000000000");
+        delete(&f, .version = "9999999999999999999999999999999999999999");
+        ck_assert_ptr_nonnull(get(&f, "web"));
+        delete(&f, .version = "10000000000000000000000000000000000000001");
+        ck_assert_ptr_null(get(&f, "web"));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(another_object_may_take_the_name)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .uid = "old", .version = "10", .color = "red");
+        put(&f, .uid = "new", .version = "20", .color = "blue");
+        ck_str_eq(get(&f, "web")->uid, "new");
+        check_changes(&f, 1, 1, 0);
+        /* The deletion of the first comes late. */
+        delete(&f, .uid = "old", .version = "15");
+        ck_str_eq(get(&f, "web")->uid, "new");
+        check_changes(&f, 1, 1, 0);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_deletion_takes_the_object_away)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10");
+        delete(&f, .version = "11");
+        ck_assert_ptr_null(get(&f, "web"));
+        check_changes(&f, 1, 0, 1);
+        ck_assert_str_eq(f.last, "web");
+        delete(&f, .version = "11"); /* of what is not there */
+        check_changes(&f, 1, 0, 1);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_reply_that_the_watch_has_passed_brings_no_ghost)
+{
+        struct fixture f;
+
+        setup(&f);
+        /* We made it (12), somebody deleted it (13), and the watch was faster. */
+        put(&f, .name = "other", .version = "5");
+        put(&f, .version = "12");
+        delete(&f, .version = "13");
+        put_reply(&f, .version = "12");
+        ck_assert_ptr_null(get(&f, "web"));
+        /* What is newer than the watch is news. */
+        put_reply(&f, .version = "14");
+        ck_assert_ptr_nonnull(get(&f, "web"));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_list_counts_as_a_watch_that_has_come_so_far)
+{
+        struct fixture f;
+
+        setup(&f);
+        cache_list_begin(&f.cache, &box_kind, STR_NULL);
+        list_end(&f, STR_NULL, "50");
+        put_reply(&f, .version = "50");
+        ck_assert_ptr_null(get(&f, "web"));
+        put_reply(&f, .version = "51");
+        ck_assert_ptr_nonnull(get(&f, "web"));
+        /* Of this kind, that is. */
+        ck_assert_int_eq(put_kind(&f, &crate_kind, CACHE_FROM_REPLY, &(struct spec){ .version = "3" }), 0);
+        ck_assert_uint_eq(cache_total(&f.cache, &crate_kind)->objects, 1);
+        cache_release(&f.cache);
+}
+END_TEST
+
+/* --- lists -------------------------------------------------------------------------------- */
+
+START_TEST(a_list_drops_what_it_did_not_bring)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .name = "gone", .version = "10");
+        put(&f, .name = "stays", .version = "11");
+        put_crate(&f, .name = "another-kind", .version = "12");
+        cache_list_begin(&f.cache, &box_kind, STR_NULL);
+        put(&f, .name = "stays", .version = "11");
+        put(&f, .name = "new", .version = "15");
+        put_reply(&f, .name = "newer-than-the-list", .version = "21");
+        list_end(&f, STR_NULL, "20");
+        ck_assert_ptr_null(get(&f, "gone"));
+        ck_assert_ptr_nonnull(get(&f, "stays"));
+        ck_assert_ptr_nonnull(get(&f, "new"));
+        ck_assert_ptr_nonnull(get(&f, "newer-than-the-list"));
+        ck_assert_uint_eq(f.cache.by_key.count, 4);
+        check_changes(&f, 5, 0, 1);
+        ck_assert_str_eq(f.last, "gone");
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_list_does_not_drop_what_was_written_after_it_was_taken)
+{
+        struct fixture f;
+
+        setup(&f);
+        put_reply(&f, .name = "made", .version = "30"); /* before the list began */
+        cache_list_begin(&f.cache, &box_kind, STR_NULL);
+        list_end(&f, STR_NULL, "20"); /* from a server that lags */
+        ck_assert_ptr_nonnull(get(&f, "made"));
+        /* The next list is newer and has it not. */
+        cache_list_begin(&f.cache, &box_kind, STR_NULL);
+        list_end(&f, STR_NULL, "31");
+        ck_assert_ptr_null(get(&f, "made"));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_list_of_one_namespace_leaves_the_others_alone)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .namespace = "a", .name = "x", .version = "10");
+        put(&f, .namespace = "b", .name = "x", .version = "11");
+        cache_list_begin(&f.cache, &box_kind, STR("a"));
+        list_end(&f, STR("a"), "20");
+        ck_assert_ptr_null(cache_get(&f.cache, &box_kind, STR("a"), STR("x")));
+        ck_assert_ptr_nonnull(cache_get(&f.cache, &box_kind, STR("b"), STR("x")));
+        cache_release(&f.cache);
+}
+END_TEST
+
+/* --- what does not fit -------------------------------------------------------------------- */
+
+START_TEST(an_invalid_spec_keeps_the_status_and_says_why)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .spec = "{\"color\":\"red\",\"size\":500}", .status = "{\"phase\":\"Full\"}");
+        ck_assert_ptr_null(box(&f, "web")->spec);
+        ck_str_eq(box(&f, "web")->status->phase, "Full");
+        ck_assert_msg(str_starts(get(&f, "web")->invalid, STR("spec.size: ")), "%.*s",
+                      STR_FMT(get(&f, "web")->invalid));
+        /* Mended, it is taken as a whole again. */
+        put(&f, .version = "11", .color = "red", .status = "{\"phase\":\"Full\"}");
+        ck_assert_ptr_null(get(&f, "web")->invalid.data);
+        ck_assert_int_eq(box(&f, "web")->spec->size, 3);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(an_invalid_status_keeps_the_spec)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .color = "red", .status = "{\"phase\":7}");
+        ck_assert_ptr_null(box(&f, "web")->status);
+        ck_str_eq(box(&f, "web")->spec->color, "red");
+        ck_assert_msg(str_starts(get(&f, "web")->invalid, STR("status.phase: ")), "%.*s",
+                      STR_FMT(get(&f, "web")->invalid));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(the_first_of_two_mistakes_is_told)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .spec = "{}", .status = "{\"phase\":7}");
+        ck_assert_msg(str_starts(get(&f, "web")->invalid, STR("spec")), "%.*s",
+                      STR_FMT(get(&f, "web")->invalid));
+        cache_release(&f.cache);
+}
+END_TEST
+
+/* --- desired state ------------------------------------------------------------------------ */
+
+static uint64_t desired_color(const char *color)
+{
+        char json[128];
+        yyjson_doc *doc;
+        uint64_t h;
+        int n;
+
+        n = snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"%s\"}}", color);
+        doc = yyjson_read(json, (size_t)n, 0);
+        h = kube_desired_hash(yyjson_doc_get_root(doc));
+        yyjson_doc_free(doc);
+        return h;
+}
+
+static void applied(struct fixture *f, const struct spec *s, uint64_t desired)
+{
+        yyjson_doc *doc = make(s);
+
+        ck_assert_int_eq(cache_put_applied(&f->cache, &box_kind, yyjson_doc_get_root(doc), desired), 0);
+        yyjson_doc_free(doc);
+}
+
+#define put_applied(f, desired, ...) applied((f), &(struct spec){ .ours = true, __VA_ARGS__ }, (desired))
+
+START_TEST(what_holds_our_values_is_as_desired)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "red", .ours = true);
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("blue")));
+        put(&f, .version = "11", .color = "blue", .ours = true); /* drift */
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(what_is_not_ours_is_never_as_desired)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .color = "red");
+        ck_assert_uint_eq(get(&f, "web")->owned, 0);
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), 0));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_server_may_write_a_value_in_its_own_way)
+{
+        struct fixture f;
+
+        setup(&f);
+        put_applied(&f, desired_color("RED"), .version = "10", .color = "red");
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        /* Others' changes of other fields make no difference. */
+        put(&f, .version = "11", .color = "red", .ours = true, .status = "{\"phase\":\"Full\"}");
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        put(&f, .version = "12", .color = "green", .ours = true);
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        put_applied(&f, desired_color("RED"), .version = "13", .color = "red");
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(an_apply_that_changed_nothing_is_remembered_too)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "red", .ours = true);
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        put_applied(&f, desired_color("RED"), .version = "10", .color = "red");
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        check_changes(&f, 1, 0, 0);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(drift_that_overtakes_the_reply_is_not_taken_for_what_was_applied)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "blue", .ours = true);
+        /* We apply red (11), somebody makes it green (12), and the watch tells
+         * of both before our reply is here. */
+        put(&f, .version = "11", .color = "red", .ours = true);
+        put(&f, .version = "12", .color = "green", .ours = true);
+        put_applied(&f, desired_color("red"), .version = "11", .color = "red");
+        ck_str_eq(box(&f, "web")->spec->color, "green");
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert_uint_eq(get(&f, "web")->applied_desired, desired_color("red")); /* so it is drift */
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(what_was_applied_to_an_older_object_of_the_name_does_not_count)
+{
+        struct fixture f;
+
+        setup(&f);
+        put_applied(&f, desired_color("RED"), .uid = "old", .version = "10", .color = "red");
+        put(&f, .uid = "new", .version = "20", .color = "red", .ours = true);
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert_uint_eq(get(&f, "web")->applied_desired, 0);
+        /* Nor does a reply about the old one that comes late. */
+        put_applied(&f, desired_color("RED"), .uid = "old", .version = "11", .color = "red");
+        ck_assert_uint_eq(get(&f, "web")->applied_desired, 0);
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(a_reply_about_what_is_gone_is_no_harm)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10");
+        delete(&f, .version = "12");
+        put_applied(&f, 1, .version = "11", .color = "red");
+        ck_assert_ptr_null(get(&f, "web"));
+        cache_release(&f.cache);
+}
+END_TEST
+
+START_TEST(what_stood_as_desired_is_remembered_as_ours)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "red", .ours = true);
+        cache_note_desired(&f.cache, get(&f, "web"), desired_color("red"));
+        put(&f, .version = "11", .color = "green", .ours = true);
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert_uint_eq(get(&f, "web")->applied_desired, desired_color("red"));
+        cache_release(&f.cache);
+}
+END_TEST
+
+/* --- accounts --------------------------------------------------------------------------- */
+
+START_TEST(totals_are_those_of_the_objects_at_any_time)
+{
+        struct rand rand = { .state = 5 };
+        struct fixture f;
+        char version[32];
+
+        setup(&f);
+        ck_assert_ptr_null(cache_total(&f.cache, &box_kind));
+        for (unsigned i = 100; i < 2000; i++) {
+                char name[] = { (char)('a' + rand_below(&rand, 20)), '\0' };
+                const struct object *o = NULL;
+                size_t n = 0, bytes = 0;
+
+                snprintf(version, sizeof(version), "%u", i - (unsigned)rand_below(&rand, 3));
+                if (rand_below(&rand, 3))
+                        put(&f, .name = name, .version = version, .color = i % 7 ? "red" : "a much longer colour");
+                else
+                        delete(&f, .name = name, .version = version);
+                while ((o = cache_iterate(&f.cache, &box_kind, o))) {
+                        n++;
+                        bytes += o->bytes;
+                }
+                ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->objects, n);
+                ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->bytes, bytes);
+                ck_assert_uint_eq(f.cache.by_key.count, n);
+        }
+        cache_release(&f.cache);
+        ck_assert_uint_eq(mem_live(), 0);
+}
+END_TEST
+
+/* --- without memory ------------------------------------------------------------------------ */
+
+static int use_everything(void *arg)
+{
+        static const struct spec first = { .version = "10", .color = "red", .spec = "{\"size\":1}" };
+        static const struct spec second = { .version = "11", .color = "blue", .ours = true };
+        yyjson_doc *a = make(&first), *b = make(&second);
+        struct fixture f;
+        int r;
+
+        (void)arg;
+        setup(&f);
+        r = cache_put(&f.cache, &box_kind, yyjson_doc_get_root(a), CACHE_FROM_WATCH);
+        if (r == 0)
+                r = cache_put_applied(&f.cache, &box_kind, yyjson_doc_get_root(b), 7);
+        if (r == 0)
+                ck_assert(cache_as_desired(get(&f, "web"), 7));
+        if (r == 0)
+                r = cache_delete(&f.cache, &box_kind, yyjson_doc_get_root(b));
+        cache_list_begin(&f.cache, &box_kind, STR_NULL);
+        if (r == 0)
+                r = cache_list_end(&f.cache, &box_kind, STR_NULL, STR("99"));
+        /* Whatever failed, the accounts are right. */
+        if (cache_total(&f.cache, &box_kind))
+                ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->objects, f.cache.by_key.count);
+        cache_release(&f.cache);
+        yyjson_doc_free(a);
+        yyjson_doc_free(b);
+        return r;
+}
+
+START_TEST(it_survives_the_lack_of_memory)
+{
+        torture(use_everything, NULL, 0);
+}
+END_TEST
+
+START_TEST(a_failed_put_leaves_the_old_object)
+{
+        yyjson_doc *doc = make(&(struct spec){ .version = "11", .color = "blue" });
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "red");
+        mem_fail_after(1);
+        ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), -ENOMEM);
+        mem_fail_after(0);
+        ck_str_eq(box(&f, "web")->spec->color, "red");
+        ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), 0);
+        ck_str_eq(box(&f, "web")->spec->color, "blue");
+        yyjson_doc_free(doc);
+        cache_release(&f.cache);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        an_object_is_kept_as_its_kind_says,
+        halves_may_be_absent,
+        kind_namespace_and_name_tell_objects_apart,
+        what_is_no_object_is_refused,
+        each_object_of_a_kind_comes_once,
+        a_newer_version_replaces_and_an_older_one_is_passed_over,
+        versions_are_longer_than_any_integer,
+        another_object_may_take_the_name,
+        a_deletion_takes_the_object_away,
+        a_reply_that_the_watch_has_passed_brings_no_ghost,
+        a_list_counts_as_a_watch_that_has_come_so_far,
+        a_list_drops_what_it_did_not_bring,
+        a_list_does_not_drop_what_was_written_after_it_was_taken,
+        a_list_of_one_namespace_leaves_the_others_alone,
+        an_invalid_spec_keeps_the_status_and_says_why,
+        an_invalid_status_keeps_the_spec,
+        the_first_of_two_mistakes_is_told,
+        what_holds_our_values_is_as_desired,
+        what_is_not_ours_is_never_as_desired,
+        a_server_may_write_a_value_in_its_own_way,
+        an_apply_that_changed_nothing_is_remembered_too,
+        drift_that_overtakes_the_reply_is_not_taken_for_what_was_applied,
+        what_was_applied_to_an_older_object_of_the_name_does_not_count,
+        a_reply_about_what_is_gone_is_no_harm,
+        what_stood_as_desired_is_remembered_as_ours,
+        totals_are_those_of_the_objects_at_any_time,
+        it_survives_the_lack_of_memory,
+        a_failed_put_leaves_the_old_object,
+};
+TEST_MAIN("cache/cache", tests)
