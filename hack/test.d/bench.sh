@@ -5,7 +5,7 @@
 # one after the other. Each prints its figures as lines "figure NAME VALUE UNIT".
 
 test_bench() {
-        local names=() name log
+        local names=() log
         need_build_deps
         need_packages check
         unit_build "build for benchmarks" build/bench "${RELEASE_OPTIONS[@]}" || return 0

@@ -11,8 +11,8 @@ test_lint() {
         check "words" tests/lint/words.sh
         check "layers" tests/lint/layers.sh
         check "build with gcc" lint_build build/test gcc
-        check "build with clang" lint_build build/clang clang
-        check "clang-tidy" lint_tidy build/clang
+        check "build with clang" lint_build build/lint clang
+        check "clang-tidy" lint_tidy build/lint
         check "reference docs" tests/lint/docs.sh build/test
         check "release build" hack/build
         check "hardening" tests/lint/hardening.sh build/release/keelson
@@ -21,7 +21,8 @@ test_lint() {
 # Files of the tree, by pattern; new ones count before they are committed.
 lint_files() { git ls-files --cached --others --exclude-standard -z -- "$@" | xargs -0 -r ls -d 2>/dev/null; }
 
-lint_format() { lint_files '*.c' '*.h' | xargs -r -P "$(nproc)" -n 20 clang-format --dry-run -Werror; }
+# What the generator's tests expect is compared byte by byte, as the generator writes it.
+lint_format() { lint_files '*.c' '*.h' ':!tests/tools/gen/golden' | xargs -r -P "$(nproc)" -n 20 clang-format --dry-run -Werror; }
 
 lint_shell() { lint_files hack .ci tests | xargs -r grep -lE '^#!.*(ba)?sh$|^# shellcheck shell=' | xargs -r shellcheck -x -S warning; }
 
