@@ -26,18 +26,18 @@ static int64_t wanted_replicas(const struct deployment_state *d)
         return d->spec && d->spec->has_replicas ? d->spec->replicas : 1;
 }
 
-static struct str deployment_condition(const struct deployment_state *d, struct str type, struct str *ret_reason,
-                                       struct str *ret_message)
+/* Absent where the Deployment has no such condition. */
+static void deployment_condition(const struct deployment_state *d, struct str type, struct str *ret_reason,
+                                 struct str *ret_message)
 {
+        *ret_reason = *ret_message = STR_NULL;
         for (size_t i = 0; d->status && i < d->status->conditions.n; i++) {
                 if (!str_eq(d->status->conditions.items[i].type, type))
                         continue;
                 *ret_reason = d->status->conditions.items[i].reason;
                 *ret_message = d->status->conditions.items[i].message;
-                return d->status->conditions.items[i].status;
+                return;
         }
-        *ret_reason = *ret_message = STR_NULL;
-        return STR_NULL;
 }
 
 /* How far a rollout is that the Deployment controller knows of. */
@@ -92,7 +92,7 @@ static struct verdict judge(const struct view *view, const struct plan *plan, co
 
 static void put_available(struct condition_set *set, const struct deployment_state *state)
 {
-        struct str reason, message, status;
+        struct str reason, message;
 
         if (!state || !state->status) {
                 condition_put(set, STR("Available"), CONDITION_FALSE, STR("NoReplicas"),
@@ -104,13 +104,15 @@ static void put_available(struct condition_set *set, const struct deployment_sta
                               STR("spec.replicas is 0"));
                 return;
         }
-        status = deployment_condition(state, STR("Available"), &reason, &message);
-        if (str_eq(status, STR("True")))
+        /* The Deployment's own condition asks for all replicas, for it may do without none. */
+        if (state->status->available_replicas > 0) {
                 condition_put(set, STR("Available"), CONDITION_TRUE, STR("MinimumReplicasAvailable"),
-                              STR("enough replicas answer"));
-        else
-                condition_put(set, STR("Available"), CONDITION_FALSE, STR("MinimumReplicasUnavailable"),
-                              message.data ? message : STR("no replica is available yet"));
+                              STR("at least one replica answers"));
+                return;
+        }
+        deployment_condition(state, STR("Available"), &reason, &message);
+        condition_put(set, STR("Available"), CONDITION_FALSE, STR("MinimumReplicasUnavailable"),
+                      message.data ? message : STR("no replica is available yet"));
 }
 
 static void put_conditions(struct condition_set *set, const struct verdict *v,
@@ -146,6 +148,14 @@ static void tell(const struct view *view, struct plan *plan, const struct app_st
                 plan_event(plan, false, STR("RolloutStarted"), v->message);
 }
 
+/* The image that all pods run: known when the spec is what runs, and then until all run the next. */
+static struct str running_image(const struct app *app, const struct verdict *v)
+{
+        if (v->phase == READY)
+                return app->spec->image;
+        return app->status ? app->status->image : STR_NULL;
+}
+
 static void fill_counts(const struct view *view, const struct app *app, const struct deployment_state *state,
                         struct app_status *status, struct arena *a)
 {
@@ -155,7 +165,6 @@ static void fill_counts(const struct view *view, const struct app *app, const st
         status->ready_replicas = s ? s->ready_replicas : 0;
         status->updated_replicas = s ? s->updated_replicas : 0;
         status->has_replicas = status->has_ready_replicas = status->has_updated_replicas = true;
-        status->image = app->spec->image;
         if (app->spec->has_port)
                 status->url = arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
                                            STR_FMT(view->self->namespace), (long long)app->spec->port);
@@ -179,8 +188,10 @@ int app_report(const struct view *view, struct plan *plan)
         put_conditions(&set, &verdict, state);
         status.conditions.items = set.items;
         status.conditions.n = set.n;
-        if (app->spec)
+        if (app->spec) {
+                status.image = running_image(app, &verdict);
                 fill_counts(view, app, state, &status, plan->arena);
+        }
 
         json_writer_init(&w, &json);
         schema_encode(&app_status_schema, &status, &w);

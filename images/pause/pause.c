@@ -21,9 +21,9 @@ static void bury(int signal)
 
 int main(void)
 {
-        sigaction(SIGINT, &(struct sigaction){.sa_handler = go}, NULL);
-        sigaction(SIGTERM, &(struct sigaction){.sa_handler = go}, NULL);
-        sigaction(SIGCHLD, &(struct sigaction){.sa_handler = bury, .sa_flags = SA_NOCLDSTOP}, NULL);
+        sigaction(SIGINT, &(struct sigaction){ .sa_handler = go }, NULL);
+        sigaction(SIGTERM, &(struct sigaction){ .sa_handler = go }, NULL);
+        sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = bury, .sa_flags = SA_NOCLDSTOP }, NULL);
         for (;;)
                 pause();
 }

@@ -334,12 +334,14 @@ void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str
         }
 }
 
-int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str list_version)
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                   struct str list_version)
 {
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
 
-                if (in_scope(o, kind, namespace) && !o->seen && str_version_cmp(o->version, list_version) <= 0)
+                if (in_scope(o, kind, namespace) && !o->seen &&
+                    str_version_cmp(o->version, list_version) <= 0)
                         drop(c, o);
         }
         return note_version(c, kind, list_version);

@@ -16,8 +16,8 @@
 
 #include "base/arena.h"
 #include "base/map.h"
-#include "kube/path.h"
 #include "kube/meta.h"
+#include "kube/path.h"
 #include "schema/schema.h"
 
 /* A kind that is watched. Constant, one per kind and program. */
@@ -34,9 +34,9 @@ struct object {
         struct kube_owner owner;
         int64_t generation;
         bool deleting;
-        bool seen;          /* in the list under way */
-        size_t bytes;       /* of this block */
-        uint64_t owned;     /* hash of the fields that we own in it; 0: we own none */
+        bool seen;      /* in the list under way */
+        size_t bytes;   /* of this block */
+        uint64_t owned; /* hash of the fields that we own in it; 0: we own none */
         /* The hash of the child that we applied last, and what `owned` was just
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
@@ -91,8 +91,8 @@ const struct object *cache_iterate(const struct cache *c, const struct cache_kin
 
 /* Takes in an object as a list or a watch, or the reply to a write brought it.
  * 0, also where it was too old to count; -ENOMEM; -EBADMSG for what is not an object. */
-int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
-              enum cache_source source) _must_check_;
+int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json, enum cache_source source)
+        _must_check_;
 
 /* The watch says that this object is gone. Passed over if we hold a newer one. */
 int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *json) _must_check_;
@@ -106,7 +106,8 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
 /* Takes in the reply to an apply of a child with hash DESIRED, and remembers
  * what the apply made of the fields that we own, even where the cache holds a
  * newer version by now. What cache_put returns. */
-int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired) _must_check_;
+int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired)
+        _must_check_;
 
 /* CHILD was found to be as desired: a difference from now on is somebody's doing. */
 void cache_note_desired(struct cache *c, const struct object *child, uint64_t desired);

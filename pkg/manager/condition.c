@@ -34,8 +34,8 @@ static struct str status_name(enum condition_status status)
         return STR("Unknown");
 }
 
-void condition_put(struct condition_set *set, struct str type, enum condition_status status, struct str reason,
-                   struct str message)
+void condition_put(struct condition_set *set, struct str type, enum condition_status status,
+                   struct str reason, struct str message)
 {
         const struct schema_condition *before = set->before ? schema_condition_find(set->before, type) : NULL;
         struct schema_condition *c;

@@ -17,7 +17,7 @@ enum condition_status { CONDITION_FALSE, CONDITION_TRUE, CONDITION_UNKNOWN };
 struct condition_set {
         struct arena *arena;
         const struct schema_conditions *before; /* may be NULL */
-        int64_t generation; /* of the spec that was judged */
+        int64_t generation;                     /* of the spec that was judged */
         usec_t wall;
         struct schema_condition items[CONDITIONS_MAX];
         size_t n;
@@ -28,8 +28,8 @@ void condition_begin(struct condition_set *set, struct arena *arena, const struc
 
 /* REASON is CamelCase and stable; MESSAGE is borrowed and says what is wrong
  * and what to do. */
-void condition_put(struct condition_set *set, struct str type, enum condition_status status, struct str reason,
-                   struct str message);
+void condition_put(struct condition_set *set, struct str type, enum condition_status status,
+                   struct str reason, struct str message);
 
 /* Is the condition of that type there, and True? */
 bool condition_is_true(const struct schema_conditions *list, struct str type);

@@ -18,7 +18,7 @@
 
 /* Why the last attempt at this resource did not carry out its plan. */
 struct failure {
-        struct str reason;  /* "NameConflict", "Forbidden", …; absent: it did */
+        struct str reason; /* "NameConflict", "Forbidden", …; absent: it did */
         struct str message;
         bool permanent; /* trying again will not help until somebody changes something */
 };

@@ -86,7 +86,8 @@ static void step(struct election *e, struct leader_event event)
                 e->changed(e, actions.change, e->arg);
 }
 
-int election_init(struct election *e, struct kube_client *client, struct leader_config config, struct str hostname,
+int election_init(struct election *e, struct kube_client *client, struct leader_config config,
+                  struct str hostname,
                   void (*changed)(struct election *e, enum leader_change change, void *arg), void *arg,
                   struct error *err)
 {

@@ -22,7 +22,8 @@ struct election {
 
 /* CONFIG's identity is made here, from HOSTNAME and random bytes. 0, -EINVAL
  * with *err for unsafe durations, -EIO without randomness. */
-int election_init(struct election *e, struct kube_client *client, struct leader_config config, struct str hostname,
+int election_init(struct election *e, struct kube_client *client, struct leader_config config,
+                  struct str hostname,
                   void (*changed)(struct election *e, enum leader_change change, void *arg), void *arg,
                   struct error *err) _must_check_;
 void election_release(struct election *e);

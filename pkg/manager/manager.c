@@ -35,10 +35,9 @@ static void enqueue(struct manager *m, const struct object *o)
 
         if (!key_of(m, o, &key))
                 return;
-        /* Losing a wake-up is not final: the resync brings it again. */
+        /* Which one was lost cannot be kept either. */
         if (queue_add(&m->queue, &key, now) < 0)
-                log_error("out of memory: a change waits for the next resync", LOG_STR("namespace", key.namespace),
-                          LOG_STR("name", key.name));
+                m->missed = true;
 }
 
 static void on_change(enum cache_change change, const struct object *old_object,
@@ -105,14 +104,17 @@ int manager_enqueue_all(struct manager *m)
 
 usec_t manager_pump(struct manager *m)
 {
-        usec_t now = m->transport->now(m->transport);
+        usec_t now = m->transport->now(m->transport), next;
         struct queue_item *item;
 
         if (!m->allowed)
                 return USEC_NEVER;
+        if (m->missed)
+                m->missed = manager_enqueue_all(m) < 0;
         while (m->queue.n_active < MANAGER_ACTIVE_MAX && (item = queue_get(&m->queue, now)))
                 task_start(m, item);
-        return m->queue.n_active < MANAGER_ACTIVE_MAX ? queue_next(&m->queue, now) : USEC_NEVER;
+        next = m->queue.n_active < MANAGER_ACTIVE_MAX ? queue_next(&m->queue, now) : USEC_NEVER;
+        return m->missed ? MIN(next, now + MANAGER_MISSED_RETRY) : next;
 }
 
 bool manager_idle(const struct manager *m)

@@ -27,6 +27,7 @@
 
 #define MANAGER_CONTROLLERS_MAX 16
 #define MANAGER_ACTIVE_MAX 32 /* resources that are worked on at once; more cost memory and win nothing */
+#define MANAGER_MISSED_RETRY USEC_SEC
 #define MANAGER_RESYNC_MIN (8 * USEC_HOUR)
 #define MANAGER_RESYNC_SPREAD (8 * USEC_HOUR)
 
@@ -46,6 +47,7 @@ struct manager {
         struct list events; /* on their way */
         size_t n_events;
         bool allowed;
+        bool missed; /* a wake-up was lost for want of memory: all are to be enqueued */
         struct manager_hooks hooks;
         uint64_t n_reconciles; /* makes reconcile IDs */
         struct rand rand;

@@ -22,7 +22,8 @@
 
 enum stage { RUNNING, DRAINING, RELEASING };
 
-struct operator {
+struct operator
+{
         const struct operator_options *options;
         struct loop *loop;
         struct kube_client *client;
@@ -45,9 +46,9 @@ struct operator {
 
 /* --- work --------------------------------------------------------------------- */
 
-static void stop_if_drained(struct operator *op);
+static void stop_if_drained(struct operator* op);
 
-static void pump(struct operator *op);
+static void pump(struct operator* op);
 
 static void on_pump_timer(struct loop_timer *timer, void *arg)
 {
@@ -64,12 +65,12 @@ static void on_pump(struct loop_defer *defer, void *arg)
 /* Something changed: look once, at the end of this turn, at what is to be done. */
 static void kick(void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         loop_defer_set(op->loop, &op->pump, on_pump, op);
 }
 
-static int enqueue_all(struct operator *op)
+static int enqueue_all(struct operator* op)
 {
         int r = manager_enqueue_all(&op->manager);
 
@@ -79,7 +80,7 @@ static int enqueue_all(struct operator *op)
 }
 
 /* Work may be done by a leader whose caches are full. */
-static void update_permission(struct operator *op)
+static void update_permission(struct operator* op)
 {
         bool may = op->stage == RUNNING && op->leading && watches_synced(&op->watches);
 
@@ -93,7 +94,7 @@ static void update_permission(struct operator *op)
 
 /* Outside of a cluster somebody waits for us at a terminal: what does not work
  * at the start is told at once. In a cluster the cause may pass by itself. */
-static bool give_up(struct operator *op)
+static bool give_up(struct operator* op)
 {
         const struct watch *w = op->in_cluster ? NULL : watches_first_failure(&op->watches);
 
@@ -104,7 +105,7 @@ static bool give_up(struct operator *op)
         return true;
 }
 
-static void pump(struct operator *op)
+static void pump(struct operator* op)
 {
         usec_t next;
 
@@ -121,7 +122,7 @@ static void pump(struct operator *op)
 
 static void on_resync(struct loop_timer *timer, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
         usec_t spread = (usec_t)rand_below(&op->manager.rand, (uint64_t)MANAGER_RESYNC_SPREAD);
 
         if (op->manager.allowed)
@@ -133,7 +134,7 @@ static void on_resync(struct loop_timer *timer, void *arg)
 
 static void on_reply(const struct call *call, const struct kube_reply *reply, usec_t elapsed, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         operator_metrics_replied(&op->metrics, call, reply, elapsed);
         kick(op);
@@ -141,7 +142,7 @@ static void on_reply(const struct call *call, const struct kube_reply *reply, us
 
 static void on_reconciled(const struct controller *c, const char *result, usec_t elapsed, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         operator_metrics_reconciled(&op->metrics, c, result, elapsed);
 }
@@ -150,14 +151,14 @@ static void on_reconciled(const struct controller *c, const char *result, usec_t
 
 static bool may_write(void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         return !op->options->leader_elect || leader_may_write(&op->election.leader, clock_now());
 }
 
 static void on_election(struct election *e, enum leader_change change, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         (void)e;
         if (change == LEADER_STOPPED) {
@@ -175,7 +176,7 @@ static void on_election(struct election *e, enum leader_change change, void *arg
 
 /* --- stopping ---------------------------------------------------------------------- */
 
-static void release_lease(struct operator *op)
+static void release_lease(struct operator* op)
 {
         op->stage = RELEASING;
         if (op->options->leader_elect)
@@ -184,7 +185,7 @@ static void release_lease(struct operator *op)
                 loop_stop(op->loop, 0);
 }
 
-static void stop_if_drained(struct operator *op)
+static void stop_if_drained(struct operator* op)
 {
         if (op->stage == DRAINING && list_empty(&op->manager.tasks))
                 release_lease(op);
@@ -192,7 +193,7 @@ static void stop_if_drained(struct operator *op)
 
 static void on_drain_timeout(struct loop_timer *timer, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         (void)timer;
         log_warn("some replies have not come in; stopping without them");
@@ -202,7 +203,7 @@ static void on_drain_timeout(struct loop_timer *timer, void *arg)
 
 static void on_signal(struct loop_signal *source, const struct signalfd_siginfo *info, void *arg)
 {
-        struct operator *op = arg;
+        struct operator* op = arg;
 
         (void)source;
         if (info->ssi_signo == SIGHUP) {
@@ -229,7 +230,7 @@ static void on_signal(struct loop_signal *source, const struct signalfd_siginfo 
 
 static void write_state(const struct server_request *request, struct server_reply *reply, void *arg)
 {
-        const struct operator *op = arg;
+        const struct operator* op = arg;
         const struct manager *m = &op->manager;
         struct json_writer w;
 
@@ -261,7 +262,7 @@ static void write_state(const struct server_request *request, struct server_repl
         buf_add_char(&reply->body, '\n');
 }
 
-static int start_server(struct operator *op, struct error *err)
+static int start_server(struct operator* op, struct error *err)
 {
         const struct server_route routes[] = {
                 { .path = "/metrics", .fn = server_serve_metrics, .arg = op->metrics.registry },
@@ -271,7 +272,8 @@ static int start_server(struct operator *op, struct error *err)
         };
 
         op->live = (struct health){ .name = "livez" };
-        op->ready = (struct health){ .name = "readyz", .checks = op->watches.checks, .n_checks = op->watches.n };
+        op->ready =
+                (struct health){ .name = "readyz", .checks = op->watches.checks, .n_checks = op->watches.n };
         if (!op->options->listen.data)
                 return 0;
         return server_new(op->loop, op->options->listen, routes, ARRAY_SIZE(routes), &op->server, err);
@@ -279,7 +281,7 @@ static int start_server(struct operator *op, struct error *err)
 
 /* --- the beginning ---------------------------------------------------------------------- */
 
-static struct str own_name(struct operator *op)
+static struct str own_name(struct operator* op)
 {
         const char *pod = getenv("POD_NAME");
 
@@ -290,7 +292,7 @@ static struct str own_name(struct operator *op)
         return str_c(op->hostname);
 }
 
-static int start_election(struct operator *op, const struct kube_config *config, struct error *err)
+static int start_election(struct operator* op, const struct kube_config *config, struct error *err)
 {
         const struct operator_options *o = op->options;
         struct leader_config leader = {
@@ -311,7 +313,7 @@ static int start_election(struct operator *op, const struct kube_config *config,
         return election_init(&op->election, op->client, leader, own_name(op), on_election, op, err);
 }
 
-static int start_signals(struct operator *op)
+static int start_signals(struct operator* op)
 {
         sigset_t set;
 
@@ -323,7 +325,7 @@ static int start_signals(struct operator *op)
         return loop_signal_start(op->loop, &op->signals, &set, on_signal, op);
 }
 
-static int connect_client(struct operator *op, struct error *err)
+static int connect_client(struct operator* op, struct error *err)
 {
         struct kube_config config;
         int r;
@@ -338,7 +340,7 @@ static int connect_client(struct operator *op, struct error *err)
         return r;
 }
 
-static int add_controllers(struct operator *op)
+static int add_controllers(struct operator* op)
 {
         for (size_t i = 0; i < op->options->n_controllers; i++) {
                 int r = manager_add(&op->manager, op->options->controllers[i]);
@@ -349,7 +351,7 @@ static int add_controllers(struct operator *op)
         return 0;
 }
 
-static int begin(struct operator *op, uint64_t seed, struct error *err)
+static int begin(struct operator* op, uint64_t seed, struct error *err)
 {
         const struct operator_options *o = op->options;
         const struct kube_config *config = kube_client_config(op->client);
@@ -387,7 +389,7 @@ static int begin(struct operator *op, uint64_t seed, struct error *err)
         return 0;
 }
 
-static void release(struct operator *op)
+static void release(struct operator* op)
 {
         server_free(op->server);
         loop_timer_stop(&op->drain_timer);

@@ -13,12 +13,12 @@
 #include "manager/controller.h"
 
 struct operator_options {
-        struct str kubeconfig;          /* absent: KUBECONFIG, in-cluster, ~/.kube/config */
-        struct str listen;              /* ":8080"; absent: no server */
-        const struct str *namespaces;   /* none: all */
+        struct str kubeconfig;        /* absent: KUBECONFIG, in-cluster, ~/.kube/config */
+        struct str listen;            /* ":8080"; absent: no server */
+        const struct str *namespaces; /* none: all */
         size_t n_namespaces;
         bool leader_elect;
-        struct str lease_namespace;     /* absent: the pod's, else "keelson-system" */
+        struct str lease_namespace; /* absent: the pod's, else "keelson-system" */
         usec_t lease_duration, renew_deadline, retry_period;
         const struct controller *const *controllers;
         size_t n_controllers;

@@ -26,7 +26,10 @@ static const struct metric_desc descs[] = {
           .help = "How long requests to the API server took.",
           .type = METRIC_HISTOGRAM,
           .labels = { "verb", "host" } },
-        { .name = "workqueue_depth", .help = "Keys that are ready.", .type = METRIC_GAUGE, .labels = { "name" } },
+        { .name = "workqueue_depth",
+          .help = "Keys that are ready.",
+          .type = METRIC_GAUGE,
+          .labels = { "name" } },
         { .name = "workqueue_adds_total",
           .help = "Additions to the queue.",
           .type = METRIC_COUNTER,
@@ -138,12 +141,13 @@ void operator_metrics_reconciled(struct operator_metrics *om, const struct contr
         metric_observe(metric_with(om->seconds, name), seconds(elapsed));
 }
 
-void operator_metrics_replied(struct operator_metrics *om, const struct call *call, const struct kube_reply *reply,
-                              usec_t elapsed)
+void operator_metrics_replied(struct operator_metrics *om, const struct call *call,
+                              const struct kube_reply *reply, usec_t elapsed)
 {
         static const char *const methods[] = {
-                [CALL_APPLY] = "PATCH",   [CALL_APPLY_STATUS] = "PATCH", [CALL_CREATE] = "POST",
-                [CALL_DELETE] = "DELETE", [CALL_GET] = "GET",
+                [CALL_APPLY] = "PATCH", [CALL_APPLY_STATUS] = "PATCH",
+                [CALL_CREATE] = "POST", [CALL_DELETE] = "DELETE",
+                [CALL_GET] = "GET",
         };
         struct str method = str_c(methods[call->type]);
         char code[16];

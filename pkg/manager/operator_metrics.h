@@ -17,12 +17,12 @@ struct operator_metrics {
         struct str host; /* of the API server */
 };
 
-int operator_metrics_init(struct operator_metrics *om, struct manager *m, struct str version,
-                          struct str host) _must_check_;
+int operator_metrics_init(struct operator_metrics *om, struct manager *m, struct str version, struct str host)
+        _must_check_;
 void operator_metrics_release(struct operator_metrics *om);
 
 void operator_metrics_reconciled(struct operator_metrics *om, const struct controller *c, const char *result,
                                  usec_t elapsed);
-void operator_metrics_replied(struct operator_metrics *om, const struct call *call, const struct kube_reply *reply,
-                              usec_t elapsed);
+void operator_metrics_replied(struct operator_metrics *om, const struct call *call,
+                              const struct kube_reply *reply, usec_t elapsed);
 void operator_metrics_leading(struct operator_metrics *om, bool leading);

@@ -21,8 +21,8 @@ static struct effect *add(struct plan *p, enum effect_type type)
                 return NULL;
         }
         e->type = type;
+        e->place = p->n_effects++;
         list_add_tail(&p->effects, &e->link);
-        p->n_effects++;
         return e;
 }
 

@@ -25,6 +25,7 @@ enum effect_type {
 struct effect {
         struct list link;
         enum effect_type type;
+        size_t place;                  /* in the plan */
         const struct cache_kind *kind; /* of a child */
         struct str name;               /* of a child */
         struct str json;               /* the whole child, or the status */

@@ -20,7 +20,8 @@ struct task {
         struct arena arena;
         struct str uid; /* of the resource */
         struct list requests;
-        struct failure failure; /* the first, or the first permanent one */
+        struct failure failure; /* a permanent one, if any; of these the first in the plan's order */
+        size_t failure_place;
         usec_t retry_after;
         usec_t started;
         usec_t wake;
@@ -48,10 +49,20 @@ static void send_effect(struct task *t, const struct effect *e);
 
 /* --- failures -------------------------------------------------------------------- */
 
-static void fail(struct task *t, bool permanent, struct str reason, struct str message)
+/* Is a failure at PLACE to be told rather than the one that is known? Not by
+ * which reply came first: the status would change with each attempt. */
+static bool outweighs(const struct task *t, bool permanent, size_t place)
 {
-        if (t->failure.reason.data && (t->failure.permanent || !permanent))
+        if (!t->failure.reason.data || t->failure.permanent != permanent)
+                return !t->failure.reason.data || permanent;
+        return place < t->failure_place;
+}
+
+static void fail(struct task *t, size_t place, bool permanent, struct str reason, struct str message)
+{
+        if (!outweighs(t, permanent, place))
                 return;
+        t->failure_place = place;
         t->failure = (struct failure){
                 .reason = arena_str(&t->arena, reason),
                 .message = arena_str(&t->arena, message),
@@ -64,7 +75,7 @@ static void fail(struct task *t, bool permanent, struct str reason, struct str m
 
 static void fail_memory(struct task *t)
 {
-        fail(t, false, STR("OutOfMemory"), STR("the operator is out of memory; it tries again"));
+        fail(t, 0, false, STR("OutOfMemory"), STR("the operator is out of memory; it tries again"));
 }
 
 static void keep_note(struct task *t)
@@ -168,7 +179,8 @@ static void start_call(struct request *q, const struct call *call)
         if (r == 0)
                 return;
         if (r == -EPERM)
-                fail(q->task, false, STR("NotLeading"), STR("another replica of the operator leads now"));
+                fail(q->task, q->effect->place, false, STR("NotLeading"),
+                     STR("another replica of the operator leads now"));
         else
                 fail_memory(q->task);
         request_free(q);
@@ -236,20 +248,33 @@ static void send_apply(struct request *q, struct str uid)
 
 static void conflict(struct task *t, const struct effect *e, struct kube_owner owner)
 {
+        const struct kube_kind *own = &t->controller->kind->api;
         struct str message;
 
+        /* A resource was deleted and made again faster than its children went. */
+        if (str_eq(owner.kind, own->kind) && str_eq(owner.name, t->item->key.name)) {
+                message = arena_printf(
+                        &t->arena,
+                        "%.*s \"%.*s\" belongs to an earlier %.*s of this name; waiting for Kubernetes "
+                        "to remove it",
+                        STR_FMT(e->kind->api.kind), STR_FMT(e->name), STR_FMT(own->kind));
+                fail(t, e->place, false, STR("WaitingForRemoval"), message);
+                return;
+        }
         if (owner.name.data)
-                message = arena_printf(&t->arena,
-                                       "%.*s \"%.*s\" exists already and belongs to %.*s \"%.*s\"; it is left as it "
-                                       "is: rename this resource, or remove that object",
-                                       STR_FMT(e->kind->api.kind), STR_FMT(e->name), STR_FMT(owner.kind),
-                                       STR_FMT(owner.name));
+                message = arena_printf(
+                        &t->arena,
+                        "%.*s \"%.*s\" exists already and belongs to %.*s \"%.*s\"; it is left as it "
+                        "is: rename this resource, or remove that object",
+                        STR_FMT(e->kind->api.kind), STR_FMT(e->name), STR_FMT(owner.kind),
+                        STR_FMT(owner.name));
         else
-                message = arena_printf(&t->arena,
-                                       "%.*s \"%.*s\" exists already and was not made by Keelson; it is left as it "
-                                       "is: rename this resource, or remove that object",
-                                       STR_FMT(e->kind->api.kind), STR_FMT(e->name));
-        fail(t, true, STR("NameConflict"), message);
+                message = arena_printf(
+                        &t->arena,
+                        "%.*s \"%.*s\" exists already and was not made by Keelson; it is left as it "
+                        "is: rename this resource, or remove that object",
+                        STR_FMT(e->kind->api.kind), STR_FMT(e->name));
+        fail(t, e->place, true, STR("NameConflict"), message);
 }
 
 static void apply_child(struct task *t, const struct effect *e)
@@ -261,8 +286,12 @@ static void apply_child(struct task *t, const struct effect *e)
                 conflict(t, e, child->owner);
                 return;
         }
-        if (child && (child->deleting || cache_as_desired(child, e->desired)))
-                return; /* the end of a deletion wakes us; and what is so needs nothing */
+        if (child && child->deleting)
+                return; /* its end wakes us */
+        if (child && cache_as_desired(child, e->desired)) {
+                cache_note_desired(&t->manager->cache, child, e->desired);
+                return;
+        }
         q = request_new(t, e);
         if (!q)
                 return;
@@ -273,9 +302,13 @@ static void apply_child(struct task *t, const struct effect *e)
 
 static void delete_child(struct task *t, const struct effect *e)
 {
-        struct request *q = request_new(t, e);
+        const struct object *child = cache_get(&t->manager->cache, e->kind, t->item->key.namespace, e->name);
+        struct request *q;
         struct call call;
 
+        if (!child || child->deleting)
+                return; /* finalizers hold it; asking again changes nothing */
+        q = request_new(t, e);
         if (!q)
                 return;
         call = child_call(q, CALL_DELETE);
@@ -310,8 +343,8 @@ static bool same_status(const struct object *self, struct str status)
 static void apply_status(struct task *t, const struct effect *e)
 {
         const struct kube_kind *kind = &t->controller->kind->api;
-        const struct object *self = cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace,
-                                              t->item->key.name);
+        const struct object *self =
+                cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
         struct call call = { .type = CALL_APPLY_STATUS, .kind = kind };
         struct request *q;
 
@@ -322,11 +355,12 @@ static void apply_status(struct task *t, const struct effect *e)
                 return;
         call.namespace = t->item->key.namespace;
         call.name = t->item->key.name;
-        call.body = arena_printf(&t->arena,
-                                 "{\"apiVersion\":\"%.*s/%.*s\",\"kind\":\"%.*s\",\"metadata\":{\"name\":\"%.*s\","
-                                 "\"uid\":\"%.*s\"},\"status\":%.*s}",
-                                 STR_FMT(kind->group), STR_FMT(kind->version), STR_FMT(kind->kind),
-                                 STR_FMT(call.name), STR_FMT(t->uid), STR_FMT(e->json));
+        call.body = arena_printf(
+                &t->arena,
+                "{\"apiVersion\":\"%.*s/%.*s\",\"kind\":\"%.*s\",\"metadata\":{\"name\":\"%.*s\","
+                "\"uid\":\"%.*s\"},\"status\":%.*s}",
+                STR_FMT(kind->group), STR_FMT(kind->version), STR_FMT(kind->kind), STR_FMT(call.name),
+                STR_FMT(t->uid), STR_FMT(e->json));
         if (!call.body.data) {
                 fail_memory(t);
                 request_free(q);
@@ -337,8 +371,8 @@ static void apply_status(struct task *t, const struct effect *e)
 
 static void tell(struct task *t, bool warning, struct str reason, struct str message)
 {
-        const struct object *self = cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace,
-                                              t->item->key.name);
+        const struct object *self =
+                cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
 
         if (self && t->manager->allowed)
                 event_send(t->manager, self, warning, reason, message);
@@ -381,11 +415,13 @@ static void report_done(const struct request *q)
         if (e->type == EFFECT_DELETE) {
                 log_done(q, "deleted");
                 tell(t, false, STR("Deleted"),
-                     arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind), STR_FMT(e->name)));
+                     arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
+                                  STR_FMT(e->name)));
         } else if (q->creating) {
                 log_done(q, "created");
                 tell(t, false, STR("Created"),
-                     arena_printf(&t->arena, "Created %.*s %.*s", STR_FMT(e->kind->api.kind), STR_FMT(e->name)));
+                     arena_printf(&t->arena, "Created %.*s %.*s", STR_FMT(e->kind->api.kind),
+                                  STR_FMT(e->name)));
         } else if (q->repairing) {
                 log_done(q, "repaired");
                 tell(t, true, STR("DriftRepaired"),
@@ -443,8 +479,13 @@ static bool on_holder(struct request *q, const struct kube_reply *reply)
                 conflict(t, q->effect, meta.owner);
                 return false;
         }
-        if (meta.deleting)
+        if (meta.deleting) {
+                /* We do not see it, so its end will not wake us. */
+                fail(t, q->effect->place, false, STR("WaitingForRemoval"),
+                     arena_printf(&t->arena, "%.*s \"%.*s\" is being deleted; it is made again after that",
+                                  STR_FMT(q->effect->kind->api.kind), STR_FMT(q->effect->name)));
                 return false;
+        }
         send_apply(q, arena_str(&t->arena, meta.uid));
         return true;
 }
@@ -466,12 +507,12 @@ static void on_refusal(struct request *q, const struct kube_reply *reply)
                 if (strstr(reply->error.message, "metadata.uid") ||
                     strstr(reply->error.message, "being terminated"))
                         break;
-                fail(t, true, str_c(kube_reason_name(reply->reason)), message);
+                fail(t, e->place, true, str_c(kube_reason_name(reply->reason)), message);
                 return;
         default:
                 break;
         }
-        fail(t, false, STR("Retrying"), message);
+        fail(t, e->place, false, STR("Retrying"), message);
 }
 
 static void on_reply(const struct kube_reply *reply, void *arg)

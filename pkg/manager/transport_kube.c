@@ -31,8 +31,9 @@ static void flight_done(const struct kube_reply *reply, void *arg)
 static struct kube_call kube_call_of(const struct call *call)
 {
         static const enum kube_verb verbs[] = {
-                [CALL_APPLY] = KUBE_APPLY,   [CALL_APPLY_STATUS] = KUBE_APPLY, [CALL_CREATE] = KUBE_CREATE,
-                [CALL_DELETE] = KUBE_DELETE, [CALL_GET] = KUBE_GET,
+                [CALL_APPLY] = KUBE_APPLY,   [CALL_APPLY_STATUS] = KUBE_APPLY,
+                [CALL_CREATE] = KUBE_CREATE, [CALL_DELETE] = KUBE_DELETE,
+                [CALL_GET] = KUBE_GET,
         };
         bool apply = call->type == CALL_APPLY || call->type == CALL_APPLY_STATUS;
 
@@ -43,7 +44,8 @@ static struct kube_call kube_call_of(const struct call *call)
                 .name = call->name,
                 .subresource = call->type == CALL_APPLY_STATUS ? STR("status") : STR_NULL,
                 .body = call->body,
-                .field_manager = call->type == CALL_GET || call->type == CALL_DELETE ? STR_NULL : FIELD_MANAGER,
+                .field_manager =
+                        call->type == CALL_GET || call->type == CALL_DELETE ? STR_NULL : FIELD_MANAGER,
                 .force = apply,
                 .if_uid = call->uid,
                 .if_version = call->version,
@@ -51,7 +53,8 @@ static struct kube_call kube_call_of(const struct call *call)
         };
 }
 
-static int start(struct transport *base, const struct call *call, call_done_fn *done, void *arg, void **ret_handle)
+static int start(struct transport *base, const struct call *call, call_done_fn *done, void *arg,
+                 void **ret_handle)
 {
         struct kube_transport *t = container_of(base, struct kube_transport, base);
         struct kube_call kube = kube_call_of(call);

@@ -116,8 +116,9 @@ static void watch_init(struct watch *w, struct watches *all, struct kube_client 
         reflector_init(&w->reflector, client, &config, &handlers);
 }
 
-int watches_init(struct watches *w, struct kube_client *client, struct manager *m, const struct str *namespaces,
-                 size_t n_namespaces, uint64_t seed, void (*changed)(void *arg), void *arg)
+int watches_init(struct watches *w, struct kube_client *client, struct manager *m,
+                 const struct str *namespaces, size_t n_namespaces, uint64_t seed, void (*changed)(void *arg),
+                 void *arg)
 {
         static const struct str all_namespaces = { NULL, 0 };
         const struct cache_kind *kinds[CACHE_KINDS_MAX];

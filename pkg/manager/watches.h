@@ -37,8 +37,9 @@ struct watches {
 };
 
 /* 0, -ENOMEM, or -E2BIG. NAMESPACES must outlive it. */
-int watches_init(struct watches *w, struct kube_client *client, struct manager *m, const struct str *namespaces,
-                 size_t n_namespaces, uint64_t seed, void (*changed)(void *arg), void *arg) _must_check_;
+int watches_init(struct watches *w, struct kube_client *client, struct manager *m,
+                 const struct str *namespaces, size_t n_namespaces, uint64_t seed, void (*changed)(void *arg),
+                 void *arg) _must_check_;
 void watches_release(struct watches *w);
 
 int watches_start(struct watches *w) _must_check_;

@@ -196,13 +196,14 @@ void queue_done_failed(struct queue *q, struct queue_item *item, usec_t now, use
 
         item->failures++;
         q->retries++;
-        delay = MAX(backoff(q, item->failures), at_least);
+        /* What was added meanwhile may be just what was missing, so it does not
+         * wait for minutes; nor is it taken at once, or a key whose own failing
+         * attempts bring changes would spin. A wake-up that is due sooner stands
+         * back for the same reason. If the heap cannot grow the key is retried
+         * at once, which is better than never. */
+        delay = MAX(backoff(q, item->again ? 1 : item->failures), at_least);
         item->state = QUEUE_IDLE;
         q->n_active--;
-        /* What was added meanwhile must not make a failing key spin: it waits
-         * out its backoff as well. A wake-up that is due sooner stands back for
-         * the same reason. If the heap cannot grow the key is retried at once,
-         * which is better than never. */
         if (heap_set(&q->waiting, &item->delay, now + delay) < 0)
                 make_ready(q, item, now);
 }

@@ -12,7 +12,8 @@
  *   it is done.
  * - Ready keys are served in the order in which they became ready, so none starves.
  * - A failing key waits longer each time, with jitter, up to a cap; success
- *   forgets the failures.
+ *   forgets the failures. What is added while it waits ends the wait; what was
+ *   added while it failed shortens the wait to that of a first failure.
  */
 #pragma once
 
