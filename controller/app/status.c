@@ -164,6 +164,8 @@ static void fill_counts(const struct view *view, const struct app *app, const st
         status->replicas = s ? s->replicas : 0;
         status->ready_replicas = s ? s->ready_replicas : 0;
         status->updated_replicas = s ? s->updated_replicas : 0;
+        status->selector = arena_printf(a, "app.kubernetes.io/name=app,app.kubernetes.io/instance=%.*s",
+                                        STR_FMT(view->self->name));
         status->has_replicas = status->has_ready_replicas = status->has_updated_replicas = true;
         if (app->spec->has_port)
                 status->url = arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
