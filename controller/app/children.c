@@ -10,8 +10,9 @@
 #include "json/write.h"
 #include "kube/quantity.h"
 
-/* No child comes near this; the API server takes 3 MiB. */
-#define CHILD_BYTES_MAX ((size_t)512 * 1024)
+/* What the API server takes at the most. etcd lets an App be half as large, and
+ * its environment may be most of it. */
+#define CHILD_BYTES_MAX ((size_t)3 * 1024 * 1024)
 
 /* What all children share. */
 struct common {

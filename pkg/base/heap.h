@@ -37,7 +37,8 @@ static inline bool heap_contains(const struct heap_node *node)
         return node->index != HEAP_NOT_IN;
 }
 
-/* Puts NODE in, or moves it to its new time; 0 or -ENOMEM (moving never fails). */
+/* Puts NODE in, or moves it to its new time; 0 or -ENOMEM (moving never fails,
+ * nor does putting one in right after one was taken out). */
 int heap_set(struct heap *h, struct heap_node *node, usec_t due) _must_check_;
 
 /* Takes NODE out; fine if it is not in. */

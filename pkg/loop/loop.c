@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "loop/heap.h"
 
 /* How many descriptors one turn serves; the rest come in the next. */
 #define EVENTS_MAX 64
@@ -17,7 +16,7 @@ struct loop {
         int timer_fd;
         usec_t armed; /* when timer_fd expires, or USEC_NEVER */
         usec_t now;
-        struct timer_heap timers;
+        struct heap timers;
         struct list defers;
         bool stopped;
         int code;
@@ -63,6 +62,7 @@ int loop_new(struct loop **ret)
         l->armed = USEC_NEVER;
         l->now = clock_now();
         list_init(&l->defers);
+        heap_init(&l->timers);
         r = open_fds(l);
         if (r < 0) {
                 loop_free(l);
@@ -79,7 +79,7 @@ void loop_free(struct loop *l)
                 return;
         close_fd(&l->epoll_fd);
         close_fd(&l->timer_fd);
-        timer_heap_release(&l->timers);
+        heap_release(&l->timers);
         mem_free(l);
 }
 
@@ -162,12 +162,9 @@ int loop_timer_set(struct loop *l, struct loop_timer *timer, usec_t due, loop_ti
 {
         timer->fn = fn;
         timer->arg = arg;
-        if (timer->loop) {
-                timer_heap_move(&l->timers, timer, due);
-                return 0;
-        }
-        timer->due = due;
-        if (timer_heap_add(&l->timers, timer) < 0)
+        if (!timer->loop)
+                heap_node_init(&timer->node);
+        if (heap_set(&l->timers, &timer->node, due) < 0)
                 return -ENOMEM;
         timer->loop = l;
         return 0;
@@ -177,20 +174,21 @@ void loop_timer_stop(struct loop_timer *timer)
 {
         if (!timer->loop)
                 return;
-        timer_heap_remove(&timer->loop->timers, timer);
+        heap_remove(&timer->loop->timers, &timer->node);
         timer->loop = NULL;
 }
 
 static void run_timers(struct loop *l)
 {
-        struct loop_timer *t;
-
         /* As many as there were, so that one which sets itself again for now
          * cannot keep the turn from ending. */
         for (size_t n = l->timers.n; n > 0; n--) {
-                t = timer_heap_first(&l->timers);
-                if (!t || t->due > l->now)
+                struct heap_node *first = heap_top(&l->timers);
+                struct loop_timer *t;
+
+                if (!first || first->due > l->now)
                         return;
+                t = container_of(first, struct loop_timer, node);
                 loop_timer_stop(t);
                 t->fn(t, t->arg);
         }
@@ -256,7 +254,7 @@ static void run_defers(struct loop *l)
 /* Milliseconds for epoll_wait: 0 if something is due, -1 for as long as it takes. */
 static int wait_time(struct loop *l, usec_t max_wait, int *ret)
 {
-        struct loop_timer *first = timer_heap_first(&l->timers);
+        const struct heap_node *first = heap_top(&l->timers);
 
         if (!list_empty(&l->defers) || max_wait <= 0 || (first && first->due <= clock_now())) {
                 *ret = 0;

@@ -19,7 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-#include "base/clock.h"
+#include "base/heap.h"
 #include "base/list.h"
 
 struct loop;
@@ -71,8 +71,7 @@ typedef void loop_timer_fn(struct loop_timer *timer, void *arg);
 
 struct loop_timer {
         struct loop *loop; /* NULL while it is not set */
-        usec_t due;
-        size_t heap_index;
+        struct heap_node node;
         loop_timer_fn *fn;
         void *arg;
 };

@@ -36,8 +36,9 @@ struct controller {
         const struct cache_kind *kind; /* the resource */
         const struct cache_kind *const *children;
         size_t n_children;
-        /* 0, or a negative errno (-ENOMEM): then nothing of the plan is done
-         * and it is called again after a backoff. */
+        /* 0, or a negative errno: then nothing of the plan is done and it is
+         * called again after a backoff. It need not look at the arena: if that
+         * ran out, the manager takes the result for -ENOMEM, whatever it is. */
         int (*reconcile)(const struct view *view, struct plan *plan);
 };
 

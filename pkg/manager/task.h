@@ -11,9 +11,36 @@
 
 #include "manager/manager.h"
 
+struct task {
+        struct list link;
+        struct manager *manager;
+        struct queue_item *item;
+        const struct controller *controller;
+        struct arena arena;
+        struct str uid; /* of the resource */
+        struct list requests;
+        struct failure failure; /* a permanent one, if any; of these the first in the plan's order */
+        size_t failure_place;
+        usec_t retry_after;
+        usec_t started;
+        usec_t wake;
+        bool starting; /* replies cannot come yet, so the task may not end */
+        char id[24];
+};
+
 /* Reconciles the active ITEM; gives it back to the queue, now or when the last
  * reply is in. */
 void task_start(struct manager *m, struct queue_item *item);
 
 /* Drops all tasks and events on their way without another word. */
 void tasks_cancel(struct manager *m);
+
+/* --- for effect.c ------------------------------------------------------------- */
+
+/* The attempt failed, at effect E (NULL: before any). What is said of it is the
+ * first permanent failure in the plan's order, else the first of the others. */
+void task_fail(struct task *t, const struct effect *e, bool permanent, struct str reason, struct str message);
+void task_fail_memory(struct task *t);
+
+/* Ends the task, and frees it, if no reply is awaited any more. */
+void task_finish_if_done(struct task *t);

@@ -123,10 +123,11 @@ static yyjson_doc *make(const struct spec *s)
         yyjson_doc *doc;
         int n;
 
-        n = snprintf(json, sizeof(json),
-                   "{\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\"%s%s}",
-                   s->namespace ? s->namespace : "shop", s->name ? s->name : "web", s->uid ? s->uid : "uid-1",
-                   s->version ? s->version : "10", s->meta ? s->meta : "", s->ours ? owned : "");
+        n = snprintf(
+                json, sizeof(json),
+                "{\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\"%s%s}",
+                s->namespace ? s->namespace : "shop", s->name ? s->name : "web", s->uid ? s->uid : "uid-1",
+                s->version ? s->version : "10", s->meta ? s->meta : "", s->ours ? owned : "");
         if (s->spec)
                 n += snprintf(json + n, sizeof(json) - (size_t)n, ",\"spec\":%s", s->spec);
         else if (s->color)
@@ -157,7 +158,7 @@ static int put_kind(struct fixture *f, const struct cache_kind *kind, enum cache
         ck_assert_int_eq(put_kind((f), &box_kind, CACHE_FROM_REPLY, &(struct spec){ __VA_ARGS__ }), 0)
 #define put_crate(f, ...)                                                                                    \
         ck_assert_int_eq(put_kind((f), &crate_kind, CACHE_FROM_WATCH, &(struct spec){ __VA_ARGS__ }), 0)
-#define delete(f, ...) delete_object((f), &(struct spec){ __VA_ARGS__ })
+#define gone(f, ...) delete_object((f), &(struct spec){ __VA_ARGS__ })
 
 static void delete_object(struct fixture *f, const struct spec *s)
 {
@@ -227,7 +228,8 @@ START_TEST(halves_may_be_absent)
         put(&f, .version = "10");
         ck_assert_ptr_null(box(&f, "web")->spec);
         ck_assert_ptr_null(box(&f, "web")->status);
-        put(&f, .version = "11", .spec = "null", .status = "{}", .meta = ",\"deletionTimestamp\":\"2024-01-01T00:00:00Z\"");
+        put(&f, .version = "11", .spec = "null", .status = "{}",
+            .meta = ",\"deletionTimestamp\":\"2024-01-01T00:00:00Z\"");
         ck_assert_ptr_null(box(&f, "web")->spec);
         ck_assert_ptr_nonnull(box(&f, "web")->status);
         ck_assert(get(&f, "web")->deleting);
@@ -258,7 +260,8 @@ START_TEST(what_is_no_object_is_refused)
         struct fixture f;
 
         setup(&f);
-        ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), -EBADMSG);
+        ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH),
+                         -EBADMSG);
         ck_assert_int_eq(cache_put(&f.cache, &box_kind, NULL, CACHE_FROM_REPLY), -EBADMSG);
         ck_assert_int_eq(cache_delete(&f.cache, &box_kind, yyjson_doc_get_root(doc)), -EBADMSG);
         ck_assert_uint_eq(f.cache.by_key.count, 0);
@@ -323,9 +326,9 @@ START_TEST(versions_are_longer_than_any_integer)
         put(&f, .version = "10000000000000000000000000000000000000000", .color = "4");
         ck_str_eq(box(&f, "web")->spec->color, "4");
         ck_str_eq(get(&f, "web")->version, "10000000000000000000000000000000000000000");
-        delete(&f, .version = "9999999999999999999999999999999999999999");
+        gone(&f, .version = "9999999999999999999999999999999999999999");
         ck_assert_ptr_nonnull(get(&f, "web"));
-        delete(&f, .version = "10000000000000000000000000000000000000001");
+        gone(&f, .version = "10000000000000000000000000000000000000001");
         ck_assert_ptr_null(get(&f, "web"));
         cache_release(&f.cache);
 }
@@ -341,7 +344,7 @@ START_TEST(another_object_may_take_the_name)
         ck_str_eq(get(&f, "web")->uid, "new");
         check_changes(&f, 1, 1, 0);
         /* The deletion of the first comes late. */
-        delete(&f, .uid = "old", .version = "15");
+        gone(&f, .uid = "old", .version = "15");
         ck_str_eq(get(&f, "web")->uid, "new");
         check_changes(&f, 1, 1, 0);
         cache_release(&f.cache);
@@ -354,11 +357,11 @@ START_TEST(a_deletion_takes_the_object_away)
 
         setup(&f);
         put(&f, .version = "10");
-        delete(&f, .version = "11");
+        gone(&f, .version = "11");
         ck_assert_ptr_null(get(&f, "web"));
         check_changes(&f, 1, 0, 1);
         ck_assert_str_eq(f.last, "web");
-        delete(&f, .version = "11"); /* of what is not there */
+        gone(&f, .version = "11"); /* of what is not there */
         check_changes(&f, 1, 0, 1);
         cache_release(&f.cache);
 }
@@ -372,7 +375,7 @@ START_TEST(a_reply_that_the_watch_has_passed_brings_no_ghost)
         /* We made it (12), somebody deleted it (13), and the watch was faster. */
         put(&f, .name = "other", .version = "5");
         put(&f, .version = "12");
-        delete(&f, .version = "13");
+        gone(&f, .version = "13");
         put_reply(&f, .version = "12");
         ck_assert_ptr_null(get(&f, "web"));
         /* What is newer than the watch is news. */
@@ -465,7 +468,8 @@ START_TEST(an_invalid_spec_keeps_the_status_and_says_why)
         struct fixture f;
 
         setup(&f);
-        put(&f, .version = "10", .spec = "{\"color\":\"red\",\"size\":500}", .status = "{\"phase\":\"Full\"}");
+        put(&f, .version = "10", .spec = "{\"color\":\"red\",\"size\":500}",
+            .status = "{\"phase\":\"Full\"}");
         ck_assert_ptr_null(box(&f, "web")->spec);
         ck_str_eq(box(&f, "web")->status->phase, "Full");
         ck_assert_msg(str_starts(get(&f, "web")->invalid, STR("spec.size: ")), "%.*s",
@@ -513,7 +517,8 @@ static uint64_t desired_color(const char *color)
         uint64_t h;
         int n;
 
-        n = snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"%s\"}}", color);
+        n = snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"%s\"}}",
+                     color);
         doc = yyjson_read(json, (size_t)n, 0);
         h = kube_desired_hash(yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
@@ -629,7 +634,7 @@ START_TEST(a_reply_about_what_is_gone_is_no_harm)
 
         setup(&f);
         put(&f, .version = "10");
-        delete(&f, .version = "12");
+        gone(&f, .version = "12");
         put_applied(&f, 1, .version = "11", .color = "red");
         ck_assert_ptr_null(get(&f, "web"));
         cache_release(&f.cache);
@@ -667,9 +672,10 @@ START_TEST(totals_are_those_of_the_objects_at_any_time)
 
                 snprintf(version, sizeof(version), "%u", i - (unsigned)rand_below(&rand, 3));
                 if (rand_below(&rand, 3))
-                        put(&f, .name = name, .version = version, .color = i % 7 ? "red" : "a much longer colour");
+                        put(&f, .name = name, .version = version,
+                            .color = i % 7 ? "red" : "a much longer colour");
                 else
-                        delete(&f, .name = name, .version = version);
+                        gone(&f, .name = name, .version = version);
                 while ((o = cache_iterate(&f.cache, &box_kind, o))) {
                         n++;
                         bytes += o->bytes;

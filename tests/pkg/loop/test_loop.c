@@ -33,7 +33,7 @@ static void on_tick(struct loop_timer *timer, void *arg)
 
         ck_assert_ptr_eq(timer, &t->timer);
         ck_assert_ptr_null(timer->loop);
-        ck_assert_int_ge(loop_now(t->loop), timer->due);
+        ck_assert_int_ge(loop_now(t->loop), timer->node.due);
         if (t->log)
                 t->log[strlen(t->log)] = t->name;
         t->fired++;

@@ -67,13 +67,13 @@ END_TEST
 
 START_TEST(keys_differ_in_each_of_their_parts)
 {
-        const struct queue_key keys[] = {
-                { 0, STR("ab"), STR("c") },
-                { 0, STR("a"), STR("bc") },
-                { 1, STR("a"), STR("bc") },
-                { 0, STR_NULL, STR("abc") },
-                { 0, STR(""), STR("abc") }, /* the absent namespace is the empty one */
-        };
+        const struct queue_key
+                keys
+                        [] = {
+                                { 0, STR("ab"), STR("c") }, { 0, STR("a"), STR("bc") },
+                                { 1, STR("a"), STR("bc") }, { 0, STR_NULL, STR("abc") },
+                                { 0, STR(""), STR("abc") }, /* the absent namespace is the empty one */
+                        };
         struct queue q;
 
         queue_init(&q, 1);
@@ -281,22 +281,47 @@ START_TEST(success_forgets_the_failures)
 }
 END_TEST
 
-START_TEST(what_is_added_while_a_failing_key_is_active_waits_out_the_backoff)
+/* A key that has failed so often that it waits for minutes, active again. */
+static struct queue_item *fail_often(struct queue *q, usec_t *now)
+{
+        add(q, "a", 0);
+        for (int i = 0; i < 15; i++)
+                *now += delay_after_failure(q, get(q, *now, "a"), *now, 0);
+        return get(q, *now, "a");
+}
+
+START_TEST(what_is_added_while_a_failing_key_is_active_waits_only_a_moment)
 {
         struct queue_item *item;
-        usec_t delay;
+        usec_t delay, now = 0;
         struct queue q;
 
         queue_init(&q, 1);
-        add(&q, "a", 0);
-        item = get(&q, 0, "a");
-        add(&q, "a", 0);
-        add_at(&q, "a", 1);
-        delay = delay_after_failure(&q, item, 0, 0);
+        item = fail_often(&q, &now);
+        add(&q, "a", now);
+        add_at(&q, "a", now + 1);
+        delay = delay_after_failure(&q, item, now, 0);
         ck_assert_int_gt(delay, QUEUE_BACKOFF_FIRST / 2);
-        get_nothing(&q, delay - 1);
-        queue_done(&q, get(&q, delay, "a"), delay);
-        get_nothing(&q, USEC_HOUR);
+        ck_assert_int_le(delay, QUEUE_BACKOFF_FIRST);
+        get_nothing(&q, now + delay - 1);
+        now += delay;
+        item = get(&q, now, "a");
+        /* Nothing came this time: it waits as long as it must by now. */
+        ck_assert_int_gt(delay_after_failure(&q, item, now, 0), QUEUE_BACKOFF_MAX / 4);
+        queue_release(&q);
+}
+END_TEST
+
+START_TEST(a_server_that_asks_for_more_time_gets_it_whatever_is_added)
+{
+        struct queue_item *item;
+        usec_t now = 0;
+        struct queue q;
+
+        queue_init(&q, 1);
+        item = fail_often(&q, &now);
+        add(&q, "a", now);
+        ck_assert_int_eq(delay_after_failure(&q, item, now, USEC_MINUTE), USEC_MINUTE);
         queue_release(&q);
 }
 END_TEST
@@ -511,7 +536,7 @@ static void step(struct queue *q, struct model *models, struct rand *rand, usec_
                 m->state = QUEUE_IDLE;
                 m->due = m->item->delay.due;
                 ck_assert_int_gt(m->due, now);
-                ck_assert_int_le(m->due, now + QUEUE_BACKOFF_MAX);
+                ck_assert_int_le(m->due, now + (m->again ? QUEUE_BACKOFF_FIRST : QUEUE_BACKOFF_MAX));
                 ck_assert_uint_eq(m->item->failures, m->failures);
                 break;
         }
@@ -599,7 +624,8 @@ static const TTest *const tests[] = {
         keys_that_fail_together_come_back_apart,
         a_server_that_asks_for_more_time_gets_it,
         success_forgets_the_failures,
-        what_is_added_while_a_failing_key_is_active_waits_out_the_backoff,
+        what_is_added_while_a_failing_key_is_active_waits_only_a_moment,
+        a_server_that_asks_for_more_time_gets_it_whatever_is_added,
         a_change_ends_the_wait_of_a_failing_key,
         a_note_lives_until_success,
         a_busy_key_does_not_starve_the_others,

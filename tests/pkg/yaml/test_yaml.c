@@ -44,8 +44,7 @@ START_TEST(test_plain)
         check_json("just text", "\"just text\"");
         check_json("mode: 0644", "{\"mode\":420}");
         check_json("k: \"nul\\0 \\u00e9\"", "{\"k\":\"nul\\u0000 é\"}");
-        check_json("a: !!str 5\nb: !!int 5\nd: !!map {}\n",
-                   "{\"a\":\"5\",\"b\":5,\"d\":{}}");
+        check_json("a: !!str 5\nb: !!int 5\nd: !!map {}\n", "{\"a\":\"5\",\"b\":5,\"d\":{}}");
 }
 END_TEST
 

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciled.h"
+
+/* --- status -------------------------------------------------------------------------------- */
+
+/* What a Deployment is in, and what the App says then. */
+struct state {
+        const char *what;
+        enum { ABSENT, OTHERWISE, AS_APPLIED, DELETING } child;
+        int64_t wanted;
+        const char *status; /* JSON; NULL: none. The Deployment's generation is 4. */
+        struct failure failure;
+        const char *phase; /* the condition that is True: Ready, Reconciling or Stalled */
+        const char *reason;
+        const char *available; /* "True" or "False" */
+};
+
+#define COUNTS(generation, all, updated, ready, available)                                                   \
+        "\"observedGeneration\":" generation ",\"replicas\":" all ",\"updatedReplicas\":" updated            \
+        ",\"readyReplicas\":" ready ",\"availableReplicas\":" available
+#define PROGRESS(why)                                                                                              \
+        ",\"conditions\":[{\"type\":\"Available\",\"status\":\"False\",\"reason\":\"MinimumReplicasUnavailable\"," \
+        "\"message\":\"not enough\"},{\"type\":\"Progressing\",\"status\":\"False\",\"reason\":\"" why             \
+        "\",\"message\":\"timed out\"}]"
+
+static const struct state states[] = {
+        { "nothing is there", ABSENT, 2, NULL, .phase = "Reconciling", .reason = "Applying",
+          .available = "False" },
+        { "not as wanted", OTHERWISE, 2, "{" COUNTS("4", "2", "2", "2", "2") "}", .phase = "Reconciling",
+          .reason = "Applying", .available = "True" },
+        { "going away", DELETING, 2, "{" COUNTS("4", "2", "2", "2", "2") "}", .phase = "Reconciling",
+          .reason = "Applying", .available = "True" },
+        { "no status yet", AS_APPLIED, 2, NULL, .phase = "Reconciling", .reason = "RolloutInProgress",
+          .available = "False" },
+        { "an old status", AS_APPLIED, 2, "{" COUNTS("3", "2", "2", "2", "2") "}", .phase = "Reconciling",
+          .reason = "RolloutInProgress", .available = "True" },
+        { "some updated", AS_APPLIED, 2, "{" COUNTS("4", "3", "1", "2", "2") "}", .phase = "Reconciling",
+          .reason = "RolloutInProgress", .available = "True" },
+        { "an old pod left", AS_APPLIED, 2, "{" COUNTS("4", "3", "2", "3", "3") "}", .phase = "Reconciling",
+          .reason = "RolloutInProgress", .available = "True" },
+        { "some not ready", AS_APPLIED, 2, "{" COUNTS("4", "2", "2", "1", "1") "}", .phase = "Reconciling",
+          .reason = "ReplicasNotReady", .available = "True" },
+        { "none ready", AS_APPLIED, 2, "{" COUNTS("4", "2", "2", "0", "0") "}", .phase = "Reconciling",
+          .reason = "ReplicasNotReady", .available = "False" },
+        { "all ready", AS_APPLIED, 2, "{" COUNTS("4", "2", "2", "2", "2") "}", .phase = "Ready",
+          .reason = "Ready", .available = "True" },
+        { "stuck", AS_APPLIED, 2,
+          "{" COUNTS("4", "3", "1", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Stalled",
+          .reason = "ProgressDeadlineExceeded", .available = "True" },
+        { "was stuck, and is through", AS_APPLIED, 2,
+          "{" COUNTS("4", "2", "2", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Ready",
+          .reason = "Ready", .available = "True" },
+        { "scaled to nothing", AS_APPLIED, 0, "{" COUNTS("4", "0", "0", "0", "0") "}", .phase = "Ready",
+          .reason = "Ready", .available = "False" },
+        { "a failure for good",
+          AS_APPLIED,
+          2,
+          "{" COUNTS("4", "2", "2", "2", "2") "}",
+          { STR_INIT("Forbidden"), STR_INIT("no"), true },
+          "Stalled",
+          "Forbidden",
+          "True" },
+        { "a failure for now",
+          AS_APPLIED,
+          2,
+          "{" COUNTS("4", "2", "2", "2", "2") "}",
+          { STR_INIT("Retrying"), STR_INIT("later"), false },
+          "Reconciling",
+          "Retrying",
+          "True" },
+};
+
+/* The Deployment of STATE, as it would be after our apply. */
+static void put_deployment(struct fixture *f, const struct state *s)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        uint64_t desired = 0;
+        char json[4096];
+
+        if (s->child == ABSENT)
+                return;
+        ck_assert_int_eq(reconcile(f), 0);
+        if (s->child != OTHERWISE)
+                desired = find_effect(f, EFFECT_APPLY, &app_deployment_kind)->desired;
+        snprintf(
+                json, sizeof(json),
+                "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-dep\",\"resourceVersion\":\"9\","
+                "\"generation\":4%s,\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\",\"uid\":\"u-app\","
+                "\"controller\":true}],\"managedFields\":[{\"manager\":\"keelson\",\"operation\":\"Apply\","
+                "\"fieldsV1\":{\"f:spec\":{\"f:replicas\":{}}}}]},\"spec\":{\"replicas\":%lld}%s%s}",
+                s->child == DELETING ? ",\"deletionTimestamp\":\"" EARLIER "\"" : "", (long long)s->wanted,
+                s->status ? ",\"status\":" : "", s->status ? s->status : "");
+        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
+        ck_assert_int_eq(
+                cache_put_applied(&f->cache, &app_deployment_kind, yyjson_doc_get_root(doc), desired), 0);
+}
+
+static yyjson_val *condition(yyjson_val *status_json, const char *type)
+{
+        yyjson_val *list = yyjson_obj_get(status_json, "conditions"), *c;
+        size_t i, n;
+
+        yyjson_arr_foreach (list, i, n, c)
+                if (str_eq_c(json_get_str(c, "type"), type))
+                        return c;
+        ck_abort_msg("there is no condition %s", type);
+        return NULL;
+}
+
+static void check_state(const struct state *s)
+{
+        static const char *const phases[] = { "Ready", "Reconciling", "Stalled" };
+        char app[512];
+        struct fixture f;
+        yyjson_val *st;
+
+        snprintf(app, sizeof(app), APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":%lld}"),
+                 (long long)s->wanted);
+        begin(&f, app);
+        put_deployment(&f, s);
+        f.view.failure = s->failure;
+        ck_assert_int_eq(reconcile(&f), 0);
+        st = status(&f);
+        for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+                yyjson_val *c = condition(st, phases[i]);
+                bool so = strcmp(phases[i], s->phase) == 0;
+
+                ck_assert_msg(str_eq_c(json_get_str(c, "status"), so ? "True" : "False"), "%s: %s is %.*s",
+                              s->what, phases[i], STR_FMT(json_get_str(c, "status")));
+                if (so || i == 0)
+                        ck_assert_msg(str_eq_c(json_get_str(c, "reason"), s->reason),
+                                      "%s: %s because of %.*s", s->what, phases[i],
+                                      STR_FMT(json_get_str(c, "reason")));
+                ck_assert_int_eq(json_get_int(c, "observedGeneration", 0), 3);
+        }
+        ck_assert_msg(str_eq_c(json_get_str(condition(st, "Available"), "status"), s->available),
+                      "%s: Available is not %s", s->what, s->available);
+        ck_assert_int_eq(int_at(st, "/observedGeneration"), 3);
+        end(&f);
+}
+
+START_TEST(the_status_says_what_the_deployment_is_in)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+                check_state(&states[i]);
+}
+END_TEST
+
+START_TEST(the_counts_are_those_of_the_deployment)
+{
+        static const struct state s = { "", AS_APPLIED, 5, "{" COUNTS("4", "6", "2", "4", "3") "}",
+                                        .phase = "" };
+        yyjson_val *st;
+        struct fixture f;
+
+        begin(&f, APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":5}"));
+        put_deployment(&f, &s);
+        ck_assert_int_eq(reconcile(&f), 0);
+        st = status(&f);
+        ck_assert_int_eq(int_at(st, "/replicas"), 6);
+        ck_assert_int_eq(int_at(st, "/updatedReplicas"), 2);
+        ck_assert_int_eq(int_at(st, "/readyReplicas"), 4);
+        end(&f);
+}
+END_TEST
+
+START_TEST(an_invalid_spec_is_told_and_touches_no_child)
+{
+        struct fixture f;
+        yyjson_val *st;
+
+        begin(&f, APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":-1}"));
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY), 0);
+        ck_assert_uint_eq(count_effects(&f, EFFECT_DELETE), 0);
+        st = status(&f);
+        ck_str_eq(json_get_str(condition(st, "Stalled"), "status"), "True");
+        ck_str_eq(json_get_str(condition(st, "Ready"), "reason"), "InvalidSpec");
+        ck_assert(str_starts(json_get_str(condition(st, "Ready"), "message"), STR("spec.replicas")));
+        ck_assert_uint_eq(count_effects(&f, EFFECT_EVENT), 1);
+        end(&f);
+}
+END_TEST
+
+/* --- turns ----------------------------------------------------------------------------------- */
+
+#define BEFORE(ready, why)                                                                                   \
+        "\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"" ready "\",\"reason\":\"" why         \
+        "\",\"message\":\"m\",\"lastTransitionTime\":\"" EARLIER "\"}]}"
+
+static const struct state ready_state = { "", AS_APPLIED, 2, "{" COUNTS("4", "2", "2", "2", "2") "}",
+                                          .phase = "" };
+static const struct state rolling_state = { "", AS_APPLIED, 2, "{" COUNTS("4", "2", "1", "1", "1") "}",
+                                            .phase = "" };
+static const struct state stuck_state = { "", AS_APPLIED, 2,
+                                          "{" COUNTS("4", "3", "1", "2", "2")
+                                                  PROGRESS("ProgressDeadlineExceeded") "}",
+                                          .phase = "" };
+
+START_TEST(an_event_is_sent_where_the_verdict_turns)
+{
+        static const struct {
+                const char *before; /* the status, with a comma in front; or "" */
+                const struct state *now;
+                const char *event; /* NULL: none */
+                bool warning;
+        } turns[] = {
+                { "", &ready_state, "Ready", false },
+                { "," BEFORE("False", "RolloutInProgress"), &ready_state, "Ready", false },
+                { "," BEFORE("True", "Ready"), &ready_state, NULL, false },
+                { "," BEFORE("True", "Ready"), &rolling_state, "RolloutStarted", false },
+                { "," BEFORE("False", "RolloutInProgress"), &rolling_state, NULL, false },
+                { "," BEFORE("False", "RolloutInProgress"), &stuck_state, "ProgressDeadlineExceeded", true },
+                { "," BEFORE("False", "ProgressDeadlineExceeded"), &stuck_state, NULL, false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+                const struct effect *e;
+                struct fixture f;
+                char app[1024];
+
+                snprintf(app, sizeof(app), APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":2}%s"),
+                         turns[i].before);
+                begin(&f, app);
+                put_deployment(&f, turns[i].now);
+                ck_assert_int_eq(reconcile(&f), 0);
+                e = find_effect(&f, EFFECT_EVENT, NULL);
+                ck_assert_msg(count_effects(&f, EFFECT_EVENT) == (turns[i].event ? 1 : 0), "turn %zu", i);
+                if (e) {
+                        ck_str_eq(e->reason, turns[i].event);
+                        ck_assert_int_eq(e->warning, turns[i].warning);
+                        ck_assert_uint_gt(e->message.len, 0);
+                }
+                end(&f);
+        }
+}
+END_TEST
+
+static void check_transition(const char *app, const struct state *s, const char *expected)
+{
+        struct fixture f;
+
+        begin(&f, app);
+        put_deployment(&f, s);
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_str_eq(json_get_str(condition(status(&f), "Ready"), "lastTransitionTime"), expected);
+        end(&f);
+}
+
+START_TEST(the_time_of_a_transition_is_kept_until_the_next)
+{
+        check_transition(
+                APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":2}," BEFORE("True", "Ready")),
+                &ready_state, EARLIER);
+        check_transition(
+                APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":2}," BEFORE("True", "Ready")),
+                &rolling_state, WALL_TEXT);
+        /* Another reason for the same status is no transition. */
+        check_transition(
+                APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":2}," BEFORE("False", "Applying")),
+                &rolling_state, EARLIER);
+        check_transition(APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":2}"), &ready_state,
+                         WALL_TEXT);
+}
+END_TEST
+
+/* --- without memory --------------------------------------------------------------------------- */
+
+static int reconcile_once(void *arg)
+{
+        const struct fixture *shared = arg;
+        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
+        struct view view = shared->view;
+        struct plan plan;
+        int r;
+
+        plan_init(&plan, &arena);
+        r = app_reconcile(&view, &plan);
+        if (arena.failed)
+                r = -ENOMEM; /* as the manager takes it */
+        else if (r == 0)
+                r = plan.error;
+        arena_release(&arena);
+        return r;
+}
+
+START_TEST(it_survives_the_lack_of_memory)
+{
+        struct fixture f;
+
+        begin(&f, full_app);
+        put_deployment(&f, &ready_state);
+        ck_assert_int_eq(reconcile(&f), 0);
+        torture(reconcile_once, &f, 0);
+        end(&f);
+        ck_assert_uint_eq(mem_live(), 0);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        the_status_says_what_the_deployment_is_in,       the_counts_are_those_of_the_deployment,
+        an_invalid_spec_is_told_and_touches_no_child,    an_event_is_sent_where_the_verdict_turns,
+        the_time_of_a_transition_is_kept_until_the_next, it_survives_the_lack_of_memory,
+};
+TEST_MAIN("app/status", tests)

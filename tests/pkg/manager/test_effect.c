@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "story.h"
+
+/* --- names that are taken -------------------------------------------------------------------- */
+
+static void check_foreign(const char *meta)
+{
+        uint64_t calls;
+        struct world w;
+        char *before, *after;
+
+        begin(&w, 1);
+        make_foreign(&w, meta);
+        before = sim_api_dump(&w.api, &app_kind.api);
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Ready", "False", "NameConflict");
+        check_condition(&w, "Stalled", "True", "NameConflict");
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "Deployment \"web\" exists already"));
+        ck_assert_uint_eq(count_events(&w, "NameConflict"), 1);
+        ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/generation"), 1);
+        ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME, "/spec/replicas"), 7);
+        ck_assert_ptr_null(
+                sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/ownerReferences/0/uid")
+                        .data);
+        /* The other children were made, and asking again becomes rare. */
+        ck_assert(exists(&w, &app_service_kind));
+        world_run(&w, USEC_HOUR);
+        calls = all_calls(&w);
+        world_run(&w, USEC_HOUR);
+        ck_assert_uint_le(all_calls(&w) - calls, 60);
+        /* It is removed: we go on by ourselves. */
+        sim_api_delete(&w.api, &app_deployment_kind.api, NS, NAME);
+        world_run(&w, 2 * QUEUE_BACKOFF_MAX);
+        check_rest(&w);
+        after = sim_api_dump(&w.api, &app_kind.api);
+        ck_assert_int_ne(strcmp(before, after), 0);
+        free(before);
+        free(after);
+        end(&w);
+}
+
+START_TEST(a_foreign_object_is_left_alone)
+{
+        check_foreign("");
+}
+END_TEST
+
+START_TEST(a_foreign_object_with_our_label_is_left_alone)
+{
+        check_foreign(",\"labels\":{\"app.kubernetes.io/managed-by\":\"keelson\"}");
+}
+END_TEST
+
+/* It appears at any moment while we make our own. */
+START_TEST(a_foreign_object_is_left_alone_whenever_it_comes)
+{
+        for (usec_t delay = 0; delay < 60 * USEC_MSEC; delay += USEC_MSEC) {
+                struct world w;
+
+                begin(&w, 1);
+                world_start(&w);
+                world_run(&w, delay);
+                if (!exists(&w, &app_deployment_kind)) {
+                        make_foreign(&w, "");
+                        world_run(&w, USEC_MINUTE);
+                        check_condition(&w, "Ready", "False", "NameConflict");
+                        ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME,
+                                                     "/metadata/generation"),
+                                         1);
+                        ck_assert_ptr_null(sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME,
+                                                       "/metadata/ownerReferences/0/uid")
+                                                   .data);
+                        sim_api_delete(&w.api, &app_deployment_kind.api, NS, NAME);
+                        world_run(&w, 2 * QUEUE_BACKOFF_MAX);
+                }
+                world_run(&w, USEC_MINUTE);
+                check_rest(&w);
+                end(&w);
+        }
+}
+END_TEST
+
+static void make_again(struct world *w)
+{
+        sim_api_delete(&w->api, &app_kind.api, NS, NAME);
+        user_applies(w, APP(PLAIN));
+}
+
+START_TEST(a_resource_made_again_waits_for_the_children_of_the_old_one_to_go)
+{
+        struct world w;
+
+        begin_converged(&w);
+        w.actor = NULL; /* the garbage collector takes its time */
+        make_again(&w);
+        world_run(&w, 10 * USEC_SEC);
+        ck_assert_uint_eq(count_events(&w, "NameConflict"), 0);
+        check_condition(&w, "Stalled", "False", "AsExpected");
+        ck_assert(str_eq_c(app_condition(&w, "Ready", "status"), "False"));
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "earlier App"));
+        actors_enter(&w);
+        world_run(&w, USEC_MINUTE);
+        ck_assert(str_eq(
+                sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/ownerReferences/0/uid"),
+                sim_api_str(&w.api, &app_kind.api, NS, NAME, "/metadata/uid")));
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(an_old_child_that_lingers_in_its_deletion_is_waited_for)
+{
+        struct world w;
+
+        begin_converged(&w);
+        sim_api_patch(&w.api, &app_deployment_kind.api, NS, NAME,
+                      "{\"metadata\":{\"finalizers\":[\"test/hold\"]}}", "somebody");
+        make_again(&w);
+        world_run(&w, USEC_MINUTE);
+        ck_assert(str_eq_c(app_condition(&w, "Ready", "status"), "False"));
+        ck_assert_uint_eq(count_events(&w, "NameConflict"), 0);
+        sim_api_patch(&w.api, &app_deployment_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+                      "somebody");
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_child_that_we_do_not_see_lingers_in_its_deletion)
+{
+        struct world w;
+
+        /* Our own Deployment, without the label and about to go. */
+        begin_converged(&w);
+        sim_api_patch(&w.api, &app_deployment_kind.api, NS, NAME,
+                      "{\"metadata\":{\"finalizers\":[\"test/hold\"],"
+                      "\"labels\":{\"app.kubernetes.io/managed-by\":null}}}",
+                      "somebody");
+        sim_api_delete(&w.api, &app_deployment_kind.api, NS, NAME);
+        world_run(&w, USEC_MINUTE);
+        /* What is about to go is not worth a repair. */
+        ck_assert_ptr_null(sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME,
+                                       "/metadata/labels/app.kubernetes.io~1managed-by")
+                                   .data);
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "being deleted"));
+        sim_api_patch(&w.api, &app_deployment_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+                      "somebody");
+        world_run(&w, 2 * USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_service_that_lingers_is_deleted_once)
+{
+        uint64_t deletes;
+        struct world w;
+
+        begin_converged(&w);
+        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME,
+                      "{\"metadata\":{\"finalizers\":[\"test/hold\"]}}", "load-balancer");
+        user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
+        world_run(&w, USEC_MINUTE);
+        deletes = w.n_calls[CALL_DELETE];
+        ck_assert_uint_ge(deletes, 1);
+        ck_assert_int_eq(manager_enqueue_all(&w.manager), 0);
+        world_run(&w, USEC_MINUTE);
+        ck_assert_uint_eq(w.n_calls[CALL_DELETE], deletes);
+        ck_assert_uint_eq(count_events(&w, "Deleted"), 1);
+        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+                      "load-balancer");
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+/* --- refusals ----------------------------------------------------------------------------------- */
+
+START_TEST(what_is_forbidden_stalls_until_it_is_allowed)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                            .type = CALL_APPLY,
+                                            .kind = &app_service_kind.api,
+                                            .times = -1,
+                                            .status = 403,
+                                            .reason = "Forbidden",
+                                            .message = "no" });
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Ready", "False", "Forbidden");
+        check_condition(&w, "Stalled", "True", "Forbidden");
+        check_condition(&w, "Reconciling", "False", "AsExpected");
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "grant"));
+        ck_assert_uint_eq(count_events(&w, "Forbidden"), 1);
+        world_clear_rules(&w);
+        world_run(&w, 2 * USEC_MINUTE);
+        check_rest(&w);
+        ck_assert_uint_eq(count_events(&w, "Ready"), 1);
+        end(&w);
+}
+END_TEST
+
+/* What failed is not even wanted any more: nothing is written but the status. */
+START_TEST(a_failure_that_somebody_else_mended_is_taken_back)
+{
+        struct world w;
+
+        begin_converged(&w);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                            .type = CALL_DELETE,
+                                            .times = -1,
+                                            .status = 403,
+                                            .reason = "Forbidden",
+                                            .message = "no" });
+        user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Stalled", "True", "Forbidden");
+        sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
+        world_run(&w, USEC_SEC);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+/* Deleted and made again under our label and owner, as kubectl replace --force does. */
+static void replace_deployment(struct world *w, void *arg)
+{
+        struct str uid = sim_api_str(&w->api, &app_kind.api, NS, NAME, "/metadata/uid");
+        char json[1024];
+
+        (void)arg;
+        snprintf(
+                json, sizeof(json),
+                "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"namespace\":\"" NS
+                "\",\"name\":\"" NAME "\",\"labels\":{\"app.kubernetes.io/managed-by\":\"keelson\"},"
+                "\"ownerReferences\":[{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"App\",\"name\":\"" NAME
+                "\",\"uid\":\"%.*s\",\"controller\":true}]},\"spec\":{\"replicas\":7}}",
+                STR_FMT(uid));
+        sim_api_delete(&w->api, &app_deployment_kind.api, NS, NAME);
+        sim_api_apply(&w->api, &app_deployment_kind.api, json, "kubectl-replace");
+}
+
+START_TEST(a_child_that_was_replaced_while_our_apply_was_on_its_way_is_no_failure)
+{
+        uint64_t changes;
+        struct world w;
+
+        begin_converged(&w);
+        w.latency = 400 * USEC_MSEC;
+        user_applies(&w, APP("\"image\":\"registry.example/web:2\",\"port\":8080,\"replicas\":3"));
+        world_run(&w, 50 * USEC_MSEC);
+        changes = w.n_calls[CALL_APPLY];
+        world_after(&w, 0, replace_deployment, NULL);
+        world_run(&w, USEC_MINUTE);
+        ck_assert_uint_ge(changes, 4);
+        ck_str_eq(image(&w), "registry.example/web:2");
+        ck_assert(!was_said(&w, "\"Invalid\""));
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(what_the_server_does_not_accept_stalls)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                            .type = CALL_APPLY,
+                                            .kind = &app_deployment_kind.api,
+                                            .times = -1,
+                                            .status = 422,
+                                            .reason = "Invalid",
+                                            .message = "spec.replicas: too many" });
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Stalled", "True", "Invalid");
+        ck_assert(contains(app_condition(&w, "Stalled", "message"), "spec.replicas: too many"));
+        end(&w);
+}
+END_TEST
+
+START_TEST(what_passes_by_itself_is_not_shown_at_once)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, overloaded(6, 0)); /* two rounds of three children */
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        ck_assert(!was_said(&w, "Retrying"));
+        end(&w);
+        begin(&w, 1);
+        world_rule(&w, overloaded(9, 0));
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        ck_assert(was_said(&w, "Retrying"));
+        ck_assert_uint_eq(count_events(&w, "Retrying"), 0);
+        end(&w);
+}
+END_TEST
+
+START_TEST(what_does_not_pass_is_shown_and_asked_less_and_less)
+{
+        uint64_t calls;
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, overloaded(-1, 0));
+        world_start(&w);
+        world_run(&w, 10 * USEC_MINUTE);
+        check_condition(&w, "Ready", "False", "Retrying");
+        check_condition(&w, "Reconciling", "True", "Retrying");
+        check_condition(&w, "Stalled", "False", "AsExpected");
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "etcd is away"));
+        calls = all_calls(&w);
+        world_run(&w, USEC_HOUR);
+        /* Three children every 2.5 to 5 minutes. */
+        ck_assert_uint_le(all_calls(&w) - calls, 3 * 24);
+        ck_assert_uint_ge(all_calls(&w) - calls, 3 * 12);
+        world_clear_rules(&w);
+        world_run(&w, 2 * QUEUE_BACKOFF_MAX);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_server_that_names_a_time_is_left_alone_until_then)
+{
+        uint64_t calls;
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, overloaded(3, 40));
+        world_start(&w);
+        world_run(&w, 2 * USEC_SEC);
+        calls = w.n_calls[CALL_APPLY];
+        ck_assert_uint_eq(calls, 3);
+        world_run(&w, 37 * USEC_SEC);
+        ck_assert_uint_eq(w.n_calls[CALL_APPLY], calls);
+        world_run(&w, 20 * USEC_SEC);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_transport_without_memory_is_retried)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_NO_MEMORY, .any_type = true, .times = 10 });
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        a_foreign_object_is_left_alone,
+        a_foreign_object_with_our_label_is_left_alone,
+        a_foreign_object_is_left_alone_whenever_it_comes,
+        a_resource_made_again_waits_for_the_children_of_the_old_one_to_go,
+        an_old_child_that_lingers_in_its_deletion_is_waited_for,
+        a_child_that_we_do_not_see_lingers_in_its_deletion,
+        a_service_that_lingers_is_deleted_once,
+        what_is_forbidden_stalls_until_it_is_allowed,
+        a_failure_that_somebody_else_mended_is_taken_back,
+        a_child_that_was_replaced_while_our_apply_was_on_its_way_is_no_failure,
+        what_the_server_does_not_accept_stalls,
+        what_passes_by_itself_is_not_shown_at_once,
+        what_does_not_pass_is_shown_and_asked_less_and_less,
+        a_server_that_names_a_time_is_left_alone_until_then,
+        a_transport_without_memory_is_retried,
+};
+TEST_MAIN("manager/effect", tests)
