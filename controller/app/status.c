@@ -49,6 +49,10 @@ static struct verdict judge_rollout(const struct deployment_state *d, struct are
 
         if (s->updated_replicas < wanted || s->replicas > s->updated_replicas ||
             s->available_replicas < wanted) {
+                /* Pods that cannot even be made: a quota, a pod security level. */
+                deployment_condition(d, STR("ReplicaFailure"), &reason, &message);
+                if (reason.data)
+                        return (struct verdict){ RECONCILING, STR("ReplicaFailure"), message };
                 deployment_condition(d, STR("Progressing"), &reason, &message);
                 if (str_eq(reason, STR("ProgressDeadlineExceeded")))
                         return (struct verdict){ STALLED, STR("ProgressDeadlineExceeded"), message };
@@ -73,17 +77,19 @@ static struct verdict judge_rollout(const struct deployment_state *d, struct are
 static struct verdict judge(const struct view *view, const struct plan *plan, const struct object *deployment)
 {
         const struct object *self = view->self;
-        const struct object *applied = view_applied(view, plan, &app_deployment_kind, self->name);
+        const struct app *app = self->state;
+        const struct effect *pending = view_pending(view, plan);
         const struct deployment_state *state = deployment ? deployment->state : NULL;
 
-        if (self->invalid.data)
+        if (!app->spec)
                 return (struct verdict){ STALLED, STR("InvalidSpec"), self->invalid };
         if (view->failure.reason.data)
                 return (struct verdict){ view->failure.permanent ? STALLED : RECONCILING,
                                          view->failure.reason, view->failure.message };
-        if (!applied)
+        if (pending)
                 return (struct verdict){ RECONCILING, STR("Applying"),
-                                         STR("the Deployment is being brought to the spec") };
+                                         arena_printf(plan->arena, "the %.*s is being brought to the spec",
+                                                      STR_FMT(pending->kind->api.kind)) };
         if (!state || !state->status || state->status->observed_generation < deployment->generation)
                 return (struct verdict){ RECONCILING, STR("RolloutInProgress"),
                                          STR("waiting for the Deployment controller to see the change") };
@@ -135,6 +141,7 @@ static void put_conditions(struct condition_set *set, const struct verdict *v,
 static void tell(const struct view *view, struct plan *plan, const struct app_status *before,
                  const struct verdict *v)
 {
+        const struct app *app = view->self->state;
         const struct schema_condition *ready =
                 before ? schema_condition_find(&before->conditions, STR("Ready")) : NULL;
 
@@ -144,8 +151,11 @@ static void tell(const struct view *view, struct plan *plan, const struct app_st
                 plan_event(plan, true, v->reason, v->message);
         else if (v->phase == READY)
                 plan_event(plan, false, v->reason, v->message);
-        else if (str_eq(v->reason, STR("RolloutInProgress")) && !view->self->invalid.data)
-                plan_event(plan, false, STR("RolloutStarted"), v->message);
+        else if (str_eq(v->reason, STR("RolloutInProgress")) && before && before->image.data &&
+                 !str_eq(before->image, app->spec->image))
+                plan_event(plan, false, STR("RolloutStarted"),
+                           arena_printf(plan->arena, "rolling out %.*s, from %.*s", STR_FMT(app->spec->image),
+                                        STR_FMT(before->image)));
 }
 
 /* The image that all pods run: known when the spec is what runs, and then until all run the next. */
@@ -167,7 +177,9 @@ static void fill_counts(const struct view *view, const struct app *app, const st
         status->selector = arena_printf(a, "app.kubernetes.io/name=app,app.kubernetes.io/instance=%.*s",
                                         STR_FMT(view->self->name));
         status->has_replicas = status->has_ready_replicas = status->has_updated_replicas = true;
-        if (app->spec->has_port)
+        if (!app->spec)
+                status->url = app->status ? app->status->url : STR_NULL;
+        else if (app->spec->has_port)
                 status->url = arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
                                            STR_FMT(view->self->namespace), (long long)app->spec->port);
 }
@@ -190,10 +202,8 @@ int app_report(const struct view *view, struct plan *plan)
         put_conditions(&set, &verdict, state);
         status.conditions.items = set.items;
         status.conditions.n = set.n;
-        if (app->spec) {
-                status.image = running_image(app, &verdict);
-                fill_counts(view, app, state, &status, plan->arena);
-        }
+        status.image = running_image(app, &verdict);
+        fill_counts(view, app, state, &status, plan->arena);
 
         json_writer_init(&w, &json);
         schema_encode(&app_status_schema, &status, &w);

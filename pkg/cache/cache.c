@@ -11,6 +11,11 @@
 /* One decoded object, before it is packed; the API server's own limit is about 3 MiB. */
 #define SCRATCH_CAP ((size_t)16 * 1024 * 1024)
 
+#define REPAIRS_AT_ONCE 3
+#define REPAIR_PAUSE_FIRST USEC_SEC
+#define REPAIR_PAUSE_MAX (5 * USEC_MINUTE)
+#define REPAIRS_FORGOTTEN (10 * USEC_MINUTE)
+
 void cache_init(struct cache *c, struct str field_manager, cache_change_fn *changed, void *arg)
 {
         *c = (struct cache){ .manager = field_manager, .changed = changed, .arg = arg };
@@ -243,6 +248,8 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
         if (old_object && str_eq(old_object->uid, new_object->uid)) {
                 new_object->applied_desired = old_object->applied_desired;
                 new_object->applied_owned = old_object->applied_owned;
+                new_object->repairs = old_object->repairs;
+                new_object->repaired = old_object->repaired;
         }
         r = map_insert(&c->by_key, &new_object->by_key,
                        hash_key(new_object->kind, new_object->namespace, new_object->name));
@@ -390,4 +397,36 @@ bool cache_as_desired(const struct object *child, uint64_t desired)
         if (child->owned == desired)
                 return true;
         return child->applied_desired == desired && child->applied_owned == child->owned;
+}
+
+usec_t cache_repair_due(const struct object *child)
+{
+        usec_t pause = REPAIR_PAUSE_FIRST;
+
+        if (child->repairs < REPAIRS_AT_ONCE)
+                return 0;
+        for (unsigned i = REPAIRS_AT_ONCE; i < child->repairs && pause < REPAIR_PAUSE_MAX; i++)
+                pause *= 2;
+        return child->repaired + MIN(pause, REPAIR_PAUSE_MAX);
+}
+
+void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
+{
+        struct object *o = find(c, child->kind, child->namespace, child->name);
+
+        if (!o)
+                return;
+        if (now - o->repaired > REPAIRS_FORGOTTEN)
+                o->repairs = 0;
+        o->repairs++;
+        o->repaired = now;
+}
+
+void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                         struct str name, struct str uid)
+{
+        struct object *o = find(c, kind, namespace, name);
+
+        if (o && str_eq(o->uid, uid))
+                o->deleting = true;
 }

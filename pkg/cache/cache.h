@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "kube/meta.h"
 #include "kube/path.h"
@@ -41,6 +41,9 @@ struct object {
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
         uint64_t applied_desired, applied_owned;
+        /* How often in a row somebody undid what we applied, and when last. */
+        unsigned repairs;
+        usec_t repaired;
         struct str invalid; /* why a half of the state is absent: the field and what is wrong with it */
         const void *state;  /* as kind->schema says; never NULL */
 };
@@ -114,6 +117,17 @@ void cache_note_desired(struct cache *c, const struct object *child, uint64_t de
 
 /* Does CHILD stand as applied: is nothing to be done for a desired child of hash DESIRED? */
 bool cache_as_desired(const struct object *child, uint64_t desired);
+
+/* A child is about to be set back because somebody undid what we applied. Two
+ * writers that undo each other would do so for ever, as fast as they can, so
+ * from the third time in a row on there is a growing pause between: when the
+ * next repair is due, and the note that one is made at NOW. */
+usec_t cache_repair_due(const struct object *child);
+void cache_note_repair(struct cache *c, const struct object *child, usec_t now);
+
+/* The API server took our deletion of that very object; the watch will say when it is gone. */
+void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                         struct str name, struct str uid);
 
 /* NULL if the kind was never seen. */
 const struct cache_total *cache_total(const struct cache *c, const struct cache_kind *kind);

@@ -23,3 +23,16 @@ const struct object *view_applied(const struct view *view, const struct plan *pl
         }
         return NULL;
 }
+
+const struct effect *view_pending(const struct view *view, const struct plan *plan)
+{
+        list_for_each (link, &plan->effects) {
+                const struct effect *e = container_of(link, struct effect, link);
+
+                if (e->type == EFFECT_APPLY && !view_applied(view, plan, e->kind, e->name))
+                        return e;
+                if (e->type == EFFECT_DELETE && view_child(view, e->kind, e->name))
+                        return e;
+        }
+        return NULL;
+}

@@ -45,6 +45,10 @@ struct controller {
 /* The child of that name if it is there and controlled by view->self, else NULL. */
 const struct object *view_child(const struct view *view, const struct cache_kind *kind, struct str name);
 
+/* The first effect of the plan on a child that is not so yet, or NULL: then all
+ * children are as they should be. Ask after the last plan_apply. */
+const struct effect *view_pending(const struct view *view, const struct plan *plan);
+
 /* The same child if it stands exactly as the last plan_apply of it asked, else NULL. */
 const struct object *view_applied(const struct view *view, const struct plan *plan,
                                   const struct cache_kind *kind, struct str name);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "json/read.h"
 #include "json/write.h"
+#include "kube/owned.h"
 #include "manager/event.h"
 
 /* Our own encoding of a status, for comparing. */
@@ -42,7 +43,7 @@ static void start_call(struct request *q, const struct call *call)
                 return;
         if (r == -EPERM)
                 task_fail(q->task, q->effect, false, STR("NotLeading"),
-                          STR("another replica of the operator leads now"));
+                          STR("this replica of the operator does not lead, or is stopping"));
         else
                 task_fail_memory(q->task);
         request_free(q);
@@ -108,7 +109,9 @@ static void send_apply(struct request *q, struct str uid)
         start_call(q, &call);
 }
 
-static void conflict(struct task *t, const struct effect *e, struct kube_owner owner)
+/* The name of a child is taken by an object that OWNER controls, or nobody; OURS
+ * if fields in it were applied by Keelson. */
+static void conflict(struct task *t, const struct effect *e, struct kube_owner owner, bool ours)
 {
         const struct kube_kind *own = &t->controller->kind->api;
         struct str message;
@@ -130,6 +133,13 @@ static void conflict(struct task *t, const struct effect *e, struct kube_owner o
                         "is: rename this resource, or remove that object",
                         STR_FMT(e->kind->api.kind), STR_FMT(e->name), STR_FMT(owner.kind),
                         STR_FMT(owner.name));
+        else if (ours)
+                message = arena_printf(
+                        &t->arena,
+                        "%.*s \"%.*s\" was made by Keelson and has lost its owner reference, as after kubectl "
+                        "delete --cascade=orphan; it is left as it is: remove that object, or rename this "
+                        "resource",
+                        STR_FMT(e->kind->api.kind), STR_FMT(e->name));
         else
                 message = arena_printf(
                         &t->arena,
@@ -139,13 +149,30 @@ static void conflict(struct task *t, const struct effect *e, struct kube_owner o
         task_fail(t, e, true, STR("NameConflict"), message);
 }
 
+/* Somebody keeps undoing what we apply: not at once again. */
+static bool pause_repair(struct task *t, const struct effect *e, const struct object *child)
+{
+        usec_t due = cache_repair_due(child);
+
+        if (due <= t->started)
+                return false;
+        task_fail(
+                t, e, false, STR("DriftRepeated"),
+                arena_printf(&t->arena,
+                             "%.*s \"%.*s\" is changed again and again by somebody else, who is named in its "
+                             "metadata.managedFields; it is set back at growing intervals",
+                             STR_FMT(e->kind->api.kind), STR_FMT(e->name)));
+        return true;
+}
+
 static void apply_child(struct task *t, const struct effect *e)
 {
         const struct object *child = cache_get(&t->manager->cache, e->kind, t->item->key.namespace, e->name);
+        bool repairing;
         struct request *q;
 
         if (child && !str_eq(child->owner.uid, t->uid)) {
-                conflict(t, e, child->owner);
+                conflict(t, e, child->owner, child->owned != 0);
                 return;
         }
         if (child && child->deleting)
@@ -154,11 +181,16 @@ static void apply_child(struct task *t, const struct effect *e)
                 cache_note_desired(&t->manager->cache, child, e->desired);
                 return;
         }
+        /* Applied before, wanted unchanged, and yet not so: somebody else's doing. */
+        repairing = child && child->applied_desired == e->desired;
+        if (repairing && pause_repair(t, e, child))
+                return;
         q = request_new(t, e);
         if (!q)
                 return;
-        /* Applied before, wanted unchanged, and yet not so: somebody else's doing. */
-        q->repairing = child && child->applied_desired == e->desired;
+        q->repairing = repairing;
+        if (repairing)
+                cache_note_repair(&t->manager->cache, child, t->started);
         send_apply(q, child ? arena_str(&t->arena, child->uid) : STR_NULL);
 }
 
@@ -231,15 +263,6 @@ static void apply_status(struct task *t, const struct effect *e)
         start_call(q, &call);
 }
 
-static void tell(struct task *t, bool warning, struct str reason, struct str message)
-{
-        const struct object *self =
-                cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
-
-        if (self && t->manager->allowed)
-                event_send(t->manager, self, warning, reason, message);
-}
-
 void effect_start(struct task *t, const struct effect *e)
 {
         switch (e->type) {
@@ -253,7 +276,7 @@ void effect_start(struct task *t, const struct effect *e)
                 apply_status(t, e);
                 break;
         case EFFECT_EVENT:
-                tell(t, e->warning, e->reason, e->message);
+                task_tell(t, e->warning, e->reason, e->message);
                 break;
         }
 }
@@ -276,18 +299,17 @@ static void report_done(const struct request *q)
 
         if (e->type == EFFECT_DELETE) {
                 log_done(q, "deleted");
-                tell(t, false, STR("Deleted"),
-                     arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
-                                  STR_FMT(e->name)));
+                task_tell(t, false, STR("Deleted"),
+                          arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
+                                       STR_FMT(e->name)));
         } else if (q->creating) {
                 log_done(q, "created");
-                tell(t, false, STR("Created"),
-                     arena_printf(&t->arena, "Created %.*s %.*s", STR_FMT(e->kind->api.kind),
-                                  STR_FMT(e->name)));
+                task_note_created(t, e);
         } else if (q->repairing) {
                 log_done(q, "repaired");
-                tell(t, true, STR("DriftRepaired"),
-                     arena_printf(&t->arena,
+                task_tell(t, true, STR("DriftRepaired"),
+                          arena_printf(
+                                  &t->arena,
                                   "%.*s %.*s was changed by somebody else and has been set back; change the "
                                   "%.*s instead",
                                   STR_FMT(e->kind->api.kind), STR_FMT(e->name),
@@ -338,7 +360,10 @@ static bool on_holder(struct request *q, const struct kube_reply *reply)
                 return false;
         }
         if (!str_eq(meta.owner.uid, t->uid)) {
-                conflict(t, q->effect, meta.owner);
+                bool ours;
+
+                kube_owned_hash(yyjson_doc_get_root(doc), t->manager->cache.manager, &ours);
+                conflict(t, q->effect, meta.owner, ours);
                 return false;
         }
         if (meta.deleting) {
@@ -394,7 +419,10 @@ static void on_reply(const struct kube_reply *reply, void *arg)
         } else if (found) {
                 if (e->type != EFFECT_STATUS)
                         report_done(q);
-                if (e->type != EFFECT_DELETE && take_object(q, reply->body) < 0)
+                if (e->type == EFFECT_DELETE)
+                        cache_note_deleting(&t->manager->cache, e->kind, t->item->key.namespace, e->name,
+                                            e->uid);
+                else if (take_object(q, reply->body) < 0)
                         task_fail_memory(t);
         } else if (q->creating && !q->looking && reply->reason == KUBE_CONFLICT) {
                 look_at_holder(q);

@@ -52,7 +52,7 @@ static void send_request(struct election *e, const struct leader_actions *action
                 .namespace = config->namespace,
                 .name = actions->method == LEADER_CREATE ? STR_NULL : config->name,
                 .body = actions->method == LEADER_GET ? STR_NULL : actions->body,
-                .field_manager = actions->method == LEADER_GET ? STR_NULL : STR("keelson"),
+                .field_manager = actions->method == LEADER_GET ? STR_NULL : STR(KEELSON_FIELD_MANAGER),
                 .timeout = actions->timeout,
         };
         struct error err = ERROR_INIT;
@@ -118,4 +118,14 @@ void election_start(struct election *e)
 void election_stop(struct election *e)
 {
         step(e, (struct leader_event){ .type = LEADER_STOP });
+}
+
+usec_t election_write_time(const struct election *e)
+{
+        const struct leader *l = &e->leader;
+        usec_t now = clock_now();
+
+        /* No other can lead before the lease has stood unchanged for its whole
+         * duration, counted from our last renewal at the earliest. */
+        return leader_may_write(l, now) ? l->renewed + l->config.lease_duration - now : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "kube/client.h"
 #include "manager/leader.h"
+#include "manager/transport.h"
 
 struct election {
         struct leader leader;
@@ -29,6 +30,10 @@ int election_init(struct election *e, struct kube_client *client, struct leader_
 void election_release(struct election *e);
 
 void election_start(struct election *e);
+
+/* How long a write that is sent now may take: our right to write may pass to
+ * somebody else after that. 0 or less: nothing may be written. */
+usec_t election_write_time(const struct election *e);
 
 /* Gives the lease back; changed is called with LEADER_STOPPED when that is done. */
 void election_stop(struct election *e);

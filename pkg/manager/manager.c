@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "manager/task.h"
 
-#define FIELD_MANAGER STR_INIT("keelson")
+#define FIELD_MANAGER STR_INIT(KEELSON_FIELD_MANAGER)
 
 /* The resource that an object belongs to: itself, or the one that controls it. */
 static bool key_of(const struct manager *m, const struct object *o, struct queue_key *ret)

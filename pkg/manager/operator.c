@@ -149,11 +149,11 @@ static void on_reconciled(const struct controller *c, const char *result, usec_t
 
 /* --- leadership ------------------------------------------------------------------ */
 
-static bool may_write(void *arg)
+static usec_t write_time(void *arg)
 {
-        struct operator* op = arg;
+        const struct operator* op = arg;
 
-        return !op->options->leader_elect || leader_may_write(&op->election.leader, clock_now());
+        return op->options->leader_elect ? election_write_time(&op->election) : USEC_NEVER;
 }
 
 static void on_election(struct election *e, enum leader_change change, void *arg)
@@ -359,7 +359,7 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
 
         op->manager.hooks.reconciled = on_reconciled;
         op->manager.hooks.arg = op;
-        op->transport.may_write = may_write;
+        op->transport.write_time = write_time;
         op->transport.replied = on_reply;
         op->transport.arg = op;
         r = add_controllers(op);
@@ -408,7 +408,10 @@ static void release(struct operator* op)
 
 int operator_run(const struct operator_options *options, struct error *err)
 {
-        struct operator op = { .options = options, .err = err };
+        struct operator op = {
+                .options = options,
+                .err = err,
+        };
         uint64_t seed = 0;
         int r;
 

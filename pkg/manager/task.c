@@ -50,6 +50,21 @@ void task_fail_memory(struct task *t)
         task_fail(t, NULL, false, STR("OutOfMemory"), STR("the operator is out of memory; it tries again"));
 }
 
+void task_tell(struct task *t, bool warning, struct str reason, struct str message)
+{
+        const struct object *self =
+                cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
+
+        if (self && t->manager->allowed)
+                event_send(t->manager, self, warning, reason, message);
+}
+
+void task_note_created(struct task *t, const struct effect *e)
+{
+        t->created = arena_printf(&t->arena, "%.*s%s%.*s %.*s", STR_FMT(t->created),
+                                  t->created.data ? ", " : "", STR_FMT(e->kind->api.kind), STR_FMT(e->name));
+}
+
 static void keep_note(struct task *t)
 {
         const struct failure *f = &t->failure;
@@ -105,6 +120,9 @@ static void finish(struct task *t)
         const char *result = "success";
         bool had_note = t->item->note != NULL;
 
+        if (t->created.data)
+                task_tell(t, false, STR("Created"),
+                          arena_printf(&t->arena, "Created %.*s", STR_FMT(t->created)));
         /* After the failure was reported, one more reconcile takes the report back. */
         if (t->failure.reason.data) {
                 result = "error";

@@ -21,6 +21,7 @@ struct task {
         struct list requests;
         struct failure failure; /* a permanent one, if any; of these the first in the plan's order */
         size_t failure_place;
+        struct str created; /* the children made by it: "Deployment shop, Service shop" */
         usec_t retry_after;
         usec_t started;
         usec_t wake;
@@ -41,6 +42,12 @@ void tasks_cancel(struct manager *m);
  * first permanent failure in the plan's order, else the first of the others. */
 void task_fail(struct task *t, const struct effect *e, bool permanent, struct str reason, struct str message);
 void task_fail_memory(struct task *t);
+
+/* A child was made; one event at the end of the task tells of all. */
+void task_note_created(struct task *t, const struct effect *e);
+
+/* Sends an event about the resource. */
+void task_tell(struct task *t, bool warning, struct str reason, struct str message);
 
 /* Ends the task, and frees it, if no reply is awaited any more. */
 void task_finish_if_done(struct task *t);

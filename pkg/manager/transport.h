@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "kube/client.h"
 
+/* Whose fields they are that we apply. */
+#define KEELSON_FIELD_MANAGER "keelson"
+
 enum call_type {
         CALL_APPLY,        /* server-side apply, forced, as our field manager */
         CALL_APPLY_STATUS, /* the same on the status subresource */

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define FIELD_MANAGER STR("keelson")
+#define FIELD_MANAGER STR(KEELSON_FIELD_MANAGER)
 
 /* A call on its way. */
 struct flight {
@@ -62,8 +62,13 @@ static int start(struct transport *base, const struct call *call, call_done_fn *
         struct flight *f;
         int r;
 
-        if (call->type != CALL_GET && t->may_write && !t->may_write(t->arg))
-                return -EPERM;
+        if (call->type != CALL_GET && t->write_time) {
+                usec_t left = t->write_time(t->arg);
+
+                if (left <= 0)
+                        return -EPERM;
+                kube.timeout = MIN(left, KUBE_TIMEOUT_DEFAULT);
+        }
         f = mem_new(struct flight);
         if (!f)
                 return -ENOMEM;

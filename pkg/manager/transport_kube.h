@@ -9,8 +9,10 @@
 struct kube_transport {
         struct transport base;
         struct kube_client *client;
-        /* Asked right before each write; false refuses it. NULL: always. */
-        bool (*may_write)(void *arg);
+        /* Asked right before each write: how long it may take at the most, since
+         * after that somebody else may lead; 0 or less refuses it. NULL: as long
+         * as any request. */
+        usec_t (*write_time)(void *arg);
         /* After each reply, for metrics and to look what is next. May be NULL. */
         void (*replied)(const struct call *call, const struct kube_reply *reply, usec_t elapsed, void *arg);
         void *arg;

@@ -98,6 +98,8 @@ static void make_ready(struct queue *q, struct queue_item *item, usec_t now)
                 item->again = true;
                 break;
         case QUEUE_IDLE:
+                if (now < item->not_before && heap_set(&q->waiting, &item->delay, item->not_before) == 0)
+                        break;
                 item->state = QUEUE_READY;
                 item->ready_since = now;
                 list_add_tail(&q->ready, &item->link);
@@ -173,6 +175,7 @@ static void deactivate(struct queue *q, struct queue_item *item, usec_t now)
 void queue_done(struct queue *q, struct queue_item *item, usec_t now)
 {
         item->failures = 0;
+        item->not_before = 0;
         mem_freep(&item->note);
         deactivate(q, item, now);
         drop_if_forgotten(q, item);
@@ -201,7 +204,9 @@ void queue_done_failed(struct queue *q, struct queue_item *item, usec_t now, use
          * attempts bring changes would spin. A wake-up that is due sooner stands
          * back for the same reason. If the heap cannot grow the key is retried
          * at once, which is better than never. */
+        at_least = MIN(at_least, QUEUE_PAUSE_MAX);
         delay = MAX(backoff(q, item->again ? 1 : item->failures), at_least);
+        item->not_before = now + at_least;
         item->state = QUEUE_IDLE;
         q->n_active--;
         if (heap_set(&q->waiting, &item->delay, now + delay) < 0)

@@ -13,7 +13,8 @@
  * - Ready keys are served in the order in which they became ready, so none starves.
  * - A failing key waits longer each time, with jitter, up to a cap; success
  *   forgets the failures. What is added while it waits ends the wait; what was
- *   added while it failed shortens the wait to that of a first failure.
+ *   added while it failed shortens the wait to that of a first failure. Nothing
+ *   but time ends a pause that a server has asked for.
  */
 #pragma once
 
@@ -24,7 +25,11 @@
 #include "base/str.h"
 
 #define QUEUE_BACKOFF_FIRST (100 * USEC_MSEC)
-#define QUEUE_BACKOFF_MAX (5 * USEC_MINUTE)
+/* No longer, since what ends a failure (a foreign object removed, a right
+ * granted, a quota raised) often does not wake us. */
+#define QUEUE_BACKOFF_MAX USEC_MINUTE
+/* What a server may ask for with Retry-After, at the most. */
+#define QUEUE_PAUSE_MAX (5 * USEC_MINUTE)
 
 /* What a key names: a resource of one controller. */
 struct queue_key {
@@ -43,6 +48,7 @@ struct queue_item {
         enum queue_state state;
         bool again;        /* added while active */
         unsigned failures; /* in a row */
+        usec_t not_before; /* the end of a pause that a server asked for */
         usec_t ready_since;
         void *note; /* of whoever works on it, about its failures; mem_free'd with the item */
 };

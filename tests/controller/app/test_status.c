@@ -47,6 +47,11 @@ static const struct state states[] = {
         { "stuck", AS_APPLIED, 2,
           "{" COUNTS("4", "3", "1", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Stalled",
           .reason = "ProgressDeadlineExceeded", .available = "True" },
+        { "pods that cannot be made", AS_APPLIED, 2,
+          "{" COUNTS("4", "1", "1", "1",
+                     "1") ",\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\","
+                          "\"reason\":\"FailedCreate\",\"message\":\"exceeded quota\"}]}",
+          .phase = "Reconciling", .reason = "ReplicaFailure", .available = "True" },
         { "was stuck, and is through", AS_APPLIED, 2,
           "{" COUNTS("4", "2", "2", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Ready",
           .reason = "Ready", .available = "True" },
@@ -70,29 +75,41 @@ static const struct state states[] = {
           "True" },
 };
 
-/* The Deployment of STATE, as it would be after our apply. */
-static void put_deployment(struct fixture *f, const struct state *s)
+/* A child as it would be after our apply, with what REST says of it. */
+static void put_child(struct fixture *f, const struct cache_kind *kind, const char *meta, const char *rest,
+                      uint64_t desired)
 {
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-        uint64_t desired = 0;
         char json[4096];
+
+        snprintf(
+                json, sizeof(json),
+                "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-child\",\"resourceVersion\":"
+                "\"9\",\"generation\":4%s,\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\",\"uid\":\"u-app\","
+                "\"controller\":true}],\"managedFields\":[{\"manager\":\"keelson\",\"operation\":\"Apply\","
+                "\"fieldsV1\":{\"f:spec\":{\"f:replicas\":{}}}}]}%s}",
+                meta, rest);
+        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
+        ck_assert_int_eq(cache_put_applied(&f->cache, kind, yyjson_doc_get_root(doc), desired), 0);
+}
+
+/* The Deployment of STATE, as it would be after our apply, beside a ServiceAccount that is as wanted. */
+static void put_deployment(struct fixture *f, const struct state *s)
+{
+        uint64_t desired = 0;
+        char rest[2048];
 
         if (s->child == ABSENT)
                 return;
         ck_assert_int_eq(reconcile(f), 0);
         if (s->child != OTHERWISE)
                 desired = find_effect(f, EFFECT_APPLY, &app_deployment_kind)->desired;
-        snprintf(
-                json, sizeof(json),
-                "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-dep\",\"resourceVersion\":\"9\","
-                "\"generation\":4%s,\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\",\"uid\":\"u-app\","
-                "\"controller\":true}],\"managedFields\":[{\"manager\":\"keelson\",\"operation\":\"Apply\","
-                "\"fieldsV1\":{\"f:spec\":{\"f:replicas\":{}}}}]},\"spec\":{\"replicas\":%lld}%s%s}",
-                s->child == DELETING ? ",\"deletionTimestamp\":\"" EARLIER "\"" : "", (long long)s->wanted,
-                s->status ? ",\"status\":" : "", s->status ? s->status : "");
-        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        ck_assert_int_eq(
-                cache_put_applied(&f->cache, &app_deployment_kind, yyjson_doc_get_root(doc), desired), 0);
+        put_child(f, &app_serviceaccount_kind, "", "",
+                  find_effect(f, EFFECT_APPLY, &app_serviceaccount_kind)->desired);
+        snprintf(rest, sizeof(rest), ",\"spec\":{\"replicas\":%lld}%s%s", (long long)s->wanted,
+                 s->status ? ",\"status\":" : "", s->status ? s->status : "");
+        put_child(f, &app_deployment_kind,
+                  s->child == DELETING ? ",\"deletionTimestamp\":\"" EARLIER "\"" : "", rest, desired);
 }
 
 static yyjson_val *condition(yyjson_val *status_json, const char *type)
@@ -185,8 +202,8 @@ END_TEST
 /* --- turns ----------------------------------------------------------------------------------- */
 
 #define BEFORE(ready, why)                                                                                   \
-        "\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"" ready "\",\"reason\":\"" why         \
-        "\",\"message\":\"m\",\"lastTransitionTime\":\"" EARLIER "\"}]}"
+        "\"status\":{\"image\":\"w\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"" ready                \
+        "\",\"reason\":\"" why "\",\"message\":\"m\",\"lastTransitionTime\":\"" EARLIER "\"}]}"
 
 static const struct state ready_state = { "", AS_APPLIED, 2, "{" COUNTS("4", "2", "2", "2", "2") "}",
                                           .phase = "" };

@@ -370,6 +370,7 @@ static bool find_own_address(char ip[INET_ADDRSTRLEN])
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         bool found;
 
+        ck_assert_int_ge(fd, 0);
         inet_pton(AF_INET, "192.0.2.1", &a.sin_addr);
         found = connect(fd, (const void *)&a, sizeof(a)) == 0 && getsockname(fd, (void *)&a, &len) == 0 &&
                 ntohl(a.sin_addr.s_addr) >> 24 != 127 && inet_ntop(AF_INET, &a.sin_addr, ip, INET_ADDRSTRLEN);

@@ -332,9 +332,38 @@ START_TEST(a_change_ends_the_wait_of_a_failing_key)
 
         queue_init(&q, 1);
         add(&q, "a", 0);
-        queue_done_failed(&q, get(&q, 0, "a"), 0, USEC_HOUR);
+        queue_done_failed(&q, get(&q, 0, "a"), 0, 0);
         add(&q, "a", 5);
         queue_done(&q, get(&q, 5, "a"), 5);
+        queue_release(&q);
+}
+END_TEST
+
+START_TEST(a_change_does_not_end_a_pause_that_was_asked_for)
+{
+        struct queue q;
+
+        queue_init(&q, 1);
+        add(&q, "a", 0);
+        queue_done_failed(&q, get(&q, 0, "a"), 0, USEC_MINUTE);
+        add(&q, "a", 5);
+        ck_assert_ptr_null(queue_get(&q, USEC_MINUTE - 1));
+        queue_done(&q, get(&q, USEC_MINUTE, "a"), USEC_MINUTE);
+        /* After it went well nothing is left of the pause. */
+        add(&q, "a", USEC_MINUTE);
+        queue_done(&q, get(&q, USEC_MINUTE, "a"), USEC_MINUTE);
+        queue_release(&q);
+}
+END_TEST
+
+START_TEST(a_pause_that_is_asked_for_is_bounded)
+{
+        struct queue q;
+
+        queue_init(&q, 1);
+        add(&q, "a", 0);
+        queue_done_failed(&q, get(&q, 0, "a"), 0, 24 * USEC_HOUR);
+        queue_done(&q, get(&q, QUEUE_PAUSE_MAX, "a"), QUEUE_PAUSE_MAX);
         queue_release(&q);
 }
 END_TEST
@@ -627,6 +656,8 @@ static const TTest *const tests[] = {
         what_is_added_while_a_failing_key_is_active_waits_only_a_moment,
         a_server_that_asks_for_more_time_gets_it_whatever_is_added,
         a_change_ends_the_wait_of_a_failing_key,
+        a_change_does_not_end_a_pause_that_was_asked_for,
+        a_pause_that_is_asked_for_is_bounded,
         a_note_lives_until_success,
         a_busy_key_does_not_starve_the_others,
         wake_ups_come_in_the_order_of_their_times,
