@@ -26,6 +26,8 @@ struct operator_options {
 };
 
 /* Returns 0 after a clean stop. A negative errno, with *err filled, where it
- * could not even begin (the kubeconfig, the address to listen on) or lost its
- * lease. While the API server does not answer it keeps trying and says so. */
+ * could not even begin: the kubeconfig, the address to listen on, and outside
+ * of a cluster also a kind that cannot be listed at the start. After that, and
+ * in a cluster from the start, it keeps trying and says so in /readyz. A lost
+ * lease is no end: it stands by. */
 int operator_run(const struct operator_options *options, struct error *err) _must_check_;

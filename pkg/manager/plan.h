@@ -3,7 +3,7 @@
  * A plan: what one reconcile wants done, as data. Pure code fills it; the
  * manager carries it out. All of it lives in the arena of the reconcile.
  *
- *      reconcile(view) --> plan --> manager: children at once, then the status, then events
+ *      reconcile(view) --> plan --> manager: all effects at once, in this order
  *
  * "Apply" means "make sure that it is so": the manager knows what it applied
  * before and sends nothing if that still holds.
@@ -42,7 +42,7 @@ struct plan {
         struct list effects;
         size_t n_effects;
         usec_t wake; /* reconcile again at this time (clock_now's), or USEC_NEVER */
-        int error;   /* sticky: -ENOMEM, -E2BIG */
+        int error;   /* sticky: -ENOMEM, -E2BIG, -EINVAL for a child that is not JSON */
 };
 
 void plan_init(struct plan *p, struct arena *arena);
