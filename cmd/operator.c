@@ -75,6 +75,18 @@ static int take_duration(struct str s, usec_t *ret)
         return 0;
 }
 
+/* A DNS label, which the name of a namespace is (RFC 1123). */
+static bool is_label(struct str s)
+{
+        if (s.len < 1 || s.len > 63 || s.data[0] == '-' || s.data[s.len - 1] == '-')
+                return false;
+        for (size_t i = 0; i < s.len; i++)
+                if (!((s.data[i] >= 'a' && s.data[i] <= 'z') || (s.data[i] >= '0' && s.data[i] <= '9') ||
+                      s.data[i] == '-'))
+                        return false;
+        return true;
+}
+
 /* Takes one option in; on failure *ret_expected says what its value should have been. */
 static int take_option(struct arguments *a, int id, struct str value, const char **ret_expected)
 {
@@ -103,8 +115,8 @@ static int take_option(struct arguments *a, int id, struct str value, const char
                 *ret_expected = "a duration such as 2s";
                 return take_duration(value, &o->retry_period);
         case OPT_NAMESPACE:
-                *ret_expected = "the name of a namespace, 64 times at the most";
-                if (o->n_namespaces == NAMESPACES_MAX || str_empty(value))
+                *ret_expected = "the name of a namespace (a-z, 0-9 and -), 64 times at the most";
+                if (o->n_namespaces == NAMESPACES_MAX || !is_label(value))
                         return -EINVAL;
                 a->namespaces[o->n_namespaces++] = value;
                 return 0;
@@ -141,7 +153,7 @@ static int parse(int argc, char **argv, struct arguments *a)
                 int r;
 
                 at = optind;
-                id = getopt_long(argc, argv, ":", long_options, NULL);
+                id = getopt_long(argc, argv, ":h", long_options, NULL);
                 if (id < 0)
                         break;
                 if (id == '?' || id == ':') {

@@ -66,6 +66,10 @@ static struct verdict judge_rollout(const struct deployment_state *d, struct are
                                      (long long)s->available_replicas),
                 };
         }
+        if (s->replicas > wanted)
+                return (struct verdict){ RECONCILING, STR("ScalingDown"),
+                                         arena_printf(a, "%lld replicas run, %lld are wanted",
+                                                      (long long)s->replicas, (long long)wanted) };
         return (struct verdict){
                 READY,
                 STR("Ready"),

@@ -40,13 +40,29 @@ static void enqueue(struct manager *m, const struct object *o)
                 m->missed = true;
 }
 
+/* The status of a resource is written by us and nobody else. Were a change of it
+ * a reason to look again, a message that comes out differently each time (the
+ * API server lists the causes of a refusal in any order) would keep a failing
+ * resource awake. */
+static bool only_status_changed(const struct manager *m, const struct object *old_object,
+                                const struct object *new_object)
+{
+        if (!old_object || !str_eq(old_object->uid, new_object->uid) ||
+            old_object->generation != new_object->generation || old_object->deleting != new_object->deleting)
+                return false;
+        for (size_t i = 0; i < m->n_controllers; i++)
+                if (m->controllers[i]->kind == new_object->kind)
+                        return true;
+        return false;
+}
+
 static void on_change(enum cache_change change, const struct object *old_object,
                       const struct object *new_object, void *arg)
 {
         struct manager *m = arg;
 
         (void)change;
-        if (new_object)
+        if (new_object && !only_status_changed(m, old_object, new_object))
                 enqueue(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner.uid, new_object->owner.uid)))

@@ -10,6 +10,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 for crd in crds/*.yaml; do
+        [ "$crd" != crds/kustomization.yaml ] || continue
         name=$(basename "$crd" .yaml)
         "$gen" crd "$crd" --doc "$work/$name.md" || exit 1
 done

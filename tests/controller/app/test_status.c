@@ -55,6 +55,8 @@ static const struct state states[] = {
         { "was stuck, and is through", AS_APPLIED, 2,
           "{" COUNTS("4", "2", "2", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Ready",
           .reason = "Ready", .available = "True" },
+        { "too many", AS_APPLIED, 1, "{" COUNTS("4", "3", "3", "3", "3") "}", .phase = "Reconciling",
+          .reason = "ScalingDown", .available = "True" },
         { "scaled to nothing", AS_APPLIED, 0, "{" COUNTS("4", "0", "0", "0", "0") "}", .phase = "Ready",
           .reason = "Ready", .available = "False" },
         { "a failure for good",

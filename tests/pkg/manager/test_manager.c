@@ -122,6 +122,21 @@ START_TEST(drift_is_repaired_and_told)
 }
 END_TEST
 
+/* Or a status that comes out differently each time would keep its resource awake. */
+START_TEST(a_change_of_the_status_alone_wakes_nobody)
+{
+        uint64_t before;
+        struct world w;
+
+        begin_converged(&w);
+        before = w.manager.n_reconciles;
+        sim_api_patch(&w.api, &app_kind.api, NS, NAME, "{\"status\":{\"replicas\":77}}", "other");
+        world_run(&w, USEC_MINUTE);
+        ck_assert_uint_eq(w.manager.n_reconciles, before);
+        end(&w);
+}
+END_TEST
+
 /* Somebody who undoes each of our repairs a second later. */
 START_TEST(a_fight_over_a_field_is_damped_and_told)
 {
@@ -447,6 +462,7 @@ static const TTest *const tests[] = {
         resource_versions_may_be_longer_than_any_integer,
         equal_seeds_give_equal_runs,
         drift_is_repaired_and_told,
+        a_change_of_the_status_alone_wakes_nobody,
         a_fight_over_a_field_is_damped_and_told,
         a_field_that_was_taken_away_is_put_back,
         what_others_set_beside_ours_is_theirs,
