@@ -11,8 +11,14 @@
  *
  * A call ends with exactly one call of its done function, from the loop and
  * never from inside kube_call; or it is cancelled. There is no retry here but
- * one: after a 401, if the token's file holds a new token by then. Lists and
- * watches that stay are in kube/reflector.h.
+ * one: after a 401, if there are other credentials by then (the token's file
+ * holds a new one), or may be (an exec plugin). Lists and watches that stay are
+ * in kube/reflector.h.
+ *
+ * While an exec plugin runs and we have no credentials that still hold,
+ * requests wait for it, KUBE_WAITING_MAX at the most; this wait does not count
+ * for their timeouts. If it fails, all of them do: status 0, reason
+ * KUBE_UNREACHABLE, and -ENOKEY with what the plugin said.
  */
 #pragma once
 
@@ -23,12 +29,13 @@
 #define KUBE_TIMEOUT_DEFAULT (30 * USEC_SEC)
 #define KUBE_BODY_MAX ((size_t)32 * 1024 * 1024) /* of an answer, unless a call says otherwise */
 #define KUBE_URL_MAX ((size_t)16 * 1024)
+#define KUBE_WAITING_MAX 1024 /* requests, for an exec plugin */
 
 struct kube_client;
 
 /* CONFIG is taken over, on success only (it is then zeroed). */
-int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret,
-                    struct error *err) _must_check_;
+int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret, struct error *err)
+        _must_check_;
 /* Cancels what is in flight. */
 void kube_client_free(struct kube_client *c);
 void kube_client_freep(struct kube_client **c);
@@ -59,18 +66,18 @@ struct kube_call {
         size_t max_body; /* of the answer; 0: KUBE_BODY_MAX */
 };
 
-struct kube_request; /* in flight */
+struct kube_request; /* in flight, or waiting for credentials */
 
 /* REPLY is valid during the call; the request is gone when it returns. */
 typedef void kube_done_fn(const struct kube_reply *reply, void *arg);
 
 /* Starts CALL. RET may be NULL for who never cancels. -EINVAL (a name that
- * cannot be one), -ENOMEM, -EMSGSIZE (the URL is too long). */
+ * cannot be one), -ENOMEM, -EMSGSIZE (the URL is too long), -EBUSY (too many wait). */
 int kube_call(struct kube_client *c, const struct kube_call *call, kube_done_fn *done, void *arg,
               struct kube_request **ret, struct error *err) _must_check_;
 void kube_cancel(struct kube_request *r);
 
-/* How many are in flight. */
+/* How many are in flight or waiting. */
 size_t kube_client_pending(const struct kube_client *c);
 
 /* --- the common ones ------------------------------------------------------ */
@@ -88,16 +95,17 @@ int kube_patch_status(struct kube_client *c, const struct kube_kind *kind, struc
                       void *arg, struct error *err) _must_check_;
 /* This very object: UID and VERSION (either may be absent) must still be so. In the background. */
 int kube_delete(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-                struct str uid, struct str version, kube_done_fn *done, void *arg,
-                struct error *err) _must_check_;
+                struct str uid, struct str version, kube_done_fn *done, void *arg, struct error *err)
+        _must_check_;
 
 /* --- for streams (kube/reflector.h) ----------------------------------------- */
 
 /* A GET of URL (a path with its query) on the connection for lists and watches,
- * with our credentials. */
+ * with our credentials. To be ended by kube_cancel, where HANDLERS does not come
+ * to its done; that gets NULL for the request if it was never sent. */
 int kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
-                const struct http_handlers *handlers, struct http_request **ret,
-                struct error *err) _must_check_;
+                const struct http_handlers *handlers, struct kube_request **ret, struct error *err)
+        _must_check_;
 
-/* A stream was answered with 401: whether there are other credentials to try now. */
-bool kube_client_refused(struct kube_client *c);
+/* Not sent: an exec plugin has not ended yet. */
+bool kube_request_is_waiting(const struct kube_request *r);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
+#include "json/read.h"
 #include "kube/config_file.h"
 #include "kube/config_user.h"
 
@@ -70,6 +72,28 @@ static int read_server(const struct config_at *at, struct kube_config *c)
         return 0;
 }
 
+/* Kubernetes docs, "Authenticating": what the extension of that name holds is
+ * for exec plugins alone. */
+static int read_exec_config(const struct config_at *at, struct kube_config *c)
+{
+        yyjson_val *extensions = yyjson_obj_get(at->value, "extensions"), *one;
+        yyjson_arr_iter it = yyjson_arr_iter_with(extensions);
+
+        while ((one = yyjson_arr_iter_next(&it))) {
+                yyjson_val *extension = yyjson_obj_get(one, "extension");
+                size_t n;
+                char *text;
+
+                if (!str_eq_c(json_get_str(one, "name"), "client.authentication.k8s.io/exec") || !extension)
+                        continue;
+                text = yyjson_val_write_opts(extension, 0, &json_alc, &n, NULL);
+                c->exec_config = text ? arena_str(at->files->arena, str_n(text, n)) : STR_NULL;
+                mem_free(text);
+                return c->exec_config.data ? 0 : config_out_of_memory(at->files);
+        }
+        return 0;
+}
+
 static int read_cluster(const struct config_at *at, struct kube_config *c)
 {
         int r = read_server(at, c);
@@ -82,6 +106,8 @@ static int read_cluster(const struct config_at *at, struct kube_config *c)
                 r = config_str(at, "tls-server-name", &c->tls_server_name);
         if (r == 0)
                 r = config_str(at, "proxy-url", &c->proxy);
+        if (r == 0)
+                r = read_exec_config(at, c);
         if (r < 0)
                 return r;
         if (c->insecure_skip_verify && c->ca_pem.data)

@@ -56,6 +56,7 @@ struct kube_config {
         struct str tls_server_name;
         struct str proxy;
         bool insecure_skip_verify;
+        struct str exec_config; /* JSON for an exec plugin, out of the cluster's extensions */
         struct str token;       /* a fixed one */
         struct str token_file;  /* or one that is read again now and then */
         struct kube_exec *exec; /* or a program that gives one; else NULL */
@@ -84,11 +85,14 @@ int kube_config_load_from(const struct kube_config_sources *sources, struct kube
                           struct error *err) _must_check_;
 
 /* One kubeconfig as text; FILE is its name, for messages and for relative paths. */
-int kube_config_parse(struct str text, struct str file, struct kube_config *ret,
-                      struct error *err) _must_check_;
+int kube_config_parse(struct str text, struct str file, struct kube_config *ret, struct error *err)
+        _must_check_;
 
 /* Reads a token out of a file, without the white space around it, into the
  * arena. -EINVAL if it is empty or could not stand in a header. */
 int kube_token_read(struct str file, struct arena *a, struct str *ret, struct error *err) _must_check_;
+
+/* Whether it can be one: it goes into a header, so nothing in it may end that. */
+bool kube_token_is_valid(struct str token);
 
 void kube_config_release(struct kube_config *c);

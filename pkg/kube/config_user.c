@@ -11,8 +11,7 @@
 static const char *const unsupported[] = { "auth-provider", "username",  "password",     "as",
                                            "as-uid",        "as-groups", "as-user-extra" };
 
-/* A token goes into a header, so nothing in it may end the header. */
-static bool is_token(struct str s)
+bool kube_token_is_valid(struct str s)
 {
         for (size_t i = 0; i < s.len; i++)
                 if ((unsigned char)s.data[i] <= ' ' || (unsigned char)s.data[i] >= 0x7f)
@@ -31,7 +30,7 @@ int kube_token_read(struct str file, struct arena *a, struct str *ret, struct er
         if (r < 0)
                 return error_set(err, r, "cannot read the token file %s: %s", file.data, strerror(-r));
         token = str_trim(buf_str(&text));
-        if (!is_token(token))
+        if (!kube_token_is_valid(token))
                 return error_set(err, -EINVAL, "the token file %s does not hold a token", file.data);
         token = arena_str(a, token);
         if (!token.data)
@@ -56,7 +55,7 @@ static int read_token(const struct config_at *at, struct kube_config *c)
                 return r < 0 ? config_fail(at, "tokenFile", r, "%s", why.message) : 0;
         }
         r = config_str(at, "token", &c->token);
-        if (r == 0 && c->token.data && !is_token(c->token))
+        if (r == 0 && c->token.data && !kube_token_is_valid(c->token))
                 return config_fail(at, "token", -EINVAL,
                                    "must not have spaces, line breaks or other control characters");
         return r;
@@ -181,7 +180,11 @@ static int check_exec(const struct config_at *at, const struct kube_exec *exec)
                 return config_fail(at, "command", -EINVAL, "not set: it must be the program to run");
         if (str_eq_c(exec->interactive_mode, "Always"))
                 return config_fail(at, "interactiveMode", -EINVAL,
-                                   "is Always, but there is nobody here whom the program could ask");
+                                   "is Always, but there is no terminal at which the program could ask "
+                                   "somebody: use a token or a client certificate");
+        if (exec->interactive_mode.data && !str_eq_c(exec->interactive_mode, "Never") &&
+            !str_eq_c(exec->interactive_mode, "IfAvailable"))
+                return config_fail(at, "interactiveMode", -EINVAL, "must be Never, IfAvailable or Always");
         return 0;
 }
 

@@ -9,6 +9,8 @@
 #define AUTHORIZATION_MAX (KUBE_TOKEN_BYTES_MAX + 16)
 #define PEM_MAX ((size_t)1024 * 1024)
 
+static void on_plugin_done(struct exec_credential *credential, const struct error *err, void *arg);
+
 /* On a failure the old one stays. */
 static int set_token(struct kube_credentials *c, struct str token)
 {
@@ -24,6 +26,7 @@ static int set_token(struct kube_credentials *c, struct str token)
         }
         buf_release(&c->authorization);
         c->authorization = fresh;
+        c->generation++;
         return 0;
 }
 
@@ -63,28 +66,30 @@ static bool reload_pem(struct buf *pem, struct str file)
 static bool reload_tls(struct kube_credentials *c)
 {
         bool ca = reload_pem(&c->ca, c->config->ca_file);
-        bool cert = reload_pem(&c->cert, c->config->client_cert_file);
-        bool key = reload_pem(&c->key, c->config->client_key_file);
+        bool cert, key;
 
+        if (c->from_plugin && c->cert.len)
+                return ca; /* the plugin's own goes before that of a file */
+        cert = reload_pem(&c->cert, c->config->client_cert_file);
+        key = reload_pem(&c->key, c->config->client_key_file);
         return ca || cert || key;
 }
 
-int kube_credentials_init(struct kube_credentials *c, const struct kube_config *config, usec_t now,
-                          struct error *err)
+int kube_credentials_init(struct kube_credentials *c, struct loop *l, const struct kube_config *config,
+                          void (*settled)(void *arg), void *arg, struct error *err)
 {
         bool changed;
         int r = 0;
 
-        *c = (struct kube_credentials){ .config = config, .read_at = now };
+        *c = (struct kube_credentials){
+                .config = config, .loop = l, .read_at = loop_now(l), .settled = settled, .arg = arg
+        };
         buf_init(&c->authorization, AUTHORIZATION_MAX);
         buf_init(&c->ca, PEM_MAX);
         buf_init(&c->cert, PEM_MAX);
         buf_init(&c->key, PEM_MAX);
-        if (config->exec)
-                return error_set(err, -EOPNOTSUPP,
-                                 "%.*s: exec credential plugins are not supported yet: use a token or a "
-                                 "client certificate",
-                                 STR_FMT(config->source));
+        c->from_plugin = config->exec && !config->token.data && !config->token_file.data;
+        exec_plugin_init(&c->plugin, l, config, on_plugin_done, c);
         if (config->token_file.data)
                 r = read_token(c, &changed, err);
         else if (config->token.data && set_token(c, config->token) < 0)
@@ -98,6 +103,7 @@ int kube_credentials_init(struct kube_credentials *c, const struct kube_config *
 
 void kube_credentials_release(struct kube_credentials *c)
 {
+        exec_plugin_release(&c->plugin);
         buf_release(&c->authorization);
         buf_release(&c->ca);
         buf_release(&c->cert);
@@ -117,13 +123,115 @@ void kube_credentials_refresh(struct kube_credentials *c, usec_t now, bool *ret_
         *ret_tls = reload_tls(c);
 }
 
-bool kube_credentials_refused(struct kube_credentials *c)
+/* --- the exec plugin ------------------------------------------------------------ */
+
+static void note_failure(struct kube_credentials *c, usec_t now, const struct error *err)
+{
+        c->failure = *err;
+        c->failure.code = -ENOKEY;
+        c->paused_until = now + KUBE_EXEC_PAUSE;
+}
+
+/* By the clock that only rises, which stays right when somebody sets the other. */
+static void note_lifetime(struct kube_credentials *c, usec_t now, usec_t expires)
+{
+        usec_t left = expires - clock_wall();
+
+        c->paused_until = now + KUBE_EXEC_PAUSE;
+        c->renew_at = c->expires_at = USEC_NEVER;
+        if (expires == USEC_NEVER)
+                return;
+        /* One that has expired already may be a matter of clocks: the server decides. */
+        left = MAX(left, KUBE_EXEC_PAUSE);
+        c->expires_at = now + left;
+        c->renew_at = c->expires_at - MIN(KUBE_EXEC_RENEW, left / 4);
+}
+
+static void take_pem(struct buf *to, struct buf *fresh, bool *changed)
+{
+        *changed |= !str_eq(buf_str(to), buf_str(fresh));
+        buf_release(to);
+        *to = *fresh;
+        buf_init(fresh, fresh->cap);
+}
+
+static int take_credential(struct kube_credentials *c, struct exec_credential *given)
+{
+        if (given->token.len == 0)
+                buf_clear(&c->authorization);
+        else if (set_token(c, buf_str(&given->token)) < 0)
+                return -ENOMEM;
+        if (given->cert.len || !c->config->client_cert_file.data) {
+                take_pem(&c->cert, &given->cert, &c->new_cert);
+                take_pem(&c->key, &given->key, &c->new_cert);
+        }
+        c->generation++;
+        return 0;
+}
+
+static void on_plugin_done(struct exec_credential *credential, const struct error *err, void *arg)
+{
+        struct kube_credentials *c = arg;
+        usec_t now = loop_now(c->loop);
+        struct error memory = { .message = "out of memory" };
+
+        if (!credential)
+                note_failure(c, now, err);
+        else if (take_credential(c, credential) < 0)
+                note_failure(c, now, &memory);
+        else
+                note_lifetime(c, now, credential->expires);
+        if (credential)
+                exec_credential_release(credential);
+        c->settled(c->arg);
+}
+
+int kube_credentials_ask(struct kube_credentials *c, usec_t now, struct error *err)
+{
+        struct error why = ERROR_INIT;
+
+        if (!c->from_plugin)
+                return 1;
+        if (now >= c->renew_at && now >= c->paused_until && !exec_plugin_is_running(&c->plugin) &&
+            exec_plugin_start(&c->plugin, &why) < 0)
+                note_failure(c, now, &why);
+        if (now < c->expires_at)
+                return 1;
+        if (exec_plugin_is_running(&c->plugin))
+                return 0;
+        if (err)
+                *err = c->failure;
+        return -ENOKEY;
+}
+
+bool kube_credentials_refused(struct kube_credentials *c, usec_t now, uint64_t generation)
 {
         bool changed = false;
 
-        if (c->config->token_file.data && read_token(c, &changed, NULL) < 0)
+        if (generation != c->generation)
+                return true;
+        if (!c->from_plugin)
+                return c->config->token_file.data && read_token(c, &changed, NULL) == 0 && changed;
+        /* The server does not like what the plugin gave a moment ago. */
+        if (now < c->paused_until && !exec_plugin_is_running(&c->plugin))
                 return false;
-        return changed;
+        c->renew_at = c->expires_at = 0;
+        return true;
+}
+
+bool kube_credentials_new_certificate(struct kube_credentials *c)
+{
+        bool is_new = c->new_cert;
+
+        c->new_cert = false;
+        return is_new;
+}
+
+void kube_credentials_reject(struct kube_credentials *c, usec_t now, const struct error *err)
+{
+        note_failure(c, now, err);
+        error_prefix(&c->failure, "what the exec plugin gave cannot be used");
+        c->renew_at = c->expires_at = 0;
 }
 
 /* The text from the file if there is one, else the text in the config. */

@@ -40,7 +40,7 @@ static uint64_t hash_real(double d)
         uint64_t bits;
 
         if (d > -9223372036854775808.0 && d < 0 && d == (double)(int64_t)d)
-                return hash_integer(true, (uint64_t) - (int64_t)d);
+                return hash_integer(true, 0 - (uint64_t)(int64_t)d);
         if (d >= 0 && d < 18446744073709551616.0 && d == (double)(uint64_t)d)
                 return hash_integer(false, (uint64_t)d);
         memcpy(&bits, &d, sizeof(bits));

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "json/read.h"
+#include "kube/reflector_take.h"
 
 #define FAILURE_BODY_MAX ((size_t)16 * 1024)
 #define VERSION_MAX ((size_t)1024)
@@ -13,8 +13,6 @@
  * and a stuck one does not live for ever. */
 #define WATCH_SECONDS_MIN 300
 #define WATCH_SECONDS_SPREAD 300
-/* A watch that ends well sooner than this without an event is a failure. */
-#define WATCH_WORTH (5 * USEC_SEC)
 /* The server ends it first, so this is for one that forgets to. */
 #define WATCH_GRACE (30 * USEC_SEC)
 
@@ -28,6 +26,7 @@ void reflector_init(struct reflector *r, struct kube_client *client, const struc
         json_split_init(&r->split, JSON_SPLIT_LIST, REFLECTOR_OBJECT_MAX);
         buf_init(&r->failure, FAILURE_BODY_MAX);
         buf_init(&r->version, VERSION_MAX);
+        buf_init(&r->floor, VERSION_MAX);
         buf_init(&r->next_page, CONTINUE_MAX);
         buf_init(&r->path, PATH_MAX_BYTES);
 }
@@ -38,6 +37,7 @@ void reflector_release(struct reflector *r)
         json_split_release(&r->split);
         buf_release(&r->failure);
         buf_release(&r->version);
+        buf_release(&r->floor);
         buf_release(&r->next_page);
         buf_release(&r->path);
 }
@@ -46,7 +46,7 @@ void reflector_stop(struct reflector *r)
 {
         loop_timer_stop(&r->timer);
         if (r->request)
-                http_cancel(r->request);
+                kube_cancel(r->request);
         r->request = NULL;
         r->phase = REFLECTOR_STOPPED;
 }
@@ -56,11 +56,17 @@ struct str reflector_version(const struct reflector *r)
         return r->version.len ? buf_str(&r->version) : STR_NULL;
 }
 
+static usec_t or_default(usec_t given, usec_t otherwise)
+{
+        return given ? given : otherwise;
+}
+
 /* --- what the owner hears --------------------------------------------------- */
 
-static void report(struct reflector *r, bool synced, const struct error *err)
+void reflector_report(struct reflector *r, enum reflector_state state, const struct error *err)
 {
         static const struct error none = ERROR_INIT;
+        bool synced = state == REFLECTOR_SYNCED;
         bool same = r->reported && r->synced == synced &&
                     (synced || strcmp(r->last_error.message, err->message) == 0);
 
@@ -70,16 +76,19 @@ static void report(struct reflector *r, bool synced, const struct error *err)
         r->synced = synced;
         r->last_error = synced ? none : *err;
         if (r->handlers.on_state)
-                r->handlers.on_state(r, synced ? REFLECTOR_SYNCED : REFLECTOR_FAILING, &r->last_error,
-                                     r->handlers.arg);
+                r->handlers.on_state(r, state, &r->last_error, r->handlers.arg);
+}
+
+void reflector_watch_works(struct reflector *r)
+{
+        r->failures = 0;
+        r->watch_failing = false;
+        reflector_report(r, REFLECTOR_SYNCED, NULL);
 }
 
 /* --- when to go on ------------------------------------------------------------ */
 
-static void on_timer(struct loop_timer *timer _unused_, void *arg)
-{
-        begin(arg);
-}
+static void on_timer(struct loop_timer *timer, void *arg);
 
 /* The timer is set for as long as the reflector is not stopped, so moving it
  * needs no memory and cannot fail. */
@@ -91,10 +100,43 @@ static int arm(struct reflector *r, usec_t delay)
                               r);
 }
 
+static void arm_stream(struct reflector *r)
+{
+        (void)arm(r, or_default(r->config.stream_limit, REFLECTOR_STREAM_LIMIT));
+}
+
+/* The initial events have not ended, and may never. Where a version was asked
+ * for, the server may not have it (an etcd restored from a backup); else it is
+ * the server that cannot do it. */
+static void give_up_stream(struct reflector *r)
+{
+        kube_cancel(r->request);
+        r->request = NULL;
+        r->paged = r->floor.len == 0;
+        buf_clear(&r->floor);
+        begin(r);
+}
+
+static void on_timer(struct loop_timer *timer _unused_, void *arg)
+{
+        struct reflector *r = arg;
+
+        (void)arm(r, USEC_NEVER);
+        if (r->phase == REFLECTOR_WAITING)
+                begin(r);
+        else if (r->phase == REFLECTOR_LISTING && kube_request_is_waiting(r->request))
+                arm_stream(r); /* for our credentials: not the server's fault */
+        else if (r->phase == REFLECTOR_LISTING)
+                give_up_stream(r);
+        else
+                reflector_watch_works(r); /* it has stayed for long enough */
+}
+
 /* 0.2 s doubled with each failure up to 30 s; half of it is random. */
 static usec_t backoff(struct reflector *r)
 {
-        usec_t full = REFLECTOR_BACKOFF_MIN << MIN(r->failures > 0 ? r->failures - 1 : 0, 16U);
+        usec_t full = or_default(r->config.backoff, REFLECTOR_BACKOFF_MIN)
+                      << MIN(r->failures > 0 ? r->failures - 1 : 0, 16U);
 
         full = MIN(full, REFLECTOR_BACKOFF_MAX);
         return full / 2 + (usec_t)rand_below(&r->rand, (uint64_t)full / 2 + 1);
@@ -113,9 +155,13 @@ static void fail(struct reflector *r, const struct error *err, usec_t retry_afte
         bool listing = r->phase == REFLECTOR_LISTING;
 
         r->failures++;
+        if (listing)
+                buf_clear(&r->floor);
+        else
+                r->watch_failing = true;
         wait(r, MAX(backoff(r), retry_after));
         if (listing || r->failures > 1)
-                report(r, false, err);
+                reflector_report(r, REFLECTOR_FAILING, err);
 }
 
 static void fail_with(struct reflector *r, int code, const char *what)
@@ -127,160 +173,55 @@ static void fail_with(struct reflector *r, int code, const char *what)
         fail(r, &err, -1);
 }
 
+/* The first attempt of a relist asks for at least what was reached. */
 static void list_again(struct reflector *r)
 {
+        if (r->version.len && !r->floor.len) {
+                struct buf reached = r->version;
+
+                r->version = r->floor;
+                r->floor = reached;
+        }
         buf_clear(&r->version);
         buf_clear(&r->next_page);
 }
 
-static int set(struct buf *to, struct str s)
+/* --- the end of a list ---------------------------------------------------------- */
+
+int reflector_end_list(struct reflector *r)
 {
-        buf_clear(to);
-        return buf_add_str(to, s);
-}
+        int result;
 
-/* --- a page of the list --------------------------------------------------------- */
-
-static int take_listed(struct reflector *r, struct str text)
-{
-        yyjson_doc *doc;
-        int result = json_parse(text, &doc, NULL);
-
+        r->whole_list = false;
+        buf_clear(&r->floor);
+        result = r->handlers.on_list_end(r, buf_str(&r->version), r->handlers.arg);
+        if (r->phase != REFLECTOR_LISTING)
+                return -ECANCELED; /* stopped by its owner, and maybe started again */
+        r->owner_error = result;
         if (result < 0)
-                return result == -ENOMEM ? result : -EBADMSG;
-        result = r->handlers.on_object(r, REFLECTOR_LISTED, yyjson_doc_get_root(doc), r->handlers.arg);
-        yyjson_doc_free(doc);
-        return result;
-}
-
-/* The rest of the page: where the list stands and whether there is more. */
-static int take_envelope(struct reflector *r, struct str text)
-{
-        yyjson_val *meta;
-        yyjson_doc *doc;
-        int result = json_parse(text, &doc, NULL);
-
-        if (result < 0)
-                return result == -ENOMEM ? result : -EBADMSG;
-        meta = yyjson_obj_get(yyjson_doc_get_root(doc), "metadata");
-        if (str_empty(json_get_str(meta, "resourceVersion")))
-                result = -EBADMSG;
-        if (result == 0)
-                result = set(&r->version, json_get_str(meta, "resourceVersion"));
-        if (result == 0)
-                result = set(&r->next_page, json_get_str(meta, "continue"));
-        r->page_ended = result == 0;
-        yyjson_doc_free(doc);
-        return result;
-}
-
-static int on_list_value(struct str value, bool envelope, void *arg)
-{
-        struct reflector *r = arg;
-        int result = envelope ? take_envelope(r, value) : take_listed(r, value);
-
-        return r->request ? result : -ECANCELED; /* stopped by its owner, and maybe started again */
+                return result;
+        if (r->streaming) {
+                r->phase = REFLECTOR_WATCHING; /* the same stream goes on */
+                (void)arm(r, or_default(r->config.settle, REFLECTOR_SETTLE));
+        }
+        if (!r->watch_failing)
+                reflector_report(r, REFLECTOR_SYNCED, NULL);
+        return r->phase == REFLECTOR_LISTING || r->phase == REFLECTOR_WATCHING ? 0 : -ECANCELED;
 }
 
 /* A page came whole; the last one ends the list. */
 static void end_page(struct reflector *r)
 {
-        int result;
+        int result = 0;
 
-        if (r->next_page.len) {
+        if (!r->next_page.len)
+                result = reflector_end_list(r);
+        if (result == 0) {
                 begin(r);
-                return;
-        }
-        r->whole_list = false;
-        result = r->handlers.on_list_end(r, buf_str(&r->version), r->handlers.arg);
-        if (r->phase != REFLECTOR_LISTING)
-                return; /* stopped by its owner, and maybe started again */
-        if (result < 0) {
+        } else if (result != -ECANCELED) {
                 fail_with(r, result, strerror(-result));
                 list_again(r);
-                return;
         }
-        report(r, true, NULL);
-        if (r->phase == REFLECTOR_LISTING)
-                begin(r);
-}
-
-/* --- an event of the watch ------------------------------------------------------ */
-
-static int event_of(struct str type, enum reflector_event *ret)
-{
-        if (str_eq_c(type, "ADDED"))
-                *ret = REFLECTOR_ADDED;
-        else if (str_eq_c(type, "MODIFIED"))
-                *ret = REFLECTOR_MODIFIED;
-        else if (str_eq_c(type, "DELETED"))
-                *ret = REFLECTOR_DELETED;
-        else
-                return -EBADMSG;
-        return 0;
-}
-
-/* A Status in place of an event ends the watch. Whatever it is, a list is a
- * sure way to go on. */
-static int take_error(struct reflector *r, yyjson_val *status)
-{
-        struct error err = ERROR_INIT;
-        int64_t code = json_get_int(status, "code", 0);
-
-        r->relist = true;
-        if (code == 410)
-                return -ESTALE;
-        error_set(&err, -EREMOTEIO, "watch of %.*s: %.*s", STR_FMT(r->config.kind->plural),
-                  STR_FMT(json_get_str(status, "message")));
-        r->failures++;
-        report(r, false, &err);
-        return -EREMOTEIO;
-}
-
-/* Never back: only a list may do that, when etcd was restored from a backup. */
-static int advance(struct reflector *r, yyjson_val *object)
-{
-        struct str version = json_get_str(yyjson_obj_get(object, "metadata"), "resourceVersion");
-
-        if (str_empty(version))
-                return -EBADMSG;
-        if (str_version_cmp(version, buf_str(&r->version)) > 0 && set(&r->version, version) < 0)
-                return -ENOMEM;
-        r->n_events++;
-        r->failures = 0;
-        return 0;
-}
-
-static int take_event(struct reflector *r, yyjson_val *event)
-{
-        yyjson_val *object = yyjson_obj_get(event, "object");
-        struct str type = json_get_str(event, "type");
-        enum reflector_event kind;
-        int result;
-
-        if (str_eq_c(type, "BOOKMARK"))
-                return advance(r, object);
-        if (str_eq_c(type, "ERROR"))
-                return take_error(r, object);
-        result = event_of(type, &kind);
-        if (result == 0)
-                result = r->handlers.on_object(r, kind, object, r->handlers.arg);
-        if (result == 0 && r->request)
-                result = advance(r, object);
-        return result;
-}
-
-static int on_watch_value(struct str value, bool envelope _unused_, void *arg)
-{
-        struct reflector *r = arg;
-        yyjson_doc *doc;
-        int result = json_parse(value, &doc, NULL);
-
-        if (result < 0)
-                return result == -ENOMEM ? result : -EBADMSG;
-        result = take_event(r, yyjson_doc_get_root(doc));
-        yyjson_doc_free(doc);
-        return r->request ? result : -ECANCELED;
 }
 
 /* --- the answer to a request ---------------------------------------------------- */
@@ -291,7 +232,7 @@ static void on_headers(struct http_request *http _unused_, const struct http_res
 
         r->status = so_far->status;
         if (r->phase == REFLECTOR_WATCHING && r->status == 200)
-                report(r, true, NULL);
+                (void)arm(r, or_default(r->config.settle, REFLECTOR_SETTLE));
 }
 
 static int on_data(struct http_request *http _unused_, struct str data, void *arg)
@@ -299,8 +240,9 @@ static int on_data(struct http_request *http _unused_, struct str data, void *ar
         struct reflector *r = arg;
 
         if (r->status == 200)
-                return json_split_feed(&r->split, data,
-                                       r->phase == REFLECTOR_LISTING ? on_list_value : on_watch_value, r);
+                return json_split_feed(
+                        &r->split, data,
+                        r->split.mode == JSON_SPLIT_LIST ? reflector_take_listed : reflector_take_event, r);
         buf_add(&r->failure, data.data, MIN(data.len, FAILURE_BODY_MAX - r->failure.len));
         return 0;
 }
@@ -321,13 +263,34 @@ static void on_refusal(struct reflector *r, const struct http_result *result)
         kube_reply_read(&whole, &asked, &reply);
         if (reply.reason == KUBE_EXPIRED) {
                 /* The token of the next page is too old: take them all at once. */
-                r->whole_list = r->phase == REFLECTOR_LISTING;
+                r->whole_list = r->phase == REFLECTOR_LISTING && !r->streaming;
                 list_again(r);
         }
-        if (reply.reason == KUBE_UNAUTHORIZED)
-                (void)kube_client_refused(r->client);
         fail(r, &reply.error, reply.retry_after);
         kube_reply_release(&reply);
+}
+
+/* WHAT: how the answer is wrong, if it is the answer that is. */
+static void on_failure(struct reflector *r, const struct http_result *result, int code, const char *what)
+{
+        if (code == -ENOMEM)
+                fail_with(r, code, "out of memory");
+        else if (r->owner_error)
+                fail_with(r, r->owner_error, strerror(-r->owner_error));
+        else if (code == -EBADMSG || code == 0)
+                fail_with(r, -EBADMSG, what);
+        else
+                on_refusal(r, result);
+}
+
+/* An ERROR event. */
+static void on_told_to_list(struct reflector *r, int code)
+{
+        r->failures += r->n_events == 0 && code == -ESTALE;
+        if (r->phase == REFLECTOR_LISTING)
+                buf_clear(&r->floor);
+        list_again(r);
+        wait(r, r->failures ? backoff(r) : 0);
 }
 
 static void on_list_done(struct reflector *r, const struct http_result *result)
@@ -339,12 +302,8 @@ static void on_list_done(struct reflector *r, const struct http_result *result)
                 return;
         }
         /* What came so far does not count; begin at the first page. */
-        if (code == -EBADMSG || code == 0)
-                fail_with(r, -EBADMSG, "the answer is not a list, or was cut");
-        else if (code == -ENOMEM)
-                fail_with(r, code, "out of memory");
-        else
-                on_refusal(r, result);
+        on_failure(r, result, code,
+                   r->streaming ? "it was cut before its end" : "the answer is not a list, or was cut");
         list_again(r);
 }
 
@@ -353,20 +312,18 @@ static void on_watch_done(struct reflector *r, const struct http_result *result)
         usec_t lasted = loop_now(kube_client_loop(r->client)) - r->began;
         int code = result->error.code ? result->error.code : json_split_finish(&r->split);
 
-        if (r->relist) {
-                list_again(r);
-                r->failures += r->n_events == 0 && code == -ESTALE;
-                wait(r, r->failures ? backoff(r) : 0);
-        } else if (code == 0 && (r->n_events || lasted >= WATCH_WORTH)) {
+        if (code == 0 && (r->n_events || lasted >= or_default(r->config.settle, REFLECTOR_SETTLE)))
                 begin(r);
-        } else if (code == -EBADMSG || code == 0) {
-                fail_with(r, -EBADMSG,
-                          code ? "an event was cut or is not JSON" : "the server ended it at once");
-        } else if (code == -ENOMEM) {
-                fail_with(r, code, "out of memory");
-        } else {
-                on_refusal(r, result);
-        }
+        else
+                on_failure(r, result, code,
+                           code ? "an event was cut or is not JSON" : "the server ended it at once");
+}
+
+/* A server that does not know how to stream a list says so with one of these. */
+static bool cannot_stream(const struct reflector *r, const struct http_result *result)
+{
+        return r->streaming && r->phase == REFLECTOR_LISTING &&
+               (result->status == 400 || result->status == 422);
 }
 
 static void on_done(struct http_request *http _unused_, const struct http_result *result, void *arg)
@@ -374,12 +331,18 @@ static void on_done(struct http_request *http _unused_, const struct http_result
         struct reflector *r = arg;
 
         r->request = NULL;
-        if (result->status != 200 && !(result->status == 0 && r->status == 200))
+        if (cannot_stream(r, result)) {
+                r->paged = true;
+                begin(r);
+        } else if (result->status != 200 && !(result->status == 0 && r->status == 200)) {
                 on_refusal(r, result);
-        else if (r->phase == REFLECTOR_LISTING)
+        } else if (r->relist) {
+                on_told_to_list(r, result->error.code);
+        } else if (r->phase == REFLECTOR_LISTING) {
                 on_list_done(r, result);
-        else
+        } else {
                 on_watch_done(r, result);
+        }
 }
 
 /* --- requests --------------------------------------------------------------------- */
@@ -390,9 +353,16 @@ static void add_query(struct reflector *r)
 
         kube_query(path, "labelSelector", r->config.label_selector);
         kube_query(path, "fieldSelector", r->config.field_selector);
-        if (r->phase == REFLECTOR_WATCHING) {
+        if (r->streaming || r->phase == REFLECTOR_WATCHING) {
                 kube_query(path, "watch", STR("true"));
                 kube_query(path, "allowWatchBookmarks", STR("true"));
+        }
+        if (r->streaming) {
+                kube_query(path, "sendInitialEvents", STR("true"));
+                kube_query(path, "resourceVersionMatch", STR("NotOlderThan"));
+                if (r->floor.len)
+                        kube_query(path, "resourceVersion", buf_str(&r->floor));
+        } else if (r->phase == REFLECTOR_WATCHING) {
                 kube_query(path, "resourceVersion", buf_str(&r->version));
         } else if (!r->whole_list) {
                 /* Without a resourceVersion a list is of what etcd holds now,
@@ -408,45 +378,54 @@ static int request(struct reflector *r, struct error *err)
         struct http_handlers handlers = {
                 .on_headers = on_headers, .on_data = on_data, .done = on_done, .arg = r
         };
-        bool watching = r->phase == REFLECTOR_WATCHING;
+        bool stays = r->streaming || r->phase == REFLECTOR_WATCHING;
         int64_t seconds = WATCH_SECONDS_MIN + (int64_t)rand_below(&r->rand, WATCH_SECONDS_SPREAD + 1);
         int result;
 
         buf_clear(&r->path);
         result = kube_path(&r->path, r->config.kind, r->config.namespace, STR_NULL, STR_NULL);
         add_query(r);
-        if (watching)
+        if (stays)
                 kube_query_int(&r->path, "timeoutSeconds", seconds);
         if (result < 0 || buf_error(&r->path))
                 return error_set(err, -EINVAL, "the URL is too long, or the namespace or kind cannot be one");
         return kube_stream(r->client, buf_str(&r->path),
-                           watching ? seconds * USEC_SEC + WATCH_GRACE : REFLECTOR_LIST_TIMEOUT,
-                           r->config.silence ? r->config.silence : REFLECTOR_SILENCE, &handlers, &r->request,
-                           err);
+                           stays ? seconds * USEC_SEC + WATCH_GRACE : REFLECTOR_LIST_TIMEOUT,
+                           or_default(r->config.silence, REFLECTOR_SILENCE), &handlers, &r->request, err);
 }
 
-/* The next request: a page of the list, or the watch once the list is in. */
+/* Forgets the request before. */
+static void clear_answer(struct reflector *r, enum json_split_mode mode)
+{
+        json_split_clear(&r->split, mode);
+        buf_clear(&r->failure);
+        r->status = r->owner_error = 0;
+        r->n_events = 0;
+        r->relist = r->page_ended = false;
+        r->began = loop_now(kube_client_loop(r->client));
+}
+
+/* The next request: the list, its next page, or the watch once the list is in. */
 static void begin(struct reflector *r)
 {
         struct error err = ERROR_INIT;
         bool watching = r->version.len && !r->next_page.len;
+        bool listing = !watching && !r->next_page.len;
 
         (void)arm(r, USEC_NEVER);
-        if (!watching && !r->next_page.len) {
+        if (listing) {
                 r->phase = REFLECTOR_LISTING;
                 r->handlers.on_list_begin(r, r->handlers.arg);
-                if (r->phase == REFLECTOR_STOPPED)
-                        return;
+                if (r->phase != REFLECTOR_LISTING)
+                        return; /* stopped by its owner, and maybe started again */
         }
         r->phase = watching ? REFLECTOR_WATCHING : REFLECTOR_LISTING;
-        json_split_clear(&r->split, watching ? JSON_SPLIT_VALUES : JSON_SPLIT_LIST);
-        buf_clear(&r->failure);
-        r->status = 0;
-        r->n_events = 0;
-        r->relist = r->page_ended = false;
-        r->began = loop_now(kube_client_loop(r->client));
+        r->streaming = listing && !r->paged && !r->config.paged && !r->whole_list;
+        clear_answer(r, watching || r->streaming ? JSON_SPLIT_VALUES : JSON_SPLIT_LIST);
         if (request(r, &err) < 0)
                 fail(r, &err, -1);
+        else if (r->streaming)
+                arm_stream(r);
 }
 
 int reflector_start(struct reflector *r)
@@ -454,7 +433,7 @@ int reflector_start(struct reflector *r)
         if (r->phase != REFLECTOR_STOPPED)
                 return 0;
         r->failures = 0;
-        r->reported = false;
+        r->reported = r->watch_failing = false;
         list_again(r);
         r->phase = REFLECTOR_WAITING;
         return arm(r, 0);

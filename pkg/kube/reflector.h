@@ -5,7 +5,7 @@
  *
  *                  on_list_begin, on_object(LISTED)…, on_list_end
  *                 .----------.                        .-----------.
- *      start ---> | listing  | -- all pages are in -> | watching  | on_object(ADDED …)
+ *      start ---> | listing  | ----- all is in -----> | watching  | on_object(ADDED …)
  *                 '----------' <---- 410 Gone ------- '-----------'
  *                    ^    |                             |   ^  |
  *                    |    | failed                 cut, |   |  | timeoutSeconds is over
@@ -19,12 +19,29 @@
  * event that was cut in the middle comes again. resourceVersions are passed
  * through as strings and never go back but by a new list.
  *
+ * The list itself is a stream where the server has that (Kubernetes 1.34 and
+ * later do), which costs it a fraction of the memory: a watch that begins with
+ * all objects there are, up to a bookmark that is marked as their end, and then
+ * simply goes on.
+ *
+ *      {"type":"ADDED", …} … {"type":"BOOKMARK", … initial-events-end} {"type":"MODIFIED", …} …
+ *      `--------- listing --------------------------------------------'`-- watching ---------
+ *
+ * A server that answers 400 or 422 to that is asked for pages instead, at once
+ * and from then on; so is one that has not sent the end within
+ * REFLECTOR_STREAM_LIMIT, since some accept the question and never do. A relist
+ * asks for nothing older than what was reached; if that fails, or to begin
+ * with, both forms are of what etcd holds now.
+ *
+ * What changes while the list is under way reaches the owner as another
+ * on_object(LISTED) of the same object or as DELETED; the last one counts.
  * After on_list_end the owner drops what the list did not bring. A page that
  * the server refuses for now is asked for again; a list that breaks off in the
- * middle of one never ends, and the next begins with on_list_begin again.
+ * middle of a page or stream never ends, and the next begins with on_list_begin
+ * again.
  *
  * (Kubernetes docs, "API Concepts": efficient detection of changes, bookmarks,
- * retrieving large results in chunks.)
+ * retrieving large results in chunks, streaming lists; KEP-3157.)
  */
 #pragma once
 
@@ -41,6 +58,11 @@
 /* The API server sends a bookmark about once a minute, so a watch on which
  * nothing moves for longer has lost its server. */
 #define REFLECTOR_SILENCE (90 * USEC_SEC)
+/* All initial events of a list that is streamed have come by then. */
+#define REFLECTOR_STREAM_LIMIT (60 * USEC_SEC)
+/* A watch that has stayed for so long works, even if nothing happened on it;
+ * one that ends sooner without an event or a bookmark is a failure. */
+#define REFLECTOR_SETTLE (5 * USEC_SEC)
 
 enum reflector_event { REFLECTOR_LISTED, REFLECTOR_ADDED, REFLECTOR_MODIFIED, REFLECTOR_DELETED };
 enum reflector_state { REFLECTOR_SYNCED, REFLECTOR_FAILING };
@@ -56,7 +78,10 @@ struct reflector_handlers {
         /* The list is complete, as of VERSION. A negative errno: it is listed again. */
         int (*on_list_end)(struct reflector *r, struct str version, void *arg);
         /* It works (again), or it does not and why; only when that changes, or
-         * the reason does. Optional. */
+         * the reason does. A failure of lists is over with the next list that
+         * is whole; one of watches only with an event, a bookmark, or a watch
+         * that stays for REFLECTOR_SETTLE, not yet with a list or with a watch
+         * that is accepted, and maybe dropped at once. Optional. */
         void (*on_state)(struct reflector *r, enum reflector_state state, const struct error *err, void *arg);
         void *arg;
 };
@@ -67,34 +92,41 @@ struct reflector_config {
         struct str namespace;      /* absent: all */
         struct str label_selector; /* in the API's own syntax: "a=b,c" */
         struct str field_selector;
-        uint64_t seed;  /* of the jitter */
-        usec_t silence; /* 0: REFLECTOR_SILENCE; tests take less */
+        uint64_t seed; /* of the jitter */
+        bool paged;    /* never stream the list */
+        /* 0: REFLECTOR_SILENCE, _STREAM_LIMIT, _SETTLE and _BACKOFF_MIN; tests take less. */
+        usec_t silence, stream_limit, settle, backoff;
 };
 
 enum reflector_phase { REFLECTOR_STOPPED, REFLECTOR_LISTING, REFLECTOR_WATCHING, REFLECTOR_WAITING };
 
-/* Embedded by its owner. reflector.c alone reads it. */
+/* Embedded by its owner. reflector*.c alone read it. */
 struct reflector {
         struct kube_client *client;
         struct reflector_config config;
         struct reflector_handlers handlers;
         enum reflector_phase phase;
-        struct http_request *request;
+        struct kube_request *request;
         struct loop_timer timer;
         struct rand rand;
         struct json_split split;
         struct buf failure;   /* the body of an answer that is not 200, its beginning */
         struct buf version;   /* the resourceVersion that we have reached; empty: list first */
+        struct buf floor;     /* the one reached before this relist; empty: as of now */
         struct buf next_page; /* the continue token; empty: the first page */
         struct buf path;
         struct error last_error;
         unsigned failures;     /* in a row */
         int status;            /* of the answer under way */
+        int owner_error;       /* what a callback gave back on it */
         usec_t began;          /* the request under way */
-        size_t n_events;       /* on it */
-        bool relist;           /* the watch said so */
-        bool whole_list;       /* no pages: their token expired under way */
+        size_t n_events;       /* on it, behind the list */
+        bool streaming;        /* it began as a list that is streamed */
+        bool relist;           /* the server said so */
         bool page_ended;       /* the envelope of the page was seen */
+        bool paged;            /* the server cannot stream lists */
+        bool whole_list;       /* no pages: their token expired under way */
+        bool watch_failing;    /* no watch has worked since one failed */
         bool reported, synced; /* what on_state said last */
 };
 

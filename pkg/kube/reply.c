@@ -178,6 +178,16 @@ static void read_status(struct kube_reply *r)
                 r->retry_after = seconds * USEC_SEC;
 }
 
+static void name_server(struct error *err, struct str server)
+{
+        if (err->code == -ENOKEY)
+                return; /* we have no credentials: it was not asked */
+        if (memmem(err->message, strlen(err->message), server.data, server.len))
+                error_prefix(err, "API server");
+        else
+                error_prefix(err, "API server %.*s", STR_FMT(server));
+}
+
 void kube_reply_read(const struct http_result *result, const struct kube_asked *asked, struct kube_reply *ret)
 {
         struct kube_reply r = { .status = result->status,
@@ -187,10 +197,7 @@ void kube_reply_read(const struct http_result *result, const struct kube_asked *
         if (result->error.code) {
                 r.reason = KUBE_UNREACHABLE;
                 r.error = result->error;
-                if (memmem(r.error.message, strlen(r.error.message), asked->server.data, asked->server.len))
-                        error_prefix(&r.error, "API server");
-                else
-                        error_prefix(&r.error, "API server %.*s", STR_FMT(asked->server));
+                name_server(&r.error, asked->server);
         } else if (result->status < 200 || result->status > 299) {
                 r.reason = reason_of_status(result->status);
                 read_status(&r);

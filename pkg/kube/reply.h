@@ -25,7 +25,8 @@ enum kube_verb {
 /* metav1.StatusReason, as far as it makes a difference to somebody. */
 enum kube_reason {
         KUBE_OK,
-        KUBE_UNREACHABLE, /* no answer came: reply.error.code tells more */
+        KUBE_UNREACHABLE, /* no answer came: reply.error.code tells more; -ENOKEY: nothing was asked,
+                           * for want of credentials */
         KUBE_BAD_REQUEST,
         KUBE_UNAUTHORIZED,
         KUBE_FORBIDDEN,

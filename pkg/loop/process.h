@@ -13,10 +13,9 @@ struct process_pipes {
         int in, out, err;
 };
 
-#define PROCESS_PIPES_INIT                                                                                   \
-        {                                                                                                    \
-                -1, -1, -1                                                                                   \
-        }
+/* clang-format off */
+#define PROCESS_PIPES_INIT { -1, -1, -1 }
+/* clang-format on */
 
 void process_pipes_close(struct process_pipes *pipes);
 

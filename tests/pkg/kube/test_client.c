@@ -335,33 +335,8 @@ START_TEST(test_torture)
 }
 END_TEST
 
-START_TEST(test_exec_is_not_there_yet)
-{
-        struct kube_config config;
-        struct kube_client *c = NULL;
-        struct error err = ERROR_INIT;
-
-        ck_assert_int_eq(loop_new(&loop), 0);
-        ck_assert_int_eq(
-                kube_config_parse(
-                        STR("current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
-                            "clusters: [{name: k, cluster: {server: 'http://h'}}]\n"
-                            "users: [{name: u, user: {exec: {command: aws, apiVersion: "
-                            "client.authentication.k8s.io/v1}}}]\n"),
-                        STR("/k"), &config, &err),
-                0);
-        ck_assert_int_eq(kube_client_new(loop, &config, &c, &err), -EOPNOTSUPP);
-        ck_assert_str_eq(err.message,
-                         "/k: exec credential plugins are not supported yet: use a token or a client "
-                         "certificate");
-        kube_config_release(&config);
-        loop_free(loop);
-}
-END_TEST
-
-static const TTest *const tests[] = {
-        test_verbs,          test_refusal,   test_unreachable,   test_bad_names, test_cancel,
-        test_free_from_done, test_new_token, test_refused_token, test_torture,   test_exec_is_not_there_yet
-};
+static const TTest *const tests[] = { test_verbs,     test_refusal,       test_unreachable,
+                                      test_bad_names, test_cancel,        test_free_from_done,
+                                      test_new_token, test_refused_token, test_torture };
 
 TEST_MAIN("kube/client", tests)

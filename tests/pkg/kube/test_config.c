@@ -176,8 +176,11 @@ START_TEST(test_exec)
         ck_assert(c.exec->provide_cluster_info);
         kube_config_release(&c);
 
-        c = parse(CONTEXT CLUSTER USERS
-                  "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}");
+        c = parse(CONTEXT "clusters: [{name: k, cluster: {server: 'https://h', extensions: [{name: x, "
+                          "extension: 1}, {name: client.authentication.k8s.io/exec, extension: {audience: a, "
+                          "n: [1, true]}}]}}]\n" USERS
+                          "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}");
+        ck_str_eq(c.exec_config, "{\"audience\":\"a\",\"n\":[1,true]}");
         ck_str_eq(c.exec->command, "aws");
         ck_assert_uint_eq(c.exec->n_args, 0);
         kube_config_release(&c);
@@ -292,7 +295,11 @@ START_TEST(test_bad_users)
                 "exec.env[0].name: must be the name of a variable, without a \"=\"");
         check_user_fails(
                 "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}",
-                "exec.interactiveMode: is Always, but there is nobody here whom the program could ask");
+                "exec.interactiveMode: is Always, but there is no terminal at which the program could ask somebody: "
+                "use a token or a client certificate");
+        check_user_fails(
+                "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Maybe}",
+                "exec.interactiveMode: must be Never, IfAvailable or Always");
 }
 END_TEST
 

@@ -1,168 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/reflector.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reflector with lists in pages; test_reflector_stream.c has those that are
+ * streamed.
+ */
 #include <errno.h>
 
-#include "fake_api.h"
-#include "harness.h"
-#include "json/read.h"
-
-static const struct kube_kind pod = {
-        .version = STR_INIT("v1"), .plural = STR_INIT("pods"), .kind = STR_INIT("Pod"), .namespaced = true
-};
-
-#define POD(name, version) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
-#define EVENT(type, name, version) "{\"type\":\"" type "\",\"object\":" POD(name, version) "}\n"
-#define BOOKMARK(version)                                                                                    \
-        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version "\"}}}\n"
-#define LIST(version, items)                                                                                 \
-        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
-#define PAGE(version, next, items)                                                                           \
-        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" version "\",\"continue\":\"" next       \
-        "\"},\"items\":[" items "]}"
-#define EXPIRED                                                                                              \
-        "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Expired\",\"message\":\"too "              \
-        "old\",\"code\":410}"
-
-/* --- what the owner heard, as text ---------------------------------------------- */
-
-static struct loop *loop;
-static struct fake_api fake;
-static struct kube_client *client;
-static struct reflector reflector;
-static struct buf heard;
-static const char *until;   /* what the test waits for */
-static int fail_objects;    /* so many on_object fail */
-static int fail_list_ends;  /* and so many on_list_end */
-static const char *stop_at; /* the name at which on_object stops the reflector */
-static bool start_again;
-
-static void on_list_begin(struct reflector *r _unused_, void *arg _unused_)
-{
-        buf_add_c(&heard, "begin ");
-}
-
-static int on_object(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg _unused_)
-{
-        static const char *const names[] = { "LISTED", "ADDED", "MODIFIED", "DELETED" };
-        struct str name = json_get_str(yyjson_obj_get(object, "metadata"), "name");
-
-        if (fail_objects > 0) {
-                fail_objects--;
-                buf_add_c(&heard, "failed ");
-                return -ENOMEM;
-        }
-        buf_printf(&heard, "%s:%.*s ", names[event], STR_FMT(name));
-        if (stop_at && str_eq_c(name, stop_at)) {
-                stop_at = NULL;
-                reflector_stop(r);
-                buf_add_c(&heard, "stop ");
-                if (start_again)
-                        ck_assert_int_eq(reflector_start(r), 0);
-        }
-        return 0;
-}
-
-static int on_list_end(struct reflector *r _unused_, struct str version, void *arg _unused_)
-{
-        if (fail_list_ends > 0) {
-                fail_list_ends--;
-                buf_add_c(&heard, "failed-end ");
-                return -EIO;
-        }
-        buf_printf(&heard, "end:%.*s ", STR_FMT(version));
-        return 0;
-}
-
-static void on_state(struct reflector *r _unused_, enum reflector_state state, const struct error *err,
-                     void *arg _unused_)
-{
-        if (state == REFLECTOR_SYNCED)
-                buf_add_c(&heard, "synced ");
-        else
-                buf_printf(&heard, "failing(%s) ", err->message);
-}
-
-static bool was_heard(void *arg _unused_)
-{
-        return heard.data && strstr(heard.data, until) != NULL;
-}
-
-static void wait_for(const char *text)
-{
-        until = text;
-        fake_api_wait(&fake, was_heard, NULL);
-}
-
-static bool was_asked(void *arg)
-{
-        size_t lines = 0;
-
-        for (size_t i = 0; i < fake.asked.len; i++)
-                lines += fake.asked.data[i] == '\n';
-        return lines >= *(size_t *)arg;
-}
-
-static void wait_for_requests(size_t n)
-{
-        fake_api_wait(&fake, was_asked, &n);
-}
+#include "listener.h"
 
 static void open_all(usec_t silence)
 {
-        struct reflector_config config = { .kind = &pod, .seed = 7, .silence = silence };
-        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, on_state, NULL };
-
-        buf_init(&heard, 64 * 1024);
-        ck_assert_ptr_nonnull(buf_reserve(&heard, 32 * 1024));
-        buf_add_c(&heard, "");
-        ck_assert_int_eq(loop_new(&loop), 0);
-        fake_api_start(&fake, loop);
-        client = fake_api_client(&fake, NULL);
-        reflector_init(&reflector, client, &config, &handlers);
+        open_listener(&(struct reflector_config){ .paged = true, .silence = silence });
 }
-
-static void start(void)
-{
-        ck_assert_int_eq(reflector_start(&reflector), 0);
-}
-
-static void close_all(void)
-{
-        reflector_release(&reflector);
-        kube_client_free(client);
-        fake_api_stop(&fake);
-        loop_free(loop);
-        buf_release(&heard);
-}
-
-static void will(int status, const char *body, enum fake_end end)
-{
-        fake_api_will(&fake, (struct fake_step){ .status = status, .body = body, .end = end });
-}
-
-/* What was asked, but for timeoutSeconds, which is random. */
-static void check_asked(const char *expected)
-{
-        struct buf plain = BUF_INIT(64 * 1024);
-        const char *at = fake.asked.data, *cut;
-
-        while ((cut = strstr(at, "&timeoutSeconds="))) {
-                long seconds = strtol(cut + strlen("&timeoutSeconds="), NULL, 10);
-
-                ck_assert_int_ge(seconds, 300);
-                ck_assert_int_le(seconds, 600);
-                buf_add(&plain, at, (size_t)(cut - at));
-                at = cut + strlen("&timeoutSeconds=300");
-        }
-        buf_add_c(&plain, at);
-        ck_assert_str_eq(plain.data, expected);
-        buf_release(&plain);
-}
-
-#define ASKED_LIST "GET /api/v1/pods?limit=500\n"
-#define ASKED_WATCH(version)                                                                                 \
-        "GET /api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=" version "\n"
 
 /* --- the everyday ----------------------------------------------------------------- */
 
@@ -185,7 +33,7 @@ START_TEST(test_list_and_watch)
         ck_str_eq(reflector_version(&reflector), "100");
         check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2/+=\n" ASKED_WATCH("10")
                             ASKED_WATCH("20"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -204,7 +52,7 @@ START_TEST(test_selectors)
                     "GET /api/v1/namespaces/shop/pods?labelSelector=app=web,tier in "
                     "(a)&fieldSelector=spec.nodeName=n1"
                     "&watch=true&allowWatchBookmarks=true&resourceVersion=1\n");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -220,7 +68,7 @@ START_TEST(test_versions)
         wait_for_requests(3);
         ck_assert_str_eq(heard.data, "begin end:99999999999999999999 synced ADDED:a MODIFIED:b ");
         check_asked(ASKED_LIST ASKED_WATCH("99999999999999999999") ASKED_WATCH("100000000000000000000"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -236,7 +84,7 @@ START_TEST(test_gone_event)
         wait_for_requests(4);
         ck_assert_str_eq(heard.data, "begin LISTED:a end:10 synced ADDED:b begin LISTED:b end:50 ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("50"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -251,7 +99,7 @@ START_TEST(test_gone_status)
         wait_for_requests(4);
         ck_assert_str_eq(heard.data, "begin end:10 synced begin LISTED:a end:5 ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("5"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -269,7 +117,7 @@ START_TEST(test_gone_page)
         wait_for_requests(4);
         check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2\n"
                                "GET /api/v1/pods\n" ASKED_WATCH("60"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -280,10 +128,11 @@ START_TEST(test_other_error_event)
         will(200, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500,\"message\":\"etcd\"}}\n",
              FAKE_END);
         will(200, LIST("11", ""), FAKE_END);
+        will(200, BOOKMARK("12"), FAKE_HANG);
         start();
-        wait_for("end:11");
+        wait_for(") begin end:11 synced");
         ck_assert_str_eq(heard.data, "begin end:10 synced failing(watch of pods: etcd) begin end:11 synced ");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -300,7 +149,7 @@ static void check_cut(enum fake_end end)
         wait_for("MODIFIED:a");
         ck_assert_str_eq(heard.data, "begin end:10 synced ADDED:a MODIFIED:a ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11"));
-        close_all();
+        close_listener();
 }
 
 START_TEST(test_cut_event)
@@ -320,7 +169,7 @@ static void check_cut_list(enum fake_end end)
         /* Nothing was concluded from the first. */
         ck_assert_ptr_nonnull(strstr(heard.data, "begin LISTED:a failing("));
         ck_assert_ptr_nonnull(strstr(heard.data, ") begin LISTED:b end:10 synced "));
-        close_all();
+        close_listener();
 }
 
 START_TEST(test_cut_list)
@@ -345,7 +194,7 @@ START_TEST(test_refused_page)
         wait_for_requests(4);
         check_asked(ASKED_LIST "GET /api/v1/pods?limit=500&continue=p2\n"
                                "GET /api/v1/pods?limit=500&continue=p2\n" ASKED_WATCH("10"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -361,7 +210,7 @@ START_TEST(test_cut_page)
         wait_for("end:20");
         ck_assert_ptr_eq(strstr(heard.data, "begin LISTED:a LISTED:b failing("), heard.data);
         ck_assert_ptr_nonnull(strstr(heard.data, ") begin LISTED:a LISTED:b end:20 synced "));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -375,7 +224,7 @@ START_TEST(test_silence)
         wait_for("ADDED:b");
         ck_assert_str_eq(heard.data, "begin end:10 synced ADDED:a ADDED:b ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -393,7 +242,7 @@ START_TEST(test_empty_watches)
                          "begin end:10 synced failing(watch of pods: the server ended it at once) ");
         ck_assert_uint_ge(reflector.failures, 2);
         wait_for_requests(5);
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -414,7 +263,7 @@ START_TEST(test_retry_after)
         ck_assert_str_eq(heard.data,
                          "begin failing(cannot list pods in all namespaces: the API server answered 429) "
                          "begin end:10 synced ");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -431,7 +280,7 @@ START_TEST(test_forbidden)
                 heard.data,
                 "begin failing(may not list pods in all namespaces: grant this service account or user the "
                 "verb \"list\" on it; the API server says: no) begin begin end:10 synced ");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -450,7 +299,7 @@ START_TEST(test_not_a_list)
                 ck_assert_msg(strstr(heard.data, "begin failing(") == heard.data &&
                                       strstr(heard.data, ") begin end:10 synced"),
                               "%s: %s", bodies[i], heard.data);
-                close_all();
+                close_listener();
         }
 }
 END_TEST
@@ -469,7 +318,7 @@ START_TEST(test_not_an_event)
                 start();
                 wait_for("ADDED:b");
                 check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10"));
-                close_all();
+                close_listener();
         }
 }
 END_TEST
@@ -489,7 +338,7 @@ START_TEST(test_owner_fails)
                          "begin failed failing(list of pods: out of memory) begin LISTED:a end:10 synced ");
         wait_for_requests(3);
         will(200, EVENT("ADDED", "b", "11"), FAKE_END);
-        close_all();
+        close_listener();
 
         open_all(0);
         will(200, LIST("10", ""), FAKE_END);
@@ -500,7 +349,7 @@ START_TEST(test_owner_fails)
         wait_for("ADDED:c");
         ck_assert_str_eq(heard.data, "begin end:10 synced failed ADDED:b ADDED:c ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10"));
-        close_all();
+        close_listener();
 
         open_all(0);
         will(200, LIST("10", ""), FAKE_END);
@@ -510,7 +359,7 @@ START_TEST(test_owner_fails)
         wait_for("synced");
         ck_assert_str_eq(heard.data,
                          "begin failed-end failing(list of pods: Input/output error) begin end:11 synced ");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -523,7 +372,7 @@ START_TEST(test_stop_inside)
         wait_for("stop");
         ck_assert_int_eq(loop_turn(loop, 50 * USEC_MSEC), 0);
         ck_assert_str_eq(heard.data, "begin LISTED:a stop ");
-        close_all();
+        close_listener();
 
         open_all(0);
         will(200, LIST("10", ""), FAKE_END);
@@ -535,7 +384,7 @@ START_TEST(test_stop_inside)
         wait_for("end:12");
         ck_assert_str_eq(heard.data,
                          "begin end:10 synced ADDED:a stop begin LISTED:a LISTED:b end:12 synced ");
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -554,7 +403,7 @@ START_TEST(test_stop_and_start)
         wait_for("end:12");
         wait_for_requests(4);
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("12"));
-        close_all();
+        close_listener();
 }
 END_TEST
 
@@ -574,7 +423,7 @@ START_TEST(test_torture)
                 uint64_t before;
                 int r;
 
-                open_all(0);
+                open_listener(&(struct reflector_config){ .paged = true, .backoff = USEC_MSEC });
                 fake.respond = respond;
                 before = mem_count();
                 mem_fail_after(n);
@@ -585,7 +434,7 @@ START_TEST(test_torture)
                         ck_assert_int_eq(r, -ENOMEM);
                 mem_fail_after(0);
                 before = mem_count() - before;
-                close_all();
+                close_listener();
                 if (before < n)
                         return;
         }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * When the exec plugin runs, in time that the test passes on.
+ */
+#include "kube/credentials.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "harness.h"
+
+#define LIMIT (60 * USEC_SEC)
+
+static struct loop *loop;
+static struct str args[2] = { STR_INIT("-c") };
+static struct kube_exec exec = { .api_version = STR_INIT("client.authentication.k8s.io/v1"),
+                                 .command = STR_INIT("/bin/sh"),
+                                 .args = args,
+                                 .n_args = 2 };
+static struct kube_config config = { .exec = &exec };
+static struct kube_credentials c;
+static int ends;
+static char script[512];
+
+static void on_settled(void *arg)
+{
+        ck_assert_ptr_eq(arg, &c);
+        ends++;
+}
+
+/* What the plugin gives from now on; LIFE in seconds, 0: no end, less: it has expired. */
+static void give(const char *token, int64_t life)
+{
+        char end[CLOCK_RFC3339_MAX];
+
+        clock_format(clock_wall() + life * USEC_SEC, true, end);
+        snprintf(script, sizeof(script),
+                 "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                 "\"status\":{\"token\":\"%s\",\"expirationTimestamp\":\"%s\"}}'",
+                 token, life ? end : "");
+        args[1] = str_c(script);
+}
+
+static void open_all(void)
+{
+        struct error err;
+
+        ends = 0;
+        ck_assert_int_eq(loop_new(&loop), 0);
+        ck_assert_int_eq(kube_credentials_init(&c, loop, &config, on_settled, &c, &err), 0);
+}
+
+static void close_all(void)
+{
+        kube_credentials_release(&c);
+        loop_free(loop);
+}
+
+static int ask(usec_t now)
+{
+        struct error err = ERROR_INIT;
+
+        return kube_credentials_ask(&c, now, &err);
+}
+
+/* Until the plugin that runs has ended; returns when. */
+static usec_t wait_for_end(void)
+{
+        usec_t limit = clock_now() + LIMIT;
+        int before = ends;
+
+        ck_assert(exec_plugin_is_running(&c.plugin));
+        while (ends == before) {
+                ck_assert_msg(clock_now() < limit, "waited too long");
+                ck_assert_int_eq(loop_turn(loop, 100 * USEC_MSEC), 0);
+        }
+        return loop_now(loop);
+}
+
+static usec_t open_with(const char *token, int64_t life)
+{
+        open_all();
+        give(token, life);
+        ck_assert_int_eq(ask(loop_now(loop)), 0);
+        ck_assert_int_eq(ask(loop_now(loop)), 0);
+        return wait_for_end();
+}
+
+START_TEST(test_life)
+{
+        usec_t now = open_with("a", 1000);
+
+        ck_assert_int_eq(ask(now), 1);
+        ck_assert_int_eq(ask(now + 960 * USEC_SEC), 1);
+        ck_assert(!exec_plugin_is_running(&c.plugin));
+        /* A little before its end the old one still serves. */
+        ck_assert_int_eq(ask(now + 975 * USEC_SEC), 1);
+        ck_assert(exec_plugin_is_running(&c.plugin));
+        ck_str_eq(buf_str(&c.authorization), "Bearer a");
+        ck_assert_int_eq(ask(now + 1001 * USEC_SEC), 0);
+        give("b", 1000);
+        now = wait_for_end();
+        close_all();
+
+        /* One that holds for a short time serves for most of that. */
+        now = open_with("a", 20);
+        ck_assert_int_eq(ask(now + 14 * USEC_SEC), 1);
+        ck_assert(!exec_plugin_is_running(&c.plugin));
+        ck_assert_int_eq(ask(now + 16 * USEC_SEC), 1);
+        ck_assert(exec_plugin_is_running(&c.plugin));
+        close_all();
+
+        now = open_with("a", 0);
+        ck_assert_int_eq(ask(now + 365 * 24 * USEC_HOUR), 1);
+        ck_assert(!exec_plugin_is_running(&c.plugin));
+        close_all();
+}
+END_TEST
+
+/* What comes expired is tried for a moment: the clocks may differ. */
+START_TEST(test_expired)
+{
+        usec_t now = open_with("a", -1000);
+
+        ck_assert_int_eq(ask(now), 1);
+        ck_assert_int_eq(ask(now + 4 * USEC_SEC), 1);
+        ck_assert_int_eq(ask(now + 6 * USEC_SEC), 0);
+        (void)wait_for_end();
+        close_all();
+}
+END_TEST
+
+START_TEST(test_failed_renewal)
+{
+        struct error err = ERROR_INIT;
+        usec_t now = open_with("a", 1000), began = now;
+
+        args[1] = STR("echo no >&2; exit 1");
+        ck_assert_int_eq(ask(now + 980 * USEC_SEC), 1);
+        (void)wait_for_end();
+        /* The old one serves up to its end, and the plugin is tried again. */
+        ck_assert_int_eq(ask(began + 990 * USEC_SEC), 1);
+        ck_assert(exec_plugin_is_running(&c.plugin));
+        now = wait_for_end();
+        c.expires_at = now;
+        ck_assert_int_eq(kube_credentials_ask(&c, now, &err), -ENOKEY);
+        ck_assert_str_eq(err.message, "exec plugin sh exited with 1: no");
+        ck_assert(!exec_plugin_is_running(&c.plugin));
+        close_all();
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+        usec_t now = open_with("a", 0), later = now + 10 * USEC_SEC;
+        uint64_t first = c.generation;
+
+        /* It was made a moment ago: another run would give the same. */
+        ck_assert(!kube_credentials_refused(&c, now, first));
+        ck_assert_int_eq(ask(now), 1);
+        ck_assert(kube_credentials_refused(&c, later, first));
+        give("b", 0);
+        ck_assert_int_eq(ask(later), 0);
+        ck_assert(kube_credentials_refused(&c, later, first));
+        (void)wait_for_end();
+        ck_str_eq(buf_str(&c.authorization), "Bearer b");
+        /* One that was sent with the old ones may try with the new. */
+        ck_assert(kube_credentials_refused(&c, later, first));
+        ck_assert_int_eq(ask(later), 1);
+        close_all();
+}
+END_TEST
+
+static const TTest *const tests[] = { test_life, test_expired, test_failed_renewal, test_refused };
+
+TEST_MAIN("kube/credentials", tests)
