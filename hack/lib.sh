@@ -32,7 +32,7 @@ as_root() {
         elif command -v sudo >/dev/null; then
                 sudo "$@"
         else
-                die "this needs root: $* (run it as root, or install sudo)"
+                die "this needs root: run it as root, or install sudo"
         fi
 }
 
@@ -41,10 +41,11 @@ as_root() {
 become_root() {
         [ "$(id -u)" != 0 ] || return 0
         local name settings=()
-        for name in PATH KUBEBUILDER_ASSETS GOPROXY "${!KEELSON_@}"; do
+        for name in KUBEBUILDER_ASSETS GOPROXY GOSUMDB GONOSUMDB {http,https,no}_proxy {HTTP,HTTPS,NO}_PROXY "${!KEELSON_@}"; do
                 [ -z "${!name:-}" ] || settings+=("$name=${!name}")
         done
-        as_root env "${settings[@]}" "$0" "$@"
+        # A user's path may hold a Go of its own, but on Debian not root's programs.
+        as_root env "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin" "${settings[@]}" "$0" "$@"
         exit
 }
 
@@ -58,6 +59,8 @@ need_packages() {
         command -v apt-get >/dev/null ||
                 die "missing packages and no apt-get here; install by hand: ${missing[*]}"
         say "installing packages: ${missing[*]}"
+        # If sudo wants a password, it asks here, where no counter runs over the question.
+        as_root true
         run_logged "package lists" as_root apt-get -o DPkg::Lock::Timeout=600 update -q
         run_logged "packages" as_root env DEBIAN_FRONTEND=noninteractive \
                 apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-remove --no-install-recommends "${missing[@]}"
@@ -71,6 +74,8 @@ run_logged() {
         shift
         log="$KEELSON_CACHE/log/${label//[^A-Za-z0-9._-]/_}.log"
         start=$(date +%s)
+        # One that root left here is not ours to write to, but ours to remove.
+        rm -f "$log"
         "$@" >"$log" 2>&1 </dev/null &
         pid=$!
         while kill -0 "$pid" 2>/dev/null; do

@@ -20,6 +20,7 @@ need_yyjson() {
                 need_packages libyyjson-dev
                 return 0
         fi
+        need_packages xz-utils
         run_logged "yyjson $YYJSON_VERSION" build_yyjson "$prefix"
 }
 
@@ -29,11 +30,12 @@ build_yyjson() (
         trap 'rm -rf "$work"' EXIT
         cd "$work" || exit
         mkdir -p lists/partial parts
-        site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
-        [ -n "$site" ] || die "apt knows no Debian mirror; add one to its sources"
+        site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
+        [ -n "$site" ] || die "apt knows no Debian mirror; see /etc/apt/sources.list.d and run apt-get update"
         echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site trixie main" >parts/trixie.list
         own=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$work/parts"
-                -o Dir::State::Lists="$work/lists" -o APT::Sandbox::User=root)
+                -o Dir::State::Lists="$work/lists" -o APT::Sandbox::User=root
+                -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
         apt-get "${own[@]}" update
         apt-get "${own[@]}" source --tar-only --download-only yyjson
         echo "$YYJSON_SHA256  $(echo yyjson_*.orig.tar.xz)" | sha256sum -c -

@@ -12,7 +12,8 @@ ensure_go() {
         local have
         export GOWORK=off GOFLAGS=-buildvcs=false
         command -v go >/dev/null || need_packages golang-go ca-certificates
-        have=${KEELSON_GO_PRETEND:-$(go env GOVERSION)}
+        # Its own version: a second call must not see the one that the first asked for.
+        have=${KEELSON_GO_PRETEND:-$(GOTOOLCHAIN=local go env GOVERSION)}
         have=${have#go}
         if version_at_least "$have" "$GO_WANTED"; then
                 export GOTOOLCHAIN=local

@@ -14,6 +14,7 @@ cluster_up() {
         *) usage_error "up takes --control-plane-only or nothing, not '$1'" ;;
         esac
         step "cluster '$PREFIX': programs and images"
+        watches_check "$whole"
         prepare "$whole"
         network_check
         step "control plane"
@@ -45,6 +46,21 @@ prepare() (
                 need_base_image
         fi
 )
+
+# watches_check WHOLE: whether the kernel lets root have as many inotify instances as a new
+# cluster takes. Without them containerd and the kubelet start, but never become ready.
+watches_check() {
+        local call wanted=13
+        [ ! -e "$KUBECONFIG_FILE" ] || return 0
+        [ -z "$1" ] || wanted=$((wanted + 8 * NODE_COUNT))
+        case $(uname -m) in # the number of inotify_init1
+        x86_64) call=294 ;;
+        aarch64) call=26 ;;
+        *) return 0 ;;
+        esac
+        LC_ALL=C perl -e 'for (1 .. $ARGV[1]) { exit 1 if syscall($ARGV[0] + 0, 0) < 0 }' "$call" "$wanted" ||
+                die "a cluster takes $wanted inotify instances, and root has fewer left; take another cluster down, or: sysctl fs.inotify.max_user_instances=512"
+}
 
 nodes_up() {
         local node

@@ -5,7 +5,7 @@
 
 test_lint() {
         need_build_deps
-        need_packages check clang clang-format clang-tidy shellcheck git
+        need_packages "${UNIT_PACKAGES[@]}" clang clang-format clang-tidy shellcheck git
         check "format" lint_format
         check "shellcheck" lint_shell
         check "words" tests/lint/words.sh

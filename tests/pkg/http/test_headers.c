@@ -5,10 +5,9 @@
 
 #include "http/client.h"
 
-#define HEADER(n, v)                                                                                         \
-        {                                                                                                    \
-                STR_INIT(n), STR_INIT(v)                                                                     \
-        }
+/* clang-format off */
+#define HEADER(n, v) { STR_INIT(n), STR_INIT(v) }
+/* clang-format on */
 
 static const struct http_header some[] = { HEADER("Authorization", "Bearer x"), HEADER("Accept", "a/b"),
                                            HEADER("X-Empty", "") };

@@ -352,11 +352,13 @@ START_TEST(connecting_does_not_take_forever)
         struct world w;
 
         setup(&w, &config);
+        ck_assert_int_ge(listener, 0);
         ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, len), 0);
         ck_assert_int_eq(listen(listener, 0), 0);
         ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &len), 0);
         for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
                 fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+                ck_assert_int_ge(fillers[i], 0);
                 (void)!connect(fillers[i], (struct sockaddr *)&address, len);
         }
         snprintf(w.url, sizeof(w.url), "http://127.0.0.1:%d/", ntohs(address.sin_port));

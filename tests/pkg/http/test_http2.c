@@ -48,6 +48,7 @@ static int free_port(void)
         socklen_t len = sizeof(address);
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+        ck_assert_int_ge(fd, 0);
         ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
         ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
         close(fd);
