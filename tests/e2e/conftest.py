@@ -40,23 +40,14 @@ def operator():
         keelson.uninstall()
 
 
-@pytest.fixture(scope="session")
-def spaces(operator):
-    """Makes namespaces for Apps, which take only pods that are restricted; all gone at the end."""
-    made = []
-
-    def make():
-        made.append(new_namespace(**{"pod-security.kubernetes.io/enforce": "restricted"}))
-        return made[-1]
-
-    yield make
-    for name in made:
-        kube.delete("namespace", name)
-
-
-@pytest.fixture
-def space(spaces):
-    """A namespace of the test's own. Pods need a while to go; nobody waits for them here."""
-    name = spaces()
+def restricted_namespace():
+    """A namespace for Apps. Their pods take a while to go, and nobody waits for that here."""
+    name = new_namespace(**{"pod-security.kubernetes.io/enforce": "restricted"})
     yield name
+    # The Apps first: while a namespace goes, their children could not be made again.
+    kube.kubectl("-n", name, "delete", "apps.keelson.dev", "--all", check=False)
     kube.delete("namespace", name, wait=False)
+
+
+space = pytest.fixture(restricted_namespace, name="space")
+module_space = pytest.fixture(restricted_namespace, scope="module", name="module_space")

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -166,6 +165,11 @@ def container(thing):
 def address(namespace, name="shop"):
     service = get("service", name, namespace)["spec"]
     return f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
+
+
+def ask_pods(namespace, name="shop"):
+    """What each pod answers, asked directly."""
+    return [ask(f"http://{p['status']['podIP']}:8080/")[1] for p in pods(namespace, name)]
 
 
 def events(namespace, reason, name="shop"):
