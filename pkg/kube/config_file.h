@@ -55,8 +55,8 @@ int config_bool(const struct config_at *at, const char *key, bool *ret) _must_ch
 /* A file name, made absolute. */
 int config_path(const struct config_at *at, const char *key, struct str *ret) _must_check_;
 /* A certificate or key in PEM: from KEY-data in base64 or else from the file KEY. */
-int config_pem(const struct config_at *at, const char *key, struct str *ret_pem,
-               struct str *ret_file) _must_check_;
+int config_pem(const struct config_at *at, const char *key, struct str *ret_pem, struct str *ret_file)
+        _must_check_;
 
 /* The text of a PEM file. FIELD says who asks for it. */
 int config_read_pem(struct arena *a, struct str path, struct str *ret, struct error *err) _must_check_;

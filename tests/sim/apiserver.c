@@ -344,7 +344,7 @@ static struct sim_reply delete_object(struct sim_api *api, const struct call *ca
                 return refuse(409, "Conflict", "Precondition failed: ResourceVersion");
         if (yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) > 0) {
                 begin_deletion(api, o);
-                return reply_with(200, o);
+                return reply_with(200, find(api, call->kind, call->namespace, call->name));
         }
         erase(api, o);
         return (struct sim_reply){ 200, sim_status(200, "", "", 0) };

@@ -45,14 +45,14 @@ static void sort_keys(yyjson_mut_val *value)
         yyjson_mut_obj_iter members = yyjson_mut_obj_iter_with(value);
         yyjson_mut_arr_iter items = yyjson_mut_arr_iter_with(value);
         yyjson_mut_val **keys, **values, *key, *item;
-        size_t n = 0;
+        size_t n = 0, size = yyjson_mut_obj_size(value);
 
         while ((item = yyjson_mut_arr_iter_next(&items)))
                 sort_keys(item);
-        if (!yyjson_mut_is_obj(value) || yyjson_mut_obj_size(value) == 0)
+        if (size == 0)
                 return;
-        keys = calloc(yyjson_mut_obj_size(value), sizeof(*keys));
-        values = calloc(yyjson_mut_obj_size(value), sizeof(*values));
+        keys = calloc(size, sizeof(*keys));
+        values = calloc(size, sizeof(*values));
         assert(keys && values);
         while ((key = yyjson_mut_obj_iter_next(&members)))
                 keys[n++] = key;
