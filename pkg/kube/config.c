@@ -136,7 +136,7 @@ static int find_context(struct config_files *files, struct str wanted, struct ku
                 return r;
         if (!c->context.data)
                 return error_set(files->err, -EINVAL,
-                                 "%.*s: current-context: not set; choose one with --context NAME or "
+                                 "%.*s: current-context: not set; choose one with "
                                  "kubectl config use-context NAME",
                                  STR_FMT(files->files[0].path));
         return config_find(files, "contexts", "context", c->context, "current-context", ret);

@@ -113,6 +113,16 @@ static bool is_unknown_kind(const struct kube_asked *a)
         return !a->name.data && a->verb != KUBE_CREATE;
 }
 
+/* Quotas, pod security and policies answer 403 as well, and then a right that is
+ * granted helps nobody. The authorizer's words are: User "x" cannot list resource
+ * "pods" …; without any words it is the likeliest cause. */
+static bool is_missing_right(struct str message)
+{
+        static const char mark[] = " cannot ";
+
+        return !message.data || memmem(message.data, message.len, mark, sizeof(mark) - 1);
+}
+
 static void explain(struct kube_reply *r, const struct kube_asked *a)
 {
         _cleanup_(buf_release) struct buf what = BUF_INIT(WHAT_MAX);
@@ -125,6 +135,8 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
         w = buf_str(&what);
         switch (r->reason) {
         case KUBE_FORBIDDEN:
+                if (!is_missing_right(r->message))
+                        break;
                 error_set(&r->error, code,
                           "may not %s %.*s: grant this service account or user the verb \"%s\" on it%s%.*s",
                           verb, STR_FMT(w), rbac_verb(a->verb), says, STR_FMT(r->message));

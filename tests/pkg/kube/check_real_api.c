@@ -460,15 +460,17 @@ static void teardown(void)
 
 int main(void)
 {
-        Suite *suite = suite_create("kube/real_api");
-        TCase *tcase = tcase_create("kube/real_api");
         SRunner *runner;
+        Suite *suite;
+        TCase *tcase;
         int failed;
 
         if (!getenv("KEELSON_TEST_KUBECONFIG")) {
                 printf("skipped: set KEELSON_TEST_KUBECONFIG to the kubeconfig of a cluster for tests\n");
                 return SKIPPED;
         }
+        suite = suite_create("kube/real_api");
+        tcase = tcase_create("kube/real_api");
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, test_streamed);

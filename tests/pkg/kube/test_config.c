@@ -191,7 +191,7 @@ START_TEST(test_bad_files)
 {
         check_fails("a: [", "/k: line 2: did not find expected node content, while parsing a flow node");
         check_fails("- a", "/k: not a kubeconfig: it must hold clusters, users and contexts");
-        check_fails("", "/k: current-context: not set; choose one with --context NAME or "
+        check_fails("", "/k: current-context: not set; choose one with "
                         "kubectl config use-context NAME");
         check_fails("current-context: [c]", "/k: current-context: must be a string; put it in quotes");
         check_fails("current-context: c",

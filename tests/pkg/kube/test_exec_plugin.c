@@ -142,7 +142,7 @@ END_TEST
 
 START_TEST(test_timeout)
 {
-        open_all("echo waiting >&2; sleep 1000");
+        open_all("echo waiting >&2; exec sleep 100");
         plugin.timeout = 300 * USEC_MSEC;
         run();
         ck_assert_ptr_eq(strstr(message, "exec plugin sh did not end within 0 s"), message);
@@ -175,7 +175,7 @@ START_TEST(test_release)
 {
         struct error err;
 
-        open_all("sleep 1000");
+        open_all("exec sleep 100");
         ck_assert_int_eq(exec_plugin_start(&plugin, &err), 0);
         close_all();
         ck_assert_int_eq(ends, 0);

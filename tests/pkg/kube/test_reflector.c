@@ -270,8 +270,8 @@ END_TEST
 START_TEST(test_forbidden)
 {
         open_all(0);
-        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}", FAKE_END);
-        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}", FAKE_END);
+        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"u cannot list\"}", FAKE_END);
+        will(403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"u cannot list\"}", FAKE_END);
         will(200, LIST("10", ""), FAKE_END);
         start();
         wait_for("synced");
@@ -279,7 +279,7 @@ START_TEST(test_forbidden)
         ck_assert_str_eq(
                 heard.data,
                 "begin failing(may not list pods in all namespaces: grant this service account or user the "
-                "verb \"list\" on it; the API server says: no) begin begin end:10 synced ");
+                "verb \"list\" on it; the API server says: u cannot list) begin begin end:10 synced ");
         close_listener();
 }
 END_TEST

@@ -150,25 +150,6 @@ START_TEST(test_limit_is_over)
 }
 END_TEST
 
-/* The plugin's time is not the server's. */
-START_TEST(test_slow_credentials)
-{
-        listener_user =
-                "exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, args: [-c, "
-                "\"sleep 0.5; echo '{\\\"kind\\\":\\\"ExecCredential\\\",\\\"apiVersion\\\":"
-                "\\\"client.authentication.k8s.io/v1\\\",\\\"status\\\":{\\\"token\\\":\\\"t\\\"}}'\"]}";
-        open_with_limit(150 * USEC_MSEC);
-        will(200, LIST_END("10"), FAKE_HANG);
-        start();
-        wait_for("end:10");
-        ck_assert_str_eq(heard.data, "begin end:10 synced ");
-        check_asked(ASKED_STREAM);
-        ck_assert_str_eq(fake.authorization.data, "Bearer t\n");
-        close_listener();
-        listener_user = NULL;
-}
-END_TEST
-
 /* --- cuts --------------------------------------------------------------------------- */
 
 static void check_cut(const char *body, enum fake_end end)
@@ -455,7 +436,6 @@ static const TTest *const tests[] = {
         test_refused_watch,
         test_no_end,
         test_limit_is_over,
-        test_slow_credentials,
         test_cut,
         test_not_an_event,
         test_refused_for_now,

@@ -89,10 +89,14 @@ END_TEST
 
 START_TEST(test_rights)
 {
-        check_failure(403, STATUS("Forbidden", "no"), asked(KUBE_LIST, NULL, NULL), KUBE_FORBIDDEN, -EACCES,
+        check_failure(403, STATUS("Forbidden", "u cannot list it"), asked(KUBE_LIST, NULL, NULL),
+                      KUBE_FORBIDDEN, -EACCES,
                       "may not list deployments.apps in all namespaces: grant this service account or user "
                       "the verb "
-                      "\"list\" on it; the API server says: no");
+                      "\"list\" on it; the API server says: u cannot list it");
+        /* A quota is no missing right. */
+        check_failure(403, STATUS("Forbidden", "exceeded quota: q"), asked(KUBE_APPLY, "shop", "web"),
+                      KUBE_FORBIDDEN, -EACCES, "cannot apply deployments.apps shop/web: exceeded quota: q");
         check_failure(403, "", asked(KUBE_APPLY, "shop", "web"), KUBE_FORBIDDEN, -EACCES,
                       "may not apply deployments.apps shop/web: grant this service account or user the verb "
                       "\"patch\" on it");

@@ -191,7 +191,7 @@ START_TEST(what_is_forbidden_stalls_until_it_is_allowed)
                                             .times = -1,
                                             .status = 403,
                                             .reason = "Forbidden",
-                                            .message = "no" });
+                                            .message = "user cannot patch services" });
         world_start(&w);
         world_run(&w, USEC_MINUTE);
         check_condition(&w, "Ready", "False", "Forbidden");
