@@ -132,9 +132,12 @@ static struct sim_reply reply_with(int status, const struct sim_object *o)
 static void log_change(struct sim_api *api, const struct kube_kind *kind, char *object, char *before)
 {
         if (api->n_log == api->log_size) {
-                api->log_size = MAX(api->log_size * 2, (size_t)64);
-                api->log = realloc(api->log, api->log_size * sizeof(*api->log));
-                assert(api->log);
+                size_t size = MAX(api->log_size * 2, (size_t)64);
+                struct sim_change *log = realloc(api->log, size * sizeof(*log));
+
+                assert(log);
+                api->log = log;
+                api->log_size = size;
         }
         api->log[api->n_log++] = (struct sim_change){ kind, api->version, object, before };
         api->n_changes++;

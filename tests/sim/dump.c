@@ -75,7 +75,7 @@ static int compare_texts(const void *a, const void *b)
 
 char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
 {
-        char **texts = calloc(1, sizeof(*texts)), *all;
+        char **texts = calloc(1, sizeof(*texts)), **grown, *all;
         size_t n = 0, bytes = 1, at = 0;
 
         list_for_each (link, &api->objects) {
@@ -87,7 +87,9 @@ char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
                 doc = yyjson_mut_doc_mut_copy(o->doc, NULL);
                 forget_identity(yyjson_mut_doc_get_root(doc));
                 sort_keys(yyjson_mut_doc_get_root(doc));
-                texts = realloc(texts, (n + 1) * sizeof(*texts));
+                grown = realloc(texts, (n + 1) * sizeof(*texts));
+                assert(grown);
+                texts = grown;
                 texts[n] = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY, NULL);
                 bytes += strlen(texts[n++]) + 1;
                 yyjson_mut_doc_free(doc);
