@@ -120,7 +120,7 @@ END_TEST
 /* It takes the question for a watch as of old, and never says where the list ends. */
 START_TEST(test_no_end)
 {
-        open_with_limit(200 * USEC_MSEC);
+        open_with_limit(USEC_SEC);
         will(200, EVENT("ADDED", "a", "3") BOOKMARK("9"), FAKE_HANG);
         will(200, LIST("10", POD("a", "3")), FAKE_END);
         will(200, GONE, FAKE_END);
@@ -136,8 +136,8 @@ END_TEST
 /* The limit is for the list alone. */
 START_TEST(test_limit_is_over)
 {
-        open_with_limit(300 * USEC_MSEC);
-        reflector.config.settle = 600 * USEC_MSEC;
+        open_with_limit(USEC_SEC);
+        reflector.config.settle = 2 * USEC_SEC;
         will(200, LIST_END("10"), FAKE_HANG);
         start();
         wait_for("end:10");
