@@ -23,9 +23,10 @@ pki_up() {
         for node in "${NODES[@]}"; do
                 certificate "$node" "/O=system:nodes/CN=system:node:$node" "DNS:$node,IP:$(node_address "$node")"
         done
-        if [ ! -e "$PKI/service-accounts.pub" ]; then
+        if [ ! -s "$PKI/service-accounts.pub" ]; then
                 openssl genrsa -out "$PKI/service-accounts.key" 2048 2>/dev/null
-                openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub" 2>/dev/null
+                openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub.new" 2>/dev/null
+                mv "$PKI/service-accounts.pub.new" "$PKI/service-accounts.pub"
         fi
         install -m 600 "$PKI/admin.kubeconfig" "$KUBECONFIG_FILE"
         # Whoever called this through sudo uses the cluster without it.
@@ -49,7 +50,9 @@ certificate() {
                 -extfile <(printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\n' "$names") \
                 -out "$file.crt" 2>/dev/null
         rm "$file.csr"
-        kubeconfig "$file" >"$file.kubeconfig"
+        # Last, and in one piece: where it is, a run that broke off was done with this one.
+        kubeconfig "$file" >"$file.kubeconfig.new"
+        mv "$file.kubeconfig.new" "$file.kubeconfig"
 }
 
 # kubeconfig FILE: whole in itself, so it can be copied anywhere.
