@@ -184,32 +184,6 @@ def events(namespace, reason, name="shop"):
 # --- looking on while something happens -----------------------------------------
 
 
-class Requests:
-    """Asks URL again and again, each time on a new connection, and notes what fails."""
-
-    def __init__(self, url, every=0.05):
-        self.url, self.every = url, every
-        self.answers, self.failures = [], []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self):
-        while not self._stop.wait(self.every):
-            try:
-                status, text = ask(self.url, timeout=5)
-                (self.answers if status == 200 else self.failures).append(text.strip() or status)
-            except OSError as error:
-                self.failures.append(f"after {len(self.answers)} answers: {error!r}")
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(10)
-
-
 @contextlib.contextmanager
 def watching(namespace, name="shop", kind="app"):
     """A list of all the states that an object goes through meanwhile."""
@@ -278,6 +252,13 @@ def metrics(text, name):
     """All series of a metric, by their labels as they stand there."""
     found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
     return {labels: float(value) for labels, value in found}
+
+
+def kill_operator(pod):
+    """SIGKILL for the program in the pod. Nobody is asked, and nothing is given back."""
+    thing = operator_pods()[pod]
+    container_id = thing["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    kube.cluster("exec", thing["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container_id)
 
 
 def writes(pod):

@@ -11,7 +11,6 @@ import kube
 from keelson import (
     WEBAPP_1,
     WEBAPP_2,
-    Requests,
     address,
     app,
     ask,
@@ -28,6 +27,7 @@ from keelson import (
     watching,
 )
 from kube import apply, get, kubectl, wait_until
+from load import load
 
 EXAMPLES = sorted((kube.ROOT / "examples").rglob("*.yaml"))
 
@@ -175,21 +175,19 @@ def test_address_answers(shared, own_cluster):
 # --- changes ----------------------------------------------------------------------
 
 
-def test_update_loses_no_request(space, own_cluster):
+def test_update_turns_each_condition_once(space, own_cluster):
     apply(app(replicas=2), namespace=space)
     wait_ready(space)
     old = {p["metadata"]["name"] for p in pods(space)}
-    wait_until(lambda: "version 1" in ask(address(space))[1], 10, "the address to answer")
-    with watching(space) as seen, Requests(address(space)) as requests:
+    with watching(space) as seen, load(address(space)) as requests:
         generation = change(space, {"image": WEBAPP_2})
         wait_ready(space)
         # The old pods still serve while they drain: until then a request could get lost.
         wait_until(lambda: not old & {p["metadata"]["name"] for p in get("pods", None, space)}, 60, "the old pods to go")
-        enough = len(requests.answers) + 20
-        wait_until(lambda: len(requests.answers) >= enough, 30, "twenty answers more")
-    assert requests.failures == []
-    assert "version 1" in requests.answers[0]
-    assert all("version 2" in answer for answer in requests.answers[-20:])
+        requests.wait_for_answers(50)
+    requests.assert_no_failures()
+    assert "version 1" in requests.texts()[0]
+    assert all("version 2" in text for text in requests.texts()[-50:])
 
     states = [s for s in seen if s["status"]["observedGeneration"] == generation]
     assert condition(states[0], "Reconciling") in ("True Applying", "True RolloutInProgress")

@@ -30,6 +30,7 @@ from keelson import (
     condition,
     container,
     holder,
+    kill_operator,
     leader,
     metrics,
     operator_pods,
@@ -82,13 +83,6 @@ def all_ready():
 # --- leadership ---------------------------------------------------------------------
 
 
-def kill(pod):
-    """SIGKILL for the program in the pod. Nobody is asked, and nothing is given back."""
-    thing = operator_pods()[pod]
-    container_id = thing["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-    cluster("exec", thing["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container_id)
-
-
 def test_one_of_two_leads():
     wait_for_operator()
     leads = {pod: metrics(ask(operator_url(pod, "/metrics"))[1], "leader_election_master_status") for pod in operator_pods()}
@@ -98,7 +92,7 @@ def test_one_of_two_leads():
 
 def test_killed_leader_is_replaced(shop):
     before = holder()
-    kill(leader())
+    kill_operator(leader())
     generation = change(shop, {"image": WEBAPP_2})
     assert holder() == before
     wait_until(lambda: holder() != before and leader(), 40, "another leader")

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An App under constant requests while everything around it changes or dies.
+
+Zero failed requests is what is promised, but for the loss of a whole machine. The
+requests come from two sides: the host, and a node; half of them on new connections.
+"""
+
+import contextlib
+
+import pytest
+
+import keelson
+import kube
+from keelson import (
+    WEBAPP_1,
+    WEBAPP_2,
+    address,
+    app,
+    change,
+    kill_operator,
+    leader,
+    operator_pods,
+    pods,
+    wait_for_condition,
+    wait_for_operator,
+    wait_ready,
+)
+from kube import apply, cluster, get, kubectl, wait_until
+from load import in_node, load
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+# Quick ones, and some that are under way for long: a pod may not end before they did.
+QUICK = {"path": "/", "rate": 100, "connections": 40}
+SLOW = {"path": "/slow?ms=2000", "rate": 6, "connections": 32}
+
+
+class Traffic:
+    def __init__(self, quick, slow):
+        self.quick, self.slow = quick, slow
+
+    def mark(self, what):
+        self.quick.mark(what)
+        self.slow.mark(what)
+
+    def assert_no_failures(self):
+        self.quick.assert_no_failures()
+        self.slow.assert_no_failures()
+
+
+@contextlib.contextmanager
+def traffic(space, away_from=None):
+    """Requests against the App "shop", from the host and a node (another than AWAY_FROM)."""
+    ways = {"host": [], "node": in_node("node2" if away_from == "node1" else "node1")}
+
+    def one(path, rate, connections):
+        return load(address(space) + path, rate, connections, ways)
+
+    with one(**QUICK) as quick, one(**SLOW) as slow:
+        yield Traffic(quick, slow)
+        quick.wait_for_answers(50)
+
+
+def names(things):
+    return {p["metadata"]["name"] for p in things}
+
+
+def wait_until_gone(space, old, timeout=60):
+    """Until none of those pods is left, not even one that drains."""
+    wait_until(lambda: not old & names(get("pods", None, space)), timeout, f"{old} to go")
+
+
+@pytest.fixture(scope="module")
+def shop(operator, module_space):
+    """A namespace with the App "shop". Every test finds it ready with three pods, and may change it."""
+    if not kube.OWN_CLUSTER:
+        pytest.skip("requests come from this machine and from nodes, so it runs on hack/cluster only")
+    apply(app(replicas=3, env=[{"name": "DRAIN_DELAY", "value": "2"}]), namespace=module_space)
+    return module_space
+
+
+@pytest.fixture(autouse=True)
+def three_pods(shop):
+    wait_for_operator()
+    if get("app", "shop", shop)["spec"]["replicas"] != 3:
+        change(shop, {"replicas": 3})
+    wait_ready(shop)
+    wait_until(lambda: len(get("pods", None, shop)) == 3, 60, "three pods, and none on its way out")
+
+
+def other_image(space):
+    """An image that the App does not run."""
+    return {WEBAPP_1: WEBAPP_2, WEBAPP_2: WEBAPP_1}[get("app", "shop", space)["spec"]["image"]]
+
+
+# --- changes ------------------------------------------------------------------------
+
+
+def test_rolling_update(shop):
+    old = names(pods(shop))
+    version = other_image(shop)[-1]
+    with traffic(shop) as t:
+        change(shop, {"image": other_image(shop)})
+        t.mark("image changed")
+        wait_ready(shop)
+        t.mark("ready")
+        wait_until_gone(shop, old)
+        t.mark("old pods gone")
+    t.assert_no_failures()
+    assert all(f"version {version}" in text for text in t.quick.texts()[-100:])
+
+
+def test_settings_change(shop):
+    old = names(pods(shop))
+    with traffic(shop) as t:
+        env = get("app", "shop", shop)["spec"]["env"]
+        change(shop, {"env": [*env, {"name": "APP_COLOR", "value": "green"}]})
+        wait_ready(shop)
+        wait_until_gone(shop, old)
+    t.assert_no_failures()
+
+
+def test_scaling_down_and_up(shop):
+    with traffic(shop) as t:
+        for replicas in (1, 3):
+            change(shop, {"replicas": replicas})
+            t.mark(f"{replicas} replicas")
+            wait_ready(shop)
+            wait_until(lambda: len(get("pods", None, shop)) == replicas, 60, f"{replicas} pods")
+    t.assert_no_failures()
+
+
+def test_pod_is_deleted(shop):
+    with traffic(shop) as t:
+        for pod in sorted(names(pods(shop)))[:2]:
+            kubectl("-n", shop, "delete", "pod", pod, "--wait=false")
+            t.mark(f"{pod} deleted")
+            wait_until(lambda: len(pods(shop)) == 3 and all(kube.is_true(p, "Ready") for p in pods(shop)), 60, "another pod")
+        wait_until(lambda: len(get("pods", None, shop)) == 3, 60, "the deleted pods to be gone")
+    t.assert_no_failures()
+
+
+# --- machines -----------------------------------------------------------------------
+
+
+def node_of_a_pod(space):
+    return pods(space)[0]["spec"]["nodeName"]
+
+
+def test_node_is_drained(shop):
+    node = node_of_a_pod(shop)
+    try:
+        with traffic(shop, away_from=node) as t:
+            t.mark(f"drain {node}")
+            kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=100s", timeout=110)
+            t.mark("drained")
+            wait_ready(shop)
+            assert node not in {p["spec"]["nodeName"] for p in pods(shop)}
+        t.assert_no_failures()
+    finally:
+        kubectl("uncordon", node)
+
+
+# --- the operator and the API server ------------------------------------------------------
+
+
+def in_the_middle(space, old):
+    """Until the rollout has made a new pod and has not yet ended an old one."""
+    wait_until(lambda: names(pods(space)) - old and names(pods(space)) & old, 30, "the rollout's middle", every=0.05)
+
+
+def finish(space, old, t):
+    wait_ready(space, timeout=90)
+    t.mark("ready")
+    wait_until_gone(space, old)
+
+
+def test_leader_is_killed_in_the_middle_of_a_rollout(shop):
+    old, before = names(pods(shop)), keelson.holder()
+    with traffic(shop) as t:
+        change(shop, {"image": other_image(shop)})
+        in_the_middle(shop, old)
+        kill_operator(leader())
+        t.mark("leader killed")
+        wait_until(lambda: keelson.holder() != before and leader(), 40, "another leader")
+        t.mark("another leader")
+        finish(shop, old, t)
+    t.assert_no_failures()
+
+
+def test_all_operators_are_killed_in_the_middle_of_a_rollout(shop):
+    old = names(pods(shop))
+    with traffic(shop) as t:
+        change(shop, {"image": other_image(shop)})
+        in_the_middle(shop, old)
+        for pod in operator_pods():
+            kill_operator(pod)
+        t.mark("operators killed")
+        finish(shop, old, t)
+    t.assert_no_failures()
+
+
+def test_api_server_is_killed_in_the_middle_of_a_rollout(shop):
+    old = names(pods(shop))
+    with traffic(shop) as t:
+        change(shop, {"image": other_image(shop)})
+        in_the_middle(shop, old)
+        cluster("stop", "apiserver")
+        t.mark("API server killed")
+        try:
+            t.quick.wait_for_answers(200)
+        finally:
+            cluster("start", "apiserver")
+            t.mark("API server started")
+        wait_until(lambda: kubectl("get", "--raw", "/readyz", timeout=5) == "ok", 60, "the API server")
+        finish(shop, old, t)
+    t.assert_no_failures()
