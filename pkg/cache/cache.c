@@ -16,10 +16,26 @@
 #define REPAIR_PAUSE_MAX (5 * USEC_MINUTE)
 #define REPAIRS_FORGOTTEN (10 * USEC_MINUTE)
 
+/* Behind an object of a kind that is found by its owner. */
+struct owned_node {
+        struct map_node node;
+        struct object *object;
+};
+
+/* When a name of a kind that is read on demand was asked for; behind it, its strings. */
+struct reading {
+        struct map_node node;
+        const struct cache_kind *kind;
+        struct str namespace, name;
+        usec_t at;
+};
+
 void cache_init(struct cache *c, struct str field_manager, cache_change_fn *changed, void *arg)
 {
         *c = (struct cache){ .manager = field_manager, .changed = changed, .arg = arg };
         map_init(&c->by_key);
+        map_init(&c->by_owner);
+        map_init(&c->readings);
         arena_init(&c->scratch, SCRATCH_CAP);
 }
 
@@ -28,6 +44,10 @@ void cache_release(struct cache *c)
         map_for_each (n, &c->by_key)
                 mem_free(container_of(n, struct object, by_key));
         map_release(&c->by_key);
+        map_release(&c->by_owner);
+        map_for_each (n, &c->readings)
+                mem_free(container_of(n, struct reading, node));
+        map_release(&c->readings);
         arena_release(&c->scratch);
         for (size_t i = 0; i < c->n_totals; i++)
                 mem_free(c->totals[i].version);
@@ -111,6 +131,31 @@ const struct object *cache_iterate(const struct cache *c, const struct cache_kin
         return n ? container_of(n, struct object, by_key) : NULL;
 }
 
+static uint64_t hash_owner(const struct object *o)
+{
+        return hash_key(o->kind, o->namespace, o->owner.name);
+}
+
+static struct owned_node *owned_node(struct object *o)
+{
+        return (struct owned_node *)(void *)((char *)o + o->bytes - sizeof(struct owned_node));
+}
+
+const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                                 struct str owner, const struct object *after)
+{
+        struct map_node *n = after ? map_next(&owned_node((struct object *)(uintptr_t)after)->node)
+                                   : map_first(&c->by_owner, hash_key(kind, namespace, owner));
+
+        for (; n; n = map_next(n)) {
+                struct object *o = container_of(n, struct owned_node, node)->object;
+
+                if (o->kind == kind && str_eq(o->owner.name, owner) && str_eq(o->namespace, namespace))
+                        return o;
+        }
+        return NULL;
+}
+
 /* --- packing ------------------------------------------------------------- */
 
 static size_t aligned(size_t n)
@@ -145,6 +190,8 @@ static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
         d->state = arena_alloc(&c->scratch, root->size);
         if (!d->state)
                 return -ENOMEM;
+        if (d->kind->derive)
+                return d->kind->derive(json, &c->scratch, d->state);
         for (size_t i = 0; i < root->n_fields; i++) {
                 const struct schema_field *f = &root->fields[i];
                 yyjson_val *value = yyjson_obj_getn(json, f->name.data, f->name.len);
@@ -174,7 +221,10 @@ static int draft_object(struct cache *c, const struct cache_kind *kind, yyjson_v
         r = kube_meta_decode(json, &d->meta);
         if (r < 0)
                 return r;
-        d->owned = kube_owned_hash(json, c->manager, &found);
+        if (kind->owner_label.data)
+                d->meta.owner = (struct kube_owner){ .kind = kind->owner_kind,
+                                                     .name = kube_meta_label(&d->meta, kind->owner_label) };
+        d->owned = kube_owned_hash(json, c->manager, kind->shared, &found);
         if (!found)
                 d->owned = 0;
         return decode_state(c, json, d);
@@ -197,6 +247,8 @@ static struct object *pack(const struct draft *d)
         head = sizeof(struct object) + m->namespace.len + m->name.len + m->uid.len + m->version.len +
                m->owner.kind.len + m->owner.name.len + m->owner.uid.len + invalid.len;
         total = aligned(head) + schema_packed_size(d->kind->schema, d->state);
+        if (d->kind->by_owner)
+                total = aligned(total) + sizeof(struct owned_node);
         o = mem_zalloc(total);
         if (!o)
                 return NULL;
@@ -216,6 +268,8 @@ static struct object *pack(const struct draft *d)
         put_str(&at, invalid, &o->invalid);
         o->state = (char *)o + aligned(head);
         schema_pack(d->kind->schema, d->state, (char *)o + aligned(head));
+        if (d->kind->by_owner)
+                owned_node(o)->object = o;
         return o;
 }
 
@@ -231,9 +285,28 @@ static void account(struct cache *c, const struct object *o, int sign)
         total->bytes += (size_t)sign * o->bytes;
 }
 
-static void drop(struct cache *c, struct object *o)
+static void unlink_object(struct cache *c, struct object *o)
 {
         map_remove(&c->by_key, &o->by_key);
+        if (o->kind->by_owner)
+                map_remove(&c->by_owner, &owned_node(o)->node);
+}
+
+static int link_object(struct cache *c, struct object *o)
+{
+        int r = map_insert(&c->by_key, &o->by_key, hash_key(o->kind, o->namespace, o->name));
+
+        if (r < 0 || !o->kind->by_owner)
+                return r;
+        r = map_insert(&c->by_owner, &owned_node(o)->node, hash_owner(o));
+        if (r < 0)
+                map_remove(&c->by_key, &o->by_key);
+        return r;
+}
+
+static void drop(struct cache *c, struct object *o)
+{
+        unlink_object(c, o);
         account(c, o, -1);
         if (c->changed)
                 c->changed(CACHE_DELETED, o, NULL, c->arg);
@@ -251,13 +324,12 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
                 new_object->repairs = old_object->repairs;
                 new_object->repaired = old_object->repaired;
         }
-        r = map_insert(&c->by_key, &new_object->by_key,
-                       hash_key(new_object->kind, new_object->namespace, new_object->name));
+        r = link_object(c, new_object);
         if (r < 0)
                 return r;
         account(c, new_object, 1);
         if (old_object) {
-                map_remove(&c->by_key, &old_object->by_key);
+                unlink_object(c, old_object);
                 account(c, old_object, -1);
         }
         if (c->changed)
@@ -289,6 +361,11 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
         r = draft_object(c, kind, json, &draft);
         if (r < 0)
                 return r;
+        if (kind->keep && !kind->keep(draft.state)) {
+                if (old_object)
+                        drop(c, old_object);
+                return 0;
+        }
         new_object = pack(&draft);
         if (!new_object)
                 return -ENOMEM;
@@ -354,6 +431,95 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
         return note_version(c, kind, list_version);
 }
 
+/* --- reading on demand ------------------------------------------------------ */
+
+static struct reading *find_reading(const struct cache *c, const struct cache_kind *kind,
+                                    struct str namespace, struct str name)
+{
+        uint64_t hash = hash_key(kind, namespace, name);
+
+        for (struct map_node *n = map_first(&c->readings, hash); n; n = map_next(n)) {
+                struct reading *r = container_of(n, struct reading, node);
+
+                if (r->kind == kind && str_eq(r->name, name) && str_eq(r->namespace, namespace))
+                        return r;
+        }
+        return NULL;
+}
+
+static struct reading *add_reading(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                                   struct str name)
+{
+        struct reading *r = mem_zalloc(sizeof(*r) + namespace.len + name.len);
+        char *at;
+
+        if (!r)
+                return NULL;
+        at = (char *)(r + 1);
+        r->kind = kind;
+        put_str(&at, namespace, &r->namespace);
+        put_str(&at, name, &r->name);
+        if (map_insert(&c->readings, &r->node, hash_key(kind, namespace, name)) < 0)
+                mem_freep(&r);
+        return r;
+}
+
+int cache_note_read(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
+                    bool found, usec_t now)
+{
+        struct reading *r = find_reading(c, kind, namespace, name);
+        struct object *o = find(c, kind, namespace, name);
+
+        if (!r)
+                r = add_reading(c, kind, namespace, name);
+        if (!r)
+                return -ENOMEM;
+        r->at = now;
+        if (!found && o)
+                drop(c, o);
+        return 0;
+}
+
+usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                     struct str name)
+{
+        const struct reading *r = find_reading(c, kind, namespace, name);
+
+        return r ? r->at : 0;
+}
+
+void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name)
+{
+        struct reading *r = find_reading(c, kind, namespace, name);
+        struct object *o = find(c, kind, namespace, name);
+
+        if (o)
+                drop(c, o);
+        if (r) {
+                map_remove(&c->readings, &r->node);
+                mem_free(r);
+        }
+}
+
+int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served)
+{
+        struct cache_total *total = total_of(c, kind);
+
+        if (!total)
+                return -ENOMEM;
+        total->not_served = !served;
+        if (served)
+                return 0;
+        map_for_each (n, &c->by_key) {
+                struct object *o = container_of(n, struct object, by_key);
+
+                if (o->kind == kind)
+                        drop(c, o);
+        }
+        mem_freep(&total->version);
+        return 0;
+}
+
 /* --- desired state ----------------------------------------------------------- */
 
 static void note_applied(struct object *o, uint64_t desired, uint64_t owned)
@@ -362,7 +528,7 @@ static void note_applied(struct object *o, uint64_t desired, uint64_t owned)
         o->applied_owned = owned;
 }
 
-int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired)
+int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t whole)
 {
         int r = cache_put(c, kind, json, CACHE_FROM_REPLY);
         struct kube_meta meta;
@@ -378,25 +544,25 @@ int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val
         /* The hash is that of the reply, not of what is held: if somebody's
          * change overtook the reply, it is drift and must be seen as such. */
         if (o && str_eq(o->uid, meta.uid))
-                note_applied(o, desired, kube_owned_hash(json, c->manager, &found));
+                note_applied(o, whole, kube_owned_hash(json, c->manager, kind->shared, &found));
         return 0;
 }
 
-void cache_note_desired(struct cache *c, const struct object *child, uint64_t desired)
+void cache_note_desired(struct cache *c, const struct object *child, uint64_t whole)
 {
         struct object *o = find(c, child->kind, child->namespace, child->name);
 
         if (o == child)
-                note_applied(o, desired, o->owned);
+                note_applied(o, whole, o->owned);
 }
 
-bool cache_as_desired(const struct object *child, uint64_t desired)
+bool cache_as_desired(const struct object *child, uint64_t desired, uint64_t whole)
 {
         if (child->owned == 0)
                 return false;
         if (child->owned == desired)
                 return true;
-        return child->applied_desired == desired && child->applied_owned == child->owned;
+        return child->applied_desired == whole && child->applied_owned == child->owned;
 }
 
 usec_t cache_repair_due(const struct object *child)

@@ -20,11 +20,32 @@
 #include "kube/path.h"
 #include "schema/schema.h"
 
-/* A kind that is watched. Constant, one per kind and program. */
+/* A kind whose objects are kept. Constant, one per kind, way of reading, and program. */
 struct cache_kind {
         struct kube_kind api;
         const struct schema *schema; /* what is kept of the object: its halves, "spec" and "status" */
         struct str label_selector;   /* absent: all */
+
+        /* A field that others may set as well (an autoscaler: "spec.replicas"):
+         * it is left out of the hashes that tell drift. Absent: none. */
+        struct str shared;
+        bool optional; /* its API may not be installed: then there are no objects, and that is no failure */
+        /* It is never listed or watched: a reconcile asks for each object by its
+         * name, again every now and then. What others keep under this kind costs
+         * nothing, and no right to list it is needed (Secrets). */
+        bool on_demand;
+        /* Objects are also found by the name of their owner: cache_owned. */
+        bool by_owner;
+        /* Where an owner reference does not lead to the resource (a pod's is its
+         * ReplicaSet): the label that has its name, and its kind. Absent: not so. */
+        struct str owner_label, owner_kind;
+        /* Is such an object to be kept? Most pods are ready, and not interesting.
+         * NULL: all are. */
+        bool (*keep)(const void *state);
+        /* Makes the state itself, of the type that the schema says, where that is
+         * not what stands in the object but follows from it. It is zeroed. 0 or
+         * -ENOMEM. NULL: the schema decodes. */
+        int (*derive)(yyjson_val *json, struct arena *a, void *state);
 };
 
 struct object {
@@ -64,6 +85,7 @@ struct cache_total {
          * one furthest on: a reply from another is then passed over and comes
          * by its watch a moment later. */
         char *version;
+        bool not_served; /* the API of this optional kind is not installed */
 };
 
 /* Where an object comes from. The two arrive over different connections, so a
@@ -74,6 +96,8 @@ enum cache_source { CACHE_FROM_WATCH, CACHE_FROM_REPLY };
 
 struct cache {
         struct map by_key;
+        struct map by_owner; /* of the kinds that ask for it */
+        struct map readings; /* of the kinds that are read on demand: when each name was asked for */
         struct arena scratch;
         struct str manager; /* our field manager */
         cache_change_fn *changed;
@@ -92,6 +116,29 @@ const struct object *cache_get(const struct cache *c, const struct cache_kind *k
 const struct object *cache_iterate(const struct cache *c, const struct cache_kind *kind,
                                    const struct object *after);
 
+/* The objects of one kind (by_owner) in NAMESPACE whose owner is called so, in no order. */
+const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                                 struct str owner, const struct object *after);
+
+/* --- kinds that are read on demand ------------------------------------------- */
+
+/* The name was asked for at NOW; what came was put, or it is not there (then
+ * what was held is dropped). 0 or -ENOMEM. */
+int cache_note_read(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
+                    bool found, usec_t now) _must_check_;
+
+/* When that was last, or 0: never. */
+usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                     struct str name);
+
+/* Nobody wants to know of it any more. */
+void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name);
+
+/* --- */
+
+/* Is the API of the kind installed? Its objects are gone if it is not. 0 or -ENOMEM. */
+int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served) _must_check_;
+
 /* Takes in an object as a list or a watch, or the reply to a write brought it.
  * 0, also where it was too old to count; -ENOMEM; -EBADMSG for what is not an object. */
 int cache_put(struct cache *c, const struct cache_kind *kind, yyjson_val *json, enum cache_source source)
@@ -106,17 +153,19 @@ void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str
 int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
                    struct str list_version) _must_check_;
 
-/* Takes in the reply to an apply of a child with hash DESIRED, and remembers
+/* Takes in the reply to an apply of a child whose hash was WHOLE, and remembers
  * what the apply made of the fields that we own, even where the cache holds a
  * newer version by now. What cache_put returns. */
-int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t desired)
+int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t whole)
         _must_check_;
 
 /* CHILD was found to be as desired: a difference from now on is somebody's doing. */
-void cache_note_desired(struct cache *c, const struct object *child, uint64_t desired);
+void cache_note_desired(struct cache *c, const struct object *child, uint64_t whole);
 
-/* Does CHILD stand as applied: is nothing to be done for a desired child of hash DESIRED? */
-bool cache_as_desired(const struct object *child, uint64_t desired);
+/* Does CHILD stand as applied: is nothing to be done for a desired child whose
+ * hash is DESIRED without the shared field, and WHOLE with it? (But for that
+ * field: whether it is as wanted, the cache cannot know.) */
+bool cache_as_desired(const struct object *child, uint64_t desired, uint64_t whole);
 
 /* A child is about to be set back because somebody undid what we applied. Two
  * writers that undo each other would do so for ever, as fast as they can, so

@@ -71,14 +71,38 @@ static uint64_t hash_item(uint64_t item)
         return hash_mix(hash_add(OF_ITEMS, item));
 }
 
-static uint64_t hash_object(yyjson_val *object)
+/* A path, "spec.replicas": is KEY where it begins? Its rest goes to *ret_rest,
+ * absent at its end. */
+static bool begins_at(struct str path, struct str key, struct str *ret_rest)
+{
+        if (!path.data || !str_starts(path, key))
+                return false;
+        if (path.len == key.len) {
+                *ret_rest = STR_NULL;
+                return true;
+        }
+        if (path.data[key.len] != '.')
+                return false;
+        *ret_rest = str_n(path.data + key.len + 1, path.len - key.len - 1);
+        return true;
+}
+
+/* All but the field at the path WITHOUT, which may be absent. */
+static uint64_t hash_object(yyjson_val *object, struct str without)
 {
         yyjson_obj_iter it = yyjson_obj_iter_with(object);
         uint64_t sum = OF_OBJECT;
         yyjson_val *key;
+        struct str rest;
 
-        while ((key = yyjson_obj_iter_next(&it)))
-                sum += hash_member(key_of(key), hash_value(yyjson_obj_iter_get_val(key)));
+        while ((key = yyjson_obj_iter_next(&it))) {
+                yyjson_val *value = yyjson_obj_iter_get_val(key);
+
+                if (!begins_at(without, key_of(key), &rest))
+                        sum += hash_member(key_of(key), hash_value(value));
+                else if (rest.data)
+                        sum += hash_member(key_of(key), hash_object(value, rest));
+        }
         return sum;
 }
 
@@ -112,7 +136,7 @@ static uint64_t hash_value(yyjson_val *value)
         case YYJSON_TYPE_NUM:
                 return hash_number(value);
         case YYJSON_TYPE_OBJ:
-                return hash_object(value);
+                return hash_object(value, STR_NULL);
         case YYJSON_TYPE_ARR:
                 return hash_list(value);
         default:
@@ -151,20 +175,25 @@ static bool strip(yyjson_val *key, char kind, struct str *ret)
         return true;
 }
 
-static uint64_t owned_object(yyjson_val *fields, yyjson_val *object)
+static uint64_t owned_object(yyjson_val *fields, yyjson_val *object, struct str without)
 {
         yyjson_obj_iter it = yyjson_obj_iter_with(fields);
         /* Both are mostly in the same order, and then this search is a step. */
         yyjson_obj_iter live = yyjson_obj_iter_with(object);
         uint64_t sum = OF_OBJECT;
         yyjson_val *key;
-        struct str name;
+        struct str name, rest;
 
         while ((key = yyjson_obj_iter_next(&it))) {
-                if (strip(key, 'f', &name))
-                        sum += hash_member(name,
-                                           hash_owned(yyjson_obj_iter_get_val(key),
-                                                      yyjson_obj_iter_getn(&live, name.data, name.len)));
+                yyjson_val *entry = yyjson_obj_iter_get_val(key), *value;
+
+                if (!strip(key, 'f', &name))
+                        continue;
+                value = yyjson_obj_iter_getn(&live, name.data, name.len);
+                if (!begins_at(without, name, &rest))
+                        sum += hash_member(name, hash_owned(entry, value));
+                else if (rest.data)
+                        sum += hash_member(name, owned_object(entry, value, rest));
         }
         return sum;
 }
@@ -302,7 +331,7 @@ static uint64_t hash_owned(yyjson_val *fields, yyjson_val *value)
                 return hash_value(value);
         }
         if (kind == 'f')
-                return yyjson_is_obj(value) ? owned_object(fields, value) : OF_MISSING;
+                return yyjson_is_obj(value) ? owned_object(fields, value, STR_NULL) : OF_MISSING;
         if (!yyjson_is_arr(value))
                 return OF_MISSING;
         return kind == 'k' ? owned_items(fields, value) : owned_in_order(fields, kind, value);
@@ -322,12 +351,12 @@ static yyjson_val *find_fields(yyjson_val *object, struct str manager)
         return NULL;
 }
 
-uint64_t kube_owned_hash(yyjson_val *object, struct str manager, bool *ret_found)
+uint64_t kube_owned_hash(yyjson_val *object, struct str manager, struct str without, bool *ret_found)
 {
         yyjson_val *fields = find_fields(object, manager);
 
         *ret_found = fields != NULL;
-        return owned_object(fields, object);
+        return owned_object(fields, object, without);
 }
 
 /* --- a desired object ----------------------------------------------------- */
@@ -355,11 +384,12 @@ static uint64_t hash_desired_meta(yyjson_val *meta, bool *ret_any)
         return sum;
 }
 
-uint64_t kube_desired_hash(yyjson_val *desired)
+uint64_t kube_desired_hash(yyjson_val *desired, struct str without)
 {
         yyjson_obj_iter it = yyjson_obj_iter_with(desired);
         uint64_t sum = OF_OBJECT;
         yyjson_val *key;
+        struct str rest;
 
         while ((key = yyjson_obj_iter_next(&it))) {
                 yyjson_val *value = yyjson_obj_iter_get_val(key);
@@ -369,7 +399,12 @@ uint64_t kube_desired_hash(yyjson_val *desired)
 
                 if (str_eq_c(name, "apiVersion") || str_eq_c(name, "kind"))
                         continue;
-                h = str_eq_c(name, "metadata") ? hash_desired_meta(value, &any) : hash_value(value);
+                if (str_eq_c(name, "metadata"))
+                        h = hash_desired_meta(value, &any);
+                else if (begins_at(without, name, &rest))
+                        h = hash_object(value, rest);
+                else
+                        h = hash_value(value);
                 if (any)
                         sum += hash_member(name, h);
         }

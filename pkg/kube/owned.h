@@ -45,8 +45,10 @@
 #include "base/str.h"
 
 /* Over the fields that MANAGER applied. *ret_found is false, and the hash that
- * of nothing, if it applied none. */
-uint64_t kube_owned_hash(yyjson_val *object, struct str manager, bool *ret_found);
+ * of nothing, if it applied none. The field at the path WITHOUT, such as
+ * "spec.replicas", never counts; absent: all do. */
+uint64_t kube_owned_hash(yyjson_val *object, struct str manager, struct str without, bool *ret_found);
 
-/* Over all fields of an object that is to be applied. */
-uint64_t kube_desired_hash(yyjson_val *desired);
+/* Over all fields of an object that is to be applied, but for the one at WITHOUT
+ * (a path of two names at least, outside of metadata). */
+uint64_t kube_desired_hash(yyjson_val *desired, struct str without);

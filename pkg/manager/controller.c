@@ -18,8 +18,13 @@ const struct object *view_applied(const struct view *view, const struct plan *pl
         list_for_each (link, &plan->effects) {
                 const struct effect *e = container_of(link, struct effect, link);
 
-                if (e->type == EFFECT_APPLY && e->kind == kind && str_eq(e->name, name))
-                        return cache_as_desired(child, e->desired) ? child : NULL;
+                if (e->kind != kind || !str_eq(e->name, name))
+                        continue;
+                if (e->type == EFFECT_COPY)
+                        return child;
+                if (e->type == EFFECT_APPLY)
+                        return !e->options.changed && cache_as_desired(child, e->desired, e->whole) ? child
+                                                                                                    : NULL;
         }
         return NULL;
 }
@@ -29,10 +34,40 @@ const struct effect *view_pending(const struct view *view, const struct plan *pl
         list_for_each (link, &plan->effects) {
                 const struct effect *e = container_of(link, struct effect, link);
 
-                if (e->type == EFFECT_APPLY && !view_applied(view, plan, e->kind, e->name))
+                if ((e->type == EFFECT_APPLY || e->type == EFFECT_COPY) &&
+                    !view_applied(view, plan, e->kind, e->name))
                         return e;
                 if (e->type == EFFECT_DELETE && view_child(view, e->kind, e->name))
                         return e;
         }
         return NULL;
+}
+
+const struct object *view_lookup(const struct view *view, const struct cache_kind *kind, struct str name)
+{
+        return cache_get(view->cache, kind, view->self->namespace, name);
+}
+
+bool view_served(const struct view *view, const struct cache_kind *kind)
+{
+        const struct cache_total *total = cache_total(view->cache, kind);
+
+        return total && total->version && !total->not_served;
+}
+
+enum reading_state view_read(const struct view *view, struct plan *plan, const struct cache_kind *kind,
+                             struct str name, const struct object **ret)
+{
+        const struct object *o = view_lookup(view, kind, name);
+        usec_t read_at = cache_read_at(view->cache, kind, view->self->namespace, name);
+
+        if (read_at == 0 || read_at + VIEW_READ_AGE <= view->now)
+                plan_read(plan, kind, name);
+        else
+                plan_wake(plan, read_at + VIEW_READ_AGE);
+        if (o)
+                *ret = o;
+        else if (read_at == 0)
+                return READING_UNKNOWN;
+        return o ? READING_PRESENT : READING_ABSENT;
 }

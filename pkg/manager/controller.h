@@ -31,11 +31,36 @@ struct view {
         usec_t wall; /* for time stamps */
 };
 
+/* Objects that a controller reads and does not make. A change of one wakes the
+ * resources that it concerns. */
+enum observed_by {
+        OBSERVED_BY_NAMESPACE, /* all in its namespace */
+        OBSERVED_BY_OWNER,     /* the one that its owner says (cache_kind.owner_label) */
+        OBSERVED_BY_REFERENCE, /* those whose references name it */
+};
+
+struct observed {
+        const struct cache_kind *kind;
+        enum observed_by by;
+};
+
+/* An object in the resource's own namespace. */
+struct reference {
+        const struct cache_kind *kind;
+        struct str name;
+};
+
+#define REFERENCES_MAX 256 /* of one resource; the rest is not followed */
+
 struct controller {
         const char *name;              /* in logs and metrics: "app" */
         const struct cache_kind *kind; /* the resource */
         const struct cache_kind *const *children;
         size_t n_children;
+        const struct observed *observed;
+        size_t n_observed;
+        /* What the resource reads by name, into LIST: how many. NULL: nothing. */
+        size_t (*references)(const struct object *self, struct reference list[REFERENCES_MAX]);
         /* 0, or a negative errno: then nothing of the plan is done and it is
          * called again after a backoff. It need not look at the arena: if that
          * ran out, the manager takes the result for -ENOMEM, whatever it is. */
@@ -52,3 +77,24 @@ const struct effect *view_pending(const struct view *view, const struct plan *pl
 /* The same child if it stands exactly as the last plan_apply of it asked, else NULL. */
 const struct object *view_applied(const struct view *view, const struct plan *plan,
                                   const struct cache_kind *kind, struct str name);
+
+/* An object of another kind in the resource's namespace, whoever owns it, or NULL. */
+const struct object *view_lookup(const struct view *view, const struct cache_kind *kind, struct str name);
+
+/* Is the API of that optional kind installed? */
+bool view_served(const struct view *view, const struct cache_kind *kind);
+
+/* How old a reading may be before it is asked for again. */
+#define VIEW_READ_AGE USEC_MINUTE
+
+enum reading_state {
+        READING_UNKNOWN, /* it is being asked for; this reconcile comes again */
+        READING_ABSENT,
+        READING_PRESENT,
+};
+
+/* An object of a kind that is read on demand, to *RET. What is known may be
+ * VIEW_READ_AGE old; then it is asked for again, and meanwhile it counts. To be
+ * woken by it the controller's references must name it. */
+enum reading_state view_read(const struct view *view, struct plan *plan, const struct cache_kind *kind,
+                             struct str name, const struct object **ret);

@@ -8,36 +8,88 @@
 
 #define FIELD_MANAGER STR_INIT(KEELSON_FIELD_MANAGER)
 
-/* The resource that an object belongs to: itself, or the one that controls it. */
-static bool key_of(const struct manager *m, const struct object *o, struct queue_key *ret)
+static void enqueue(struct manager *m, const struct queue_key *key)
+{
+        /* Which one was lost cannot be kept either. */
+        if (queue_add(&m->queue, key, m->transport->now(m->transport)) < 0)
+                m->missed = true;
+}
+
+static void enqueue_referring(const struct queue_key *key, void *arg)
+{
+        enqueue(arg, key);
+}
+
+/* The resource that controls it or, by a label, is said to. By the owner's
+ * name, not its UID: what an older resource of that name left behind concerns
+ * the new one as well. */
+static void enqueue_owner(struct manager *m, unsigned i, const struct object *o)
+{
+        struct queue_key key = { i, o->namespace, o->owner.name };
+
+        if (o->owner.name.data && str_eq(o->owner.kind, m->controllers[i]->kind->api.kind))
+                enqueue(m, &key);
+}
+
+static int enqueue_kind(struct manager *m, unsigned i, struct str namespace)
+{
+        usec_t now = m->transport->now(m->transport);
+        const struct object *o = NULL;
+
+        while ((o = cache_iterate(&m->cache, m->controllers[i]->kind, o))) {
+                struct queue_key key = { i, o->namespace, o->name };
+                int r;
+
+                if (namespace.data && !str_eq(namespace, o->namespace))
+                        continue;
+                r = queue_add(&m->queue, &key, now);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void enqueue_observers(struct manager *m, unsigned i, const struct object *o)
+{
+        const struct controller *c = m->controllers[i];
+
+        for (size_t j = 0; j < c->n_observed; j++) {
+                if (c->observed[j].kind != o->kind)
+                        continue;
+                switch (c->observed[j].by) {
+                case OBSERVED_BY_NAMESPACE:
+                        m->missed |= enqueue_kind(m, i, o->namespace) < 0;
+                        break;
+                case OBSERVED_BY_OWNER:
+                        enqueue_owner(m, i, o);
+                        break;
+                case OBSERVED_BY_REFERENCE:
+                        references_each(&m->references, o->kind, o->namespace, o->name, enqueue_referring, m);
+                        break;
+                }
+        }
+}
+
+static bool is_child_kind(const struct controller *c, const struct cache_kind *kind)
+{
+        for (size_t i = 0; i < c->n_children; i++)
+                if (c->children[i] == kind)
+                        return true;
+        return false;
+}
+
+/* All whom an object concerns: itself, its owner, and those who read it. */
+static void enqueue_concerned(struct manager *m, const struct object *o)
 {
         for (unsigned i = 0; i < m->n_controllers; i++) {
                 const struct controller *c = m->controllers[i];
 
-                if (o->kind == c->kind) {
-                        *ret = (struct queue_key){ i, o->namespace, o->name };
-                        return true;
-                }
-                /* By the owner's name, not its UID: what an older resource of
-                 * that name left behind concerns the new one as well. */
-                if (o->owner.name.data && str_eq(o->owner.kind, c->kind->api.kind)) {
-                        *ret = (struct queue_key){ i, o->namespace, o->owner.name };
-                        return true;
-                }
+                if (o->kind == c->kind)
+                        enqueue(m, &(struct queue_key){ i, o->namespace, o->name });
+                if (is_child_kind(c, o->kind))
+                        enqueue_owner(m, i, o);
+                enqueue_observers(m, i, o);
         }
-        return false;
-}
-
-static void enqueue(struct manager *m, const struct object *o)
-{
-        usec_t now = m->transport->now(m->transport);
-        struct queue_key key;
-
-        if (!key_of(m, o, &key))
-                return;
-        /* Which one was lost cannot be kept either. */
-        if (queue_add(&m->queue, &key, now) < 0)
-                m->missed = true;
 }
 
 /* The status of a resource is written by us and nobody else. Were a change of it
@@ -63,10 +115,18 @@ static void on_change(enum cache_change change, const struct object *old_object,
 
         (void)change;
         if (new_object && !only_status_changed(m, old_object, new_object))
-                enqueue(m, new_object);
+                enqueue_concerned(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner.uid, new_object->owner.uid)))
-                enqueue(m, old_object);
+                enqueue_concerned(m, old_object);
+}
+
+static void on_unreferenced(const struct cache_kind *kind, struct str namespace, struct str name, void *arg)
+{
+        struct manager *m = arg;
+
+        if (kind->on_demand)
+                cache_forget(&m->cache, kind, namespace, name);
 }
 
 void manager_init(struct manager *m, struct transport *transport, struct str instance, uint64_t seed)
@@ -74,6 +134,7 @@ void manager_init(struct manager *m, struct transport *transport, struct str ins
         *m = (struct manager){ .transport = transport, .instance = instance, .rand.state = seed };
         cache_init(&m->cache, (struct str)FIELD_MANAGER, on_change, m);
         queue_init(&m->queue, seed);
+        references_init(&m->references, on_unreferenced, m);
         list_init(&m->tasks);
         list_init(&m->events);
 }
@@ -84,6 +145,7 @@ void manager_release(struct manager *m)
         /* The queue goes first: a cache that is cleared would fill it. */
         m->cache.changed = NULL;
         queue_release(&m->queue);
+        references_release(&m->references);
         cache_release(&m->cache);
 }
 
@@ -100,22 +162,24 @@ void manager_allow(struct manager *m, bool allowed)
         m->allowed = allowed;
 }
 
+void manager_set_gate(struct manager *m, size_t controller, enum gate_state state, const struct error *why)
+{
+        struct gate *gate = &m->gates[controller];
+        bool same = gate->state == state && (!why || strcmp(gate->why.message, why->message) == 0);
+
+        gate->state = state;
+        gate->why = why ? *why : (struct error)ERROR_INIT;
+        if (!same && state != GATE_CLOSED)
+                m->missed |= enqueue_kind(m, (unsigned)controller, STR_NULL) < 0;
+}
+
 int manager_enqueue_all(struct manager *m)
 {
-        usec_t now = m->transport->now(m->transport);
+        int r = 0;
 
-        for (unsigned i = 0; i < m->n_controllers; i++) {
-                const struct object *o = NULL;
-
-                while ((o = cache_iterate(&m->cache, m->controllers[i]->kind, o))) {
-                        struct queue_key key = { i, o->namespace, o->name };
-                        int r = queue_add(&m->queue, &key, now);
-
-                        if (r < 0)
-                                return r;
-                }
-        }
-        return 0;
+        for (unsigned i = 0; i < m->n_controllers && r == 0; i++)
+                r = enqueue_kind(m, i, STR_NULL);
+        return r;
 }
 
 usec_t manager_pump(struct manager *m)

@@ -22,6 +22,7 @@
 
 #include "base/list.h"
 #include "manager/controller.h"
+#include "manager/references.h"
 #include "manager/transport.h"
 #include "queue/queue.h"
 
@@ -37,12 +38,27 @@ struct manager_hooks {
         void *arg;
 };
 
+/* What a controller may do: each has its own, since one kind that cannot be
+ * listed must not stop the others. */
+enum gate_state {
+        GATE_OPEN,
+        GATE_CLOSED,  /* its caches are not full yet */
+        GATE_BLOCKED, /* and cannot become so: it only says why, in the status of its resources */
+};
+
+struct gate {
+        enum gate_state state;
+        struct error why; /* of GATE_BLOCKED */
+};
+
 struct manager {
         struct transport *transport;
         struct cache cache;
         struct queue queue;
         const struct controller *controllers[MANAGER_CONTROLLERS_MAX];
+        struct gate gates[MANAGER_CONTROLLERS_MAX];
         size_t n_controllers;
+        struct references references;
         struct list tasks;  /* active */
         struct list events; /* on their way */
         size_t n_events;
@@ -64,6 +80,10 @@ int manager_add(struct manager *m, const struct controller *controller) _must_ch
 /* May requests be started? Not before the caches are full, nor while another
  * replica leads. Taking it back cancels nothing that is on its way already. */
 void manager_allow(struct manager *m, bool allowed);
+
+/* Opens or shuts one controller, which is open to begin with. When it opens or
+ * is blocked, all its resources are put into the queue. */
+void manager_set_gate(struct manager *m, size_t controller, enum gate_state state, const struct error *why);
 
 /* Puts all resources of all controllers into the queue. */
 int manager_enqueue_all(struct manager *m) _must_check_;

@@ -79,11 +79,12 @@ static int enqueue_all(struct operator* op)
         return r;
 }
 
-/* Work may be done by a leader whose caches are full. */
+/* Work may be done by a leader, and for the controllers whose caches are full. */
 static void update_permission(struct operator* op)
 {
-        bool may = op->stage == RUNNING && op->leading && watches_synced(&op->watches);
+        bool may = op->stage == RUNNING && op->leading;
 
+        watches_set_gates(&op->watches);
         if (may == op->manager.allowed)
                 return;
         manager_allow(&op->manager, may);

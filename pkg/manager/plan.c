@@ -35,18 +35,21 @@ static struct str keep(struct plan *p, struct str s)
         return copy;
 }
 
-static int hash_desired(struct str json, uint64_t *ret)
+static int hash_desired(struct effect *e)
 {
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-        int r = json_parse(json, &doc, NULL);
+        int r = json_parse(e->json, &doc, NULL);
 
         if (r < 0)
                 return r;
-        *ret = kube_desired_hash(yyjson_doc_get_root(doc));
+        e->whole = e->desired = kube_desired_hash(yyjson_doc_get_root(doc), e->kind->shared);
+        if (e->kind->shared.data && !e->options.versioned)
+                e->whole = kube_desired_hash(yyjson_doc_get_root(doc), STR_NULL);
         return 0;
 }
 
-void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, struct str json)
+void plan_apply_with(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
+                     const struct apply_options *options)
 {
         struct effect *e = add(p, EFFECT_APPLY);
         int r;
@@ -56,9 +59,42 @@ void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, 
         e->kind = kind;
         e->name = keep(p, name);
         e->json = keep(p, json);
-        r = hash_desired(json, &e->desired);
+        e->options = *options;
+        if (p->error < 0)
+                return;
+        r = hash_desired(e);
         if (r < 0)
                 p->error = r;
+}
+
+void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, struct str json)
+{
+        plan_apply_with(p, kind, name, json, &(struct apply_options){ 0 });
+}
+
+void plan_copy(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
+               const struct object *source)
+{
+        struct effect *e = add(p, EFFECT_COPY);
+
+        if (!e)
+                return;
+        e->kind = kind;
+        e->name = keep(p, name);
+        e->json = keep(p, json);
+        e->source_kind = source->kind;
+        e->source = keep(p, source->name);
+        e->version = keep(p, source->version);
+}
+
+void plan_read(struct plan *p, const struct cache_kind *kind, struct str name)
+{
+        struct effect *e = add(p, EFFECT_READ);
+
+        if (!e)
+                return;
+        e->kind = kind;
+        e->name = keep(p, name);
 }
 
 void plan_delete(struct plan *p, const struct object *child)

@@ -15,9 +15,18 @@
 #include "base/list.h"
 #include "cache/cache.h"
 
+/* For a kind with a field that others set as well (cache_kind.shared). */
+struct apply_options {
+        bool changed;   /* that field is not as wanted: apply, although nothing else differs */
+        bool versioned; /* its value is the live one, read from the cache: apply only if the child
+                         * has not changed since, or somebody's newer value would be undone */
+};
+
 enum effect_type {
         EFFECT_APPLY,
+        EFFECT_COPY,
         EFFECT_DELETE,
+        EFFECT_READ,
         EFFECT_STATUS,
         EFFECT_EVENT,
 };
@@ -25,14 +34,18 @@ enum effect_type {
 struct effect {
         struct list link;
         enum effect_type type;
-        size_t place;                  /* in the plan */
-        const struct cache_kind *kind; /* of a child */
-        struct str name;               /* of a child */
-        struct str json;               /* the whole child, or the status */
-        uint64_t desired;              /* hash of a child that is applied */
-        struct str uid, version;       /* preconditions of a delete */
-        bool warning;                  /* of an event */
-        struct str reason, message;    /* of an event */
+        size_t place;                         /* in the plan */
+        const struct cache_kind *kind;        /* of a child */
+        struct str name;                      /* of a child */
+        struct str json;                      /* the whole child, or the status */
+        uint64_t desired;                     /* hash of a child that is applied, without what is shared */
+        uint64_t whole;                       /* and with it, unless its value is not ours to say */
+        struct apply_options options;         /* of a child that is applied */
+        struct str uid, version;              /* preconditions of a delete; the version of a copy's source */
+        const struct cache_kind *source_kind; /* of a copy */
+        struct str source;
+        bool warning;               /* of an event */
+        struct str reason, message; /* of an event */
 };
 
 #define PLAN_EFFECTS_MAX 256
@@ -49,6 +62,21 @@ void plan_init(struct plan *p, struct arena *arena);
 
 /* A child in the resource's namespace; JSON is copied. */
 void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, struct str json);
+
+/* The same, with a word about the shared field. */
+void plan_apply_with(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
+                     const struct apply_options *options);
+
+/* A child that is made once and never changed: JSON, and with it the contents
+ * (data, binaryData, type) of SOURCE, a ConfigMap or Secret, as of the version
+ * that the cache holds. They pass through nobody's hands but the manager's. It
+ * is there or not; NAME had better follow from the contents. */
+void plan_copy(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
+               const struct object *source);
+
+/* Asks for an object of a kind that is read on demand, and reconciles again if
+ * it was never asked for before or has changed. See view_read. */
+void plan_read(struct plan *p, const struct cache_kind *kind, struct str name);
 
 /* Deletes this very object: its UID and resourceVersion are preconditions. */
 void plan_delete(struct plan *p, const struct object *child);

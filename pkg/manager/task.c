@@ -153,22 +153,71 @@ void task_finish_if_done(struct task *t)
 
 /* --- the beginning ------------------------------------------------------------------------ */
 
+static int set_references(struct task *t, const struct object *self)
+{
+        const struct controller *c = t->controller;
+        struct reference list[REFERENCES_MAX];
+
+        if (!c->references)
+                return 0;
+        return references_set(&t->manager->references, &t->item->key, list, c->references(self, list));
+}
+
+/* The resource is gone, and with it what was asked for on its behalf. */
+static void forget_resource(struct manager *m, const struct controller *c, const struct queue_key *key)
+{
+        const struct object *o;
+
+        if (references_set(&m->references, key, NULL, 0) < 0)
+                return; /* never: nothing is made */
+        for (size_t i = 0; i < c->n_children; i++) {
+                const struct cache_kind *kind = c->children[i];
+
+                while (kind->on_demand && (o = cache_owned(&m->cache, kind, key->namespace, key->name, NULL)))
+                        cache_forget(&m->cache, kind, o->namespace, o->name);
+        }
+}
+
+/* What is to be said of the last attempt. */
+static struct failure failure_of(const struct task *t)
+{
+        const struct error *why = &t->manager->gates[t->item->key.controller].why;
+
+        if (!t->blocked)
+                return noted_failure(t->item);
+        return (struct failure){
+                .reason = why->code == -EACCES ? STR("Forbidden") : STR("CannotWatch"),
+                .message = str_c(why->message),
+                .permanent = true,
+        };
+}
+
 static int reconcile(struct task *t, const struct object *self, struct plan *plan)
 {
         struct manager *m = t->manager;
         struct view view = {
                 .self = self,
                 .cache = &m->cache,
-                .failure = noted_failure(t->item),
+                .failure = failure_of(t),
                 .now = t->started,
                 .wall = m->transport->wall(m->transport),
         };
-        int r = t->controller->reconcile(&view, plan);
+        int r = set_references(t, self);
 
+        if (r < 0)
+                return r;
+        r = t->controller->reconcile(&view, plan);
         /* Whatever else went wrong then is a consequence. */
         if (t->arena.failed)
                 return -ENOMEM;
         return r < 0 ? r : plan->error;
+}
+
+/* While a controller is blocked its caches tell nothing, so nothing follows from
+ * them but what it says. */
+static bool may_start(const struct task *t, const struct effect *e)
+{
+        return !t->blocked || e->type == EFFECT_STATUS || e->type == EFFECT_EVENT;
 }
 
 /* A bug, or a resource past one of our caps: there is no more to say than which. */
@@ -191,7 +240,10 @@ void task_start(struct manager *m, struct queue_item *item)
         struct plan plan;
         int r;
 
-        if (!self) {
+        if (!self)
+                forget_resource(m, controller, &item->key);
+        /* When the gate opens all come again. */
+        if (!self || m->gates[item->key.controller].state == GATE_CLOSED) {
                 queue_done(&m->queue, item, now);
                 return;
         }
@@ -205,6 +257,7 @@ void task_start(struct manager *m, struct queue_item *item)
         t->controller = controller;
         t->started = now;
         t->starting = true;
+        t->blocked = m->gates[item->key.controller].state == GATE_BLOCKED;
         snprintf(t->id, sizeof(t->id), "%llx", (unsigned long long)++m->n_reconciles);
         arena_init(&t->arena, TASK_ARENA_CAP);
         list_init(&t->requests);
@@ -218,7 +271,8 @@ void task_start(struct manager *m, struct queue_item *item)
         } else {
                 t->wake = plan.wake;
                 list_for_each (link, &plan.effects)
-                        effect_start(t, container_of(link, struct effect, link));
+                        if (may_start(t, container_of(link, struct effect, link)))
+                                effect_start(t, container_of(link, struct effect, link));
         }
         t->starting = false;
         task_finish_if_done(t);

@@ -25,6 +25,7 @@ struct task {
         usec_t retry_after;
         usec_t started;
         usec_t wake;
+        bool blocked;  /* nothing may be done but say why: GATE_BLOCKED */
         bool starting; /* replies cannot come yet, so the task may not end */
         char id[24];
 };

@@ -29,6 +29,19 @@ static int on_object(struct reflector *r, enum reflector_event event, yyjson_val
         return result;
 }
 
+/* The API of an optional kind came or went: what can be made of it has changed
+ * for every resource. */
+static void set_absent(struct watch *w, bool absent)
+{
+        struct manager *m = w->all->manager;
+
+        w->absent = absent;
+        log_info(absent ? "an API is not installed; doing without it" : "an API is installed now",
+                 LOG_CSTR("watch", w->name));
+        if (cache_set_served(&m->cache, w->kind, !absent) < 0 || manager_enqueue_all(m) < 0)
+                m->missed = true;
+}
+
 static int on_list_end(struct reflector *r, struct str version, void *arg)
 {
         struct watch *w = arg;
@@ -38,6 +51,8 @@ static int on_list_end(struct reflector *r, struct str version, void *arg)
         result = cache_list_end(&w->all->manager->cache, w->kind, w->namespace, version);
         if (result == 0)
                 w->synced = true;
+        if (w->absent && result == 0)
+                set_absent(w, false);
         w->all->changed(w->all->arg);
         return result;
 }
@@ -47,6 +62,14 @@ static void on_state(struct reflector *r, enum reflector_state state, const stru
         struct watch *w = arg;
 
         (void)r;
+        if (state == REFLECTOR_FAILING && w->kind->optional && err->code == -ENOENT) {
+                w->failing = false;
+                w->synced = true;
+                if (!w->absent)
+                        set_absent(w, true);
+                w->all->changed(w->all->arg);
+                return;
+        }
         w->failing = state == REFLECTOR_FAILING;
         if (w->failing) {
                 w->error = *err;
@@ -77,21 +100,43 @@ static bool has(const struct cache_kind *const *kinds, size_t n, const struct ca
         return false;
 }
 
-/* Each kind once, however many controllers read it. */
-static size_t collect_kinds(const struct manager *m, const struct cache_kind **kinds)
+static bool reads(const struct controller *c, const struct cache_kind *kind)
 {
-        size_t n = 0;
+        if (c->kind == kind || has(c->children, c->n_children, kind))
+                return true;
+        for (size_t i = 0; i < c->n_observed; i++)
+                if (c->observed[i].kind == kind)
+                        return true;
+        return false;
+}
 
-        for (size_t i = 0; i < m->n_controllers; i++) {
+static int add_kind(const struct cache_kind **kinds, size_t *n, const struct cache_kind *kind)
+{
+        if (kind->on_demand || has(kinds, *n, kind))
+                return 0;
+        if (*n == CACHE_KINDS_MAX)
+                return -E2BIG;
+        kinds[(*n)++] = kind;
+        return 0;
+}
+
+/* Each kind once, however many controllers read it; those that are not watched
+ * but asked for are left out. 0 or -E2BIG. */
+static int collect_kinds(const struct manager *m, const struct cache_kind **kinds, size_t *ret_n)
+{
+        int r = 0;
+
+        *ret_n = 0;
+        for (size_t i = 0; i < m->n_controllers && r == 0; i++) {
                 const struct controller *c = m->controllers[i];
 
-                if (n < CACHE_KINDS_MAX && !has(kinds, n, c->kind))
-                        kinds[n++] = c->kind;
-                for (size_t j = 0; j < c->n_children; j++)
-                        if (n < CACHE_KINDS_MAX && !has(kinds, n, c->children[j]))
-                                kinds[n++] = c->children[j];
+                r = add_kind(kinds, ret_n, c->kind);
+                for (size_t j = 0; j < c->n_children && r == 0; j++)
+                        r = add_kind(kinds, ret_n, c->children[j]);
+                for (size_t j = 0; j < c->n_observed && r == 0; j++)
+                        r = add_kind(kinds, ret_n, c->observed[j].kind);
         }
-        return n;
+        return r;
 }
 
 static void watch_init(struct watch *w, struct watches *all, struct kube_client *client,
@@ -122,9 +167,11 @@ int watches_init(struct watches *w, struct kube_client *client, struct manager *
 {
         static const struct str all_namespaces = { NULL, 0 };
         const struct cache_kind *kinds[CACHE_KINDS_MAX];
-        size_t n_kinds = collect_kinds(m, kinds);
-        size_t n;
+        size_t n_kinds, n;
+        int r = collect_kinds(m, kinds, &n_kinds);
 
+        if (r < 0)
+                return r;
         *w = (struct watches){ .manager = m, .changed = changed, .arg = arg };
         if (n_namespaces == 0) {
                 namespaces = &all_namespaces;
@@ -185,4 +232,37 @@ const struct watch *watches_first_failure(const struct watches *w)
                 if (w->items[i].failing && !w->items[i].synced)
                         return &w->items[i];
         return NULL;
+}
+
+/* No right to it, or no such API: waiting alone will not help. */
+static bool is_refused(const struct watch *w)
+{
+        return w->failing && (w->error.code == -EACCES || w->error.code == -ENOENT);
+}
+
+void watches_set_gates(struct watches *w)
+{
+        struct manager *m = w->manager;
+
+        for (size_t i = 0; i < m->n_controllers; i++) {
+                enum gate_state state = GATE_OPEN;
+                const struct error *why = NULL;
+                bool closed = false;
+
+                for (size_t j = 0; j < w->n; j++) {
+                        const struct watch *watch = &w->items[j];
+
+                        if (watch->synced || !reads(m->controllers[i], watch->kind))
+                                continue;
+                        if (watch->kind != m->controllers[i]->kind && is_refused(watch))
+                                why = &watch->error;
+                        else
+                                closed = true;
+                }
+                if (closed)
+                        state = GATE_CLOSED;
+                else if (why)
+                        state = GATE_BLOCKED;
+                manager_set_gate(m, i, state, why);
+        }
 }

@@ -22,6 +22,7 @@ struct watch {
         struct str namespace; /* absent: all */
         char name[128];       /* for messages: "apps.keelson.dev in all namespaces" */
         bool synced;          /* listed once */
+        bool absent;          /* it is optional, and the server does not have it */
         bool failing;
         struct error error; /* while failing: why */
 };
@@ -47,6 +48,10 @@ void watches_stop(struct watches *w);
 
 /* Has each been listed once? */
 bool watches_synced(const struct watches *w);
+
+/* Opens the controllers whose kinds have all been listed, and blocks those that
+ * have one which cannot be. */
+void watches_set_gates(struct watches *w);
 
 /* One that fails before it was ever listed, or NULL. */
 const struct watch *watches_first_failure(const struct watches *w);

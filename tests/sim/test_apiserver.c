@@ -106,7 +106,7 @@ static uint64_t owned(const struct sim_api *api, bool *ret_found)
 {
         char *text = yyjson_mut_val_write(sim_api_get(api, &kind, "n", "x"), 0, NULL);
         yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
-        uint64_t h = kube_owned_hash(yyjson_doc_get_root(doc), STR("keelson"), ret_found);
+        uint64_t h = kube_owned_hash(yyjson_doc_get_root(doc), STR("keelson"), STR_NULL, ret_found);
 
         yyjson_doc_free(doc);
         free(text);
@@ -116,7 +116,7 @@ static uint64_t owned(const struct sim_api *api, bool *ret_found)
 static uint64_t desired(const char *json)
 {
         yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
-        uint64_t h = kube_desired_hash(yyjson_doc_get_root(doc));
+        uint64_t h = kube_desired_hash(yyjson_doc_get_root(doc), STR_NULL);
 
         yyjson_doc_free(doc);
         return h;

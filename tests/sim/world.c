@@ -148,6 +148,8 @@ static void add_watch(struct world *w, const struct cache_kind *kind)
         for (size_t i = 0; i < w->n_watches; i++)
                 if (w->watches[i].kind == kind)
                         return;
+        if (kind->on_demand)
+                return;
         assert(w->n_watches < WORLD_WATCHES_MAX);
         w->watches[w->n_watches++] = (struct world_watch){ .world = w, .kind = kind };
 }
@@ -416,6 +418,8 @@ void world_init(struct world *w, const struct controller *const *controllers, si
                 add_watch(w, controllers[i]->kind);
                 for (size_t j = 0; j < controllers[i]->n_children; j++)
                         add_watch(w, controllers[i]->children[j]);
+                for (size_t j = 0; j < controllers[i]->n_observed; j++)
+                        add_watch(w, controllers[i]->observed[j].kind);
         }
 }
 

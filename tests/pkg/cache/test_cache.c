@@ -520,7 +520,7 @@ static uint64_t desired_color(const char *color)
         n = snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"%s\"}}",
                      color);
         doc = yyjson_read(json, (size_t)n, 0);
-        h = kube_desired_hash(yyjson_doc_get_root(doc));
+        h = kube_desired_hash(yyjson_doc_get_root(doc), STR_NULL);
         yyjson_doc_free(doc);
         return h;
 }
@@ -541,10 +541,10 @@ START_TEST(what_holds_our_values_is_as_desired)
 
         setup(&f);
         put(&f, .version = "10", .color = "red", .ours = true);
-        ck_assert(cache_as_desired(get(&f, "web"), desired_color("red")));
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("blue")));
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("red"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("blue"), desired_color("blue")));
         put(&f, .version = "11", .color = "blue", .ours = true); /* drift */
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red"), desired_color("red")));
         cache_release(&f.cache);
 }
 END_TEST
@@ -556,8 +556,8 @@ START_TEST(what_is_not_ours_is_never_as_desired)
         setup(&f);
         put(&f, .color = "red");
         ck_assert_uint_eq(get(&f, "web")->owned, 0);
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
-        ck_assert(!cache_as_desired(get(&f, "web"), 0));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), 0, 0));
         cache_release(&f.cache);
 }
 END_TEST
@@ -568,14 +568,14 @@ START_TEST(a_server_may_write_a_value_in_its_own_way)
 
         setup(&f);
         put_applied(&f, desired_color("RED"), .version = "10", .color = "red");
-        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         /* Others' changes of other fields make no difference. */
         put(&f, .version = "11", .color = "red", .ours = true, .status = "{\"phase\":\"Full\"}");
-        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         put(&f, .version = "12", .color = "green", .ours = true);
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         put_applied(&f, desired_color("RED"), .version = "13", .color = "red");
-        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         cache_release(&f.cache);
 }
 END_TEST
@@ -586,9 +586,9 @@ START_TEST(an_apply_that_changed_nothing_is_remembered_too)
 
         setup(&f);
         put(&f, .version = "10", .color = "red", .ours = true);
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         put_applied(&f, desired_color("RED"), .version = "10", .color = "red");
-        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         check_changes(&f, 1, 0, 0);
         cache_release(&f.cache);
 }
@@ -606,7 +606,7 @@ START_TEST(drift_that_overtakes_the_reply_is_not_taken_for_what_was_applied)
         put(&f, .version = "12", .color = "green", .ours = true);
         put_applied(&f, desired_color("red"), .version = "11", .color = "red");
         ck_str_eq(box(&f, "web")->spec->color, "green");
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red"), desired_color("red")));
         ck_assert_uint_eq(get(&f, "web")->applied_desired, desired_color("red")); /* so it is drift */
         cache_release(&f.cache);
 }
@@ -619,7 +619,7 @@ START_TEST(what_was_applied_to_an_older_object_of_the_name_does_not_count)
         setup(&f);
         put_applied(&f, desired_color("RED"), .uid = "old", .version = "10", .color = "red");
         put(&f, .uid = "new", .version = "20", .color = "red", .ours = true);
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("RED"), desired_color("RED")));
         ck_assert_uint_eq(get(&f, "web")->applied_desired, 0);
         /* Nor does a reply about the old one that comes late. */
         put_applied(&f, desired_color("RED"), .uid = "old", .version = "11", .color = "red");
@@ -649,7 +649,7 @@ START_TEST(what_stood_as_desired_is_remembered_as_ours)
         put(&f, .version = "10", .color = "red", .ours = true);
         cache_note_desired(&f.cache, get(&f, "web"), desired_color("red"));
         put(&f, .version = "11", .color = "green", .ours = true);
-        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red")));
+        ck_assert(!cache_as_desired(get(&f, "web"), desired_color("red"), desired_color("red")));
         ck_assert_uint_eq(get(&f, "web")->applied_desired, desired_color("red"));
         cache_release(&f.cache);
 }
@@ -705,7 +705,7 @@ static int use_everything(void *arg)
         if (r == 0)
                 r = cache_put_applied(&f.cache, &box_kind, yyjson_doc_get_root(b), 7);
         if (r == 0)
-                ck_assert(cache_as_desired(get(&f, "web"), 7));
+                ck_assert(cache_as_desired(get(&f, "web"), 7, 7));
         if (r == 0)
                 r = cache_delete(&f.cache, &box_kind, yyjson_doc_get_root(b));
         cache_list_begin(&f.cache, &box_kind, STR_NULL);

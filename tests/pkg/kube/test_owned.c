@@ -5,12 +5,15 @@
 #include "harness.h"
 #include "json/read.h"
 
+/* The field that does not count; absent but in one test. */
+static struct str without;
+
 static uint64_t desired(const char *json)
 {
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
 
         ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        return kube_desired_hash(yyjson_doc_get_root(doc));
+        return kube_desired_hash(yyjson_doc_get_root(doc), without);
 }
 
 static uint64_t owned_by(const char *json, struct str manager, bool *ret_found)
@@ -18,7 +21,7 @@ static uint64_t owned_by(const char *json, struct str manager, bool *ret_found)
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
 
         ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        return kube_owned_hash(yyjson_doc_get_root(doc), manager, ret_found);
+        return kube_owned_hash(yyjson_doc_get_root(doc), manager, without, ret_found);
 }
 
 /* The hash of the live object whose members are BODY, and of which FIELDS is ours. */
@@ -378,11 +381,39 @@ START_TEST(test_long_item_key)
 }
 END_TEST
 
+/* What others may set as well, an autoscaler for one, is not drift. */
+START_TEST(test_without)
+{
+        const char *fields = "{\"f:spec\":{\"f:replicas\":{},\"f:paused\":{}}}";
+        const char *fewer = "{\"f:spec\":{\"f:paused\":{}}}";
+        uint64_t two, all;
+
+        all = desired("{\"spec\":{\"replicas\":2,\"paused\":true}}");
+        without = STR("spec.replicas");
+        two = desired("{\"spec\":{\"replicas\":2,\"paused\":true}}");
+        ck_assert(two != all);
+        ck_assert(two == desired("{\"spec\":{\"replicas\":3,\"paused\":true}}"));
+        ck_assert(two == desired("{\"spec\":{\"paused\":true}}"));
+        ck_assert(two == live(fields, "},\"spec\":{\"replicas\":7,\"paused\":true}"));
+        ck_assert(two == live(fields, "},\"spec\":{\"paused\":true}"));
+        ck_assert(two == live(fewer, "},\"spec\":{\"replicas\":7,\"paused\":true}"));
+        ck_assert(two != live(fields, "},\"spec\":{\"replicas\":2,\"paused\":false}"));
+        ck_assert(two != desired("{\"spec\":{\"replicas\":2,\"paused\":true,\"other\":1}}"));
+        /* A field further down, or another of which it is the beginning, is no such field. */
+        ck_assert(desired("{\"spec\":{\"a\":{\"replicas\":1}}}") !=
+                  desired("{\"spec\":{\"a\":{\"replicas\":2}}}"));
+        ck_assert(desired("{\"spec\":{\"replicasX\":1}}") != desired("{\"spec\":{\"replicasX\":2}}"));
+        ck_assert(desired("{\"spec\":1}") != desired("{}"));
+        without = STR_NULL;
+}
+END_TEST
+
 static const TTest *const tests[] = { test_deployment,       test_deployment_others_fields,
                                       test_deployment_drift, test_swap,
                                       test_service,          test_sets,
                                       test_indexes,          test_empty_values,
                                       test_numbers,          test_identity,
-                                      test_strange_fields,   test_long_item_key };
+                                      test_strange_fields,   test_long_item_key,
+                                      test_without };
 
 TEST_MAIN("kube/owned", tests)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An errand: one effect of a plan on its way, as a request to the API server, or several in a
+ * row. Internal to effect.c, errand_reply.c and copy.c.
+ */
+#pragma once
+
+#include "manager/task.h"
+
+enum errand_step {
+        ERRAND_CHANGING, /* the last one: its reply ends the effect */
+        ERRAND_CREATING, /* likewise, but it fails if the name is taken */
+        ERRAND_LOOKING,  /* at who has the name of the child */
+        ERRAND_FETCHING, /* what is to be copied */
+};
+
+struct errand {
+        struct list link;
+        struct task *task;
+        const struct effect *effect;
+        enum errand_step step;
+        bool repairing; /* it undoes somebody's change */
+        bool taken;     /* the child could not be made: the name was taken */
+        void *handle;
+};
+
+/* In the task's list; NULL without memory, and the task knows. */
+struct errand *errand_new(struct task *t, const struct effect *e);
+void errand_free(struct errand *q);
+
+/* To the child of the effect. */
+struct call errand_call(const struct errand *q, enum call_type type);
+
+/* Starts CALL as STEP, or tells the task why not and frees Q. */
+void errand_start(struct errand *q, enum errand_step step, const struct call *call);
+
+/* Makes the child from its whole JSON, unless the name is taken. */
+void errand_create(struct errand *q, struct str json);
+/* Changes this very child; if VERSION is present, as it is. */
+void errand_change(struct errand *q, struct str uid, struct str version);
+
+/* --- errand_reply.c -------------------------------------------------------------------- */
+
+/* Takes the effect a step on, or ends it. */
+void errand_on_reply(const struct kube_reply *reply, void *arg);
+
+/* The name of a child is taken by an object that OWNER controls, or nobody; OURS
+ * if fields in it were applied by Keelson. */
+void effect_conflict(struct task *t, const struct effect *e, struct kube_owner owner, bool ours);
+
+/* --- copy.c --------------------------------------------------------------------- */
+
+/* Begins a copy: is it there already? */
+void copy_start(struct task *t, const struct effect *e);
+/* Nobody has its name: asks for what is to be copied. */
+void copy_fetch(struct errand *q);
+/* The source came. Whether the request goes on. */
+bool copy_on_source(struct errand *q, const struct kube_reply *reply);
+/* It is not there any more. */
+void copy_on_no_source(struct errand *q);
