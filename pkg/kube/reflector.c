@@ -256,7 +256,8 @@ static void on_refusal(struct reflector *r, const struct http_result *result)
                                     .kind = r->config.kind,
                                     .namespace = r->config.namespace,
                                     .server = config->server,
-                                    .credentials = config->source };
+                                    .credentials = config->source,
+                                    .streamed_list = r->phase == REFLECTOR_LISTING && r->streaming };
         struct kube_reply reply;
 
         whole.body = buf_str(&r->failure);

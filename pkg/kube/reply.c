@@ -10,29 +10,29 @@ struct reason {
         const char *name;
         int status; /* that stands for it where there is no Status; 0: none */
         int code;
-        bool transient;
+        enum kube_prospect prospect;
 };
 
 static const struct reason reasons[] = {
-        { KUBE_OK, "OK", 0, 0, false },
-        { KUBE_UNREACHABLE, "Unreachable", 0, -EHOSTUNREACH, true },
-        { KUBE_BAD_REQUEST, "BadRequest", 400, -EINVAL, false },
-        { KUBE_UNAUTHORIZED, "Unauthorized", 401, -EACCES, false },
-        { KUBE_FORBIDDEN, "Forbidden", 403, -EACCES, false },
-        { KUBE_NOT_FOUND, "NotFound", 404, -ENOENT, false },
-        { KUBE_ALREADY_EXISTS, "AlreadyExists", 0, -EEXIST, false },
-        { KUBE_CONFLICT, "Conflict", 409, -ESTALE, false },
-        { KUBE_EXPIRED, "Expired", 410, -ESTALE, false },
-        { KUBE_EXPIRED, "Gone", 410, -ESTALE, false },
-        { KUBE_INVALID, "Invalid", 422, -EINVAL, false },
-        { KUBE_TOO_MANY_REQUESTS, "TooManyRequests", 429, -EBUSY, true },
-        { KUBE_TIMEOUT, "Timeout", 504, -ETIMEDOUT, true },
-        { KUBE_SERVER_TIMEOUT, "ServerTimeout", 0, -ETIMEDOUT, true },
-        { KUBE_INTERNAL_ERROR, "InternalError", 500, -EREMOTEIO, true },
-        { KUBE_SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, -EAGAIN, true },
-        { KUBE_SERVICE_UNAVAILABLE, "BadGateway", 502, -EAGAIN, true },
-        { KUBE_TOO_LARGE, "RequestEntityTooLarge", 413, -EMSGSIZE, false },
-        { KUBE_OTHER, "Unknown", 0, -EREMOTEIO, false },
+        { KUBE_OK, "OK", 0, 0, KUBE_PASSES },
+        { KUBE_UNREACHABLE, "Unreachable", 0, -EHOSTUNREACH, KUBE_PASSES },
+        { KUBE_BAD_REQUEST, "BadRequest", 400, -EINVAL, KUBE_STAYS },
+        { KUBE_UNAUTHORIZED, "Unauthorized", 401, -EACCES, KUBE_PASSES },
+        { KUBE_FORBIDDEN, "Forbidden", 403, -EACCES, KUBE_STAYS },
+        { KUBE_NOT_FOUND, "NotFound", 404, -ENOENT, KUBE_CHANGED },
+        { KUBE_ALREADY_EXISTS, "AlreadyExists", 0, -EEXIST, KUBE_CHANGED },
+        { KUBE_CONFLICT, "Conflict", 409, -ESTALE, KUBE_CHANGED },
+        { KUBE_EXPIRED, "Expired", 410, -ESTALE, KUBE_CHANGED },
+        { KUBE_EXPIRED, "Gone", 410, -ESTALE, KUBE_CHANGED },
+        { KUBE_INVALID, "Invalid", 422, -EINVAL, KUBE_STAYS },
+        { KUBE_TOO_MANY_REQUESTS, "TooManyRequests", 429, -EBUSY, KUBE_PASSES },
+        { KUBE_TIMEOUT, "Timeout", 504, -ETIMEDOUT, KUBE_PASSES },
+        { KUBE_SERVER_TIMEOUT, "ServerTimeout", 0, -ETIMEDOUT, KUBE_PASSES },
+        { KUBE_INTERNAL_ERROR, "InternalError", 500, -EREMOTEIO, KUBE_PASSES },
+        { KUBE_SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, -EAGAIN, KUBE_PASSES },
+        { KUBE_SERVICE_UNAVAILABLE, "BadGateway", 502, -EAGAIN, KUBE_PASSES },
+        { KUBE_TOO_LARGE, "RequestEntityTooLarge", 413, -EMSGSIZE, KUBE_STAYS },
+        { KUBE_OTHER, "Unknown", 0, -EREMOTEIO, KUBE_PASSES },
 };
 
 static const struct reason *find_reason(enum kube_reason reason)
@@ -56,9 +56,37 @@ const char *kube_reason_name(enum kube_reason reason)
         return find_reason(reason)->name;
 }
 
-bool kube_reason_is_transient(enum kube_reason reason)
+bool kube_status_has_cause(yyjson_val *status, const char *reason, const char *field)
 {
-        return find_reason(reason)->transient;
+        yyjson_arr_iter it =
+                yyjson_arr_iter_with(yyjson_obj_get(yyjson_obj_get(status, "details"), "causes"));
+        yyjson_val *cause;
+
+        while ((cause = yyjson_arr_iter_next(&it)))
+                if (str_eq_c(json_get_str(cause, "reason"), reason) &&
+                    (!field || str_eq_c(json_get_str(cause, "field"), field)))
+                        return true;
+        return false;
+}
+
+/* Causes that say more than the reason beside them. */
+static const struct {
+        const char *reason, *field;
+} changed_causes[] = {
+        /* A precondition on the UID, where the name is another object's by now. */
+        { "FieldValueInvalid", "metadata.uid" },
+        /* The resource goes as well; it was only seen later. */
+        { "NamespaceTerminating", NULL },
+};
+
+enum kube_prospect kube_reply_prospect(const struct kube_reply *r)
+{
+        yyjson_val *status = yyjson_doc_get_root(r->doc);
+
+        for (size_t i = 0; i < ARRAY_SIZE(changed_causes); i++)
+                if (kube_status_has_cause(status, changed_causes[i].reason, changed_causes[i].field))
+                        return KUBE_CHANGED;
+        return find_reason(r->reason)->prospect;
 }
 
 static enum kube_reason reason_of_status(int status)
@@ -83,9 +111,17 @@ static const char *verb_name(enum kube_verb verb)
 }
 
 /* RBAC knows an apply as a patch. */
-static const char *rbac_verb(enum kube_verb verb)
+static const char *missing_verbs(const struct kube_asked *a)
 {
-        return verb == KUBE_APPLY ? "patch" : verb_name(verb);
+        static const char *const verbs[] = {
+                [KUBE_GET] = "verb \"get\"",           [KUBE_LIST] = "verb \"list\"",
+                [KUBE_WATCH] = "verb \"watch\"",       [KUBE_CREATE] = "verb \"create\"",
+                [KUBE_UPDATE] = "verb \"update\"",     [KUBE_APPLY] = "verb \"patch\"",
+                [KUBE_MERGE_PATCH] = "verb \"patch\"", [KUBE_JSON_PATCH] = "verb \"patch\"",
+                [KUBE_DELETE] = "verb \"delete\"",
+        };
+
+        return a->streamed_list ? "verbs \"list\" and \"watch\"" : verbs[a->verb];
 }
 
 #define WHAT_MAX ((size_t)512)
@@ -138,8 +174,8 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
                 if (!is_missing_right(r->message))
                         break;
                 error_set(&r->error, code,
-                          "may not %s %.*s: grant this service account or user the verb \"%s\" on it%s%.*s",
-                          verb, STR_FMT(w), rbac_verb(a->verb), says, STR_FMT(r->message));
+                          "may not %s %.*s: grant this service account or user the %s on it%s%.*s", verb,
+                          STR_FMT(w), missing_verbs(a), says, STR_FMT(r->message));
                 return;
         case KUBE_UNAUTHORIZED:
                 error_set(&r->error, code,

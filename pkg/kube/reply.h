@@ -62,14 +62,28 @@ struct kube_asked {
         struct str namespace, name, subresource;
         struct str server;      /* its URL */
         struct str credentials; /* where they came from: a file, or "in-cluster" */
+        bool streamed_list;     /* a list by way of a watch, which needs both rights */
 };
 
 /* "NotFound" -> KUBE_NOT_FOUND; KUBE_OTHER for what is not in the list. */
 enum kube_reason kube_reason_parse(struct str reason);
 const char *kube_reason_name(enum kube_reason reason);
 
-/* Might the same request do better a little later? */
-bool kube_reason_is_transient(enum kube_reason reason);
+/* What becomes of the same request if it is made again. */
+enum kube_prospect {
+        KUBE_PASSES,  /* it may do better a little later: nobody has to do anything */
+        KUBE_CHANGED, /* it was about an object, or a state of one, that is not there any more: the
+                       * watches tell what is; and the namespace of a refused one is going away */
+        KUBE_STAYS,   /* not before somebody changes the request, a right or a quota */
+};
+
+/* From the reason, but where the server names causes (Status.details.causes) from
+ * these: an immutable metadata.uid is another object of that name, and no error
+ * in what was sent. Of a success KUBE_PASSES. */
+enum kube_prospect kube_reply_prospect(const struct kube_reply *r);
+
+/* Does a Status name this cause: "FieldValueInvalid" at "metadata.uid"? FIELD NULL: any. */
+bool kube_status_has_cause(yyjson_val *status, const char *reason, const char *field);
 
 /* Reads an answer. It borrows RESULT's body. A failure is never lost: without
  * memory for its Status it still has the reason that the HTTP status tells. */

@@ -100,6 +100,17 @@ START_TEST(test_rights)
         check_failure(403, "", asked(KUBE_APPLY, "shop", "web"), KUBE_FORBIDDEN, -EACCES,
                       "may not apply deployments.apps shop/web: grant this service account or user the verb "
                       "\"patch\" on it");
+        /* The server names the one that it looked for first. */
+        {
+                struct kube_asked stream = asked(KUBE_LIST, NULL, NULL);
+
+                stream.streamed_list = true;
+                check_failure(
+                        403, STATUS("Forbidden", "u cannot watch it"), stream, KUBE_FORBIDDEN, -EACCES,
+                        "may not list deployments.apps in all namespaces: grant this service account or "
+                        "user the verbs \"list\" and \"watch\" on it; the API server says: u cannot "
+                        "watch it");
+        }
         check_failure(401, STATUS("Unauthorized", "Unauthorized"), asked(KUBE_GET, "shop", "web"),
                       KUBE_UNAUTHORIZED, -EACCES,
                       "the API server https://h:6443 does not accept our credentials (from in-cluster): "
@@ -150,15 +161,82 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
-START_TEST(test_transient)
+/* As kube-apiserver 1.34 answers them. */
+#define CAUSES(reason, message, causes)                                                                            \
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"" message \
+        "\",\"reason\":\"" reason "\",\"details\":{\"name\":\"a\",\"kind\":\"ConfigMap\"" causes "}}"
+#define CAUSE(reason, message, field)                                                                        \
+        "{\"reason\":\"" reason "\",\"message\":\"" message "\",\"field\":\"" field "\"}"
+#define IMMUTABLE                                                                                            \
+        CAUSE("FieldValueInvalid", "Invalid value: \\\"1111\\\": field is immutable", "metadata.uid")
+
+START_TEST(test_prospects)
 {
-        ck_assert(kube_reason_is_transient(KUBE_UNREACHABLE));
-        ck_assert(kube_reason_is_transient(KUBE_TOO_MANY_REQUESTS));
-        ck_assert(kube_reason_is_transient(KUBE_INTERNAL_ERROR));
-        ck_assert(!kube_reason_is_transient(KUBE_FORBIDDEN));
-        ck_assert(!kube_reason_is_transient(KUBE_INVALID));
-        ck_assert(!kube_reason_is_transient(KUBE_OK));
-        ck_assert(!kube_reason_is_transient(KUBE_OTHER));
+        static const struct {
+                int status;
+                const char *body;
+                enum kube_prospect prospect;
+        } cases[] = {
+                { 200, "{}", KUBE_PASSES },
+                { 422,
+                  CAUSES("Invalid",
+                         "ConfigMap \\\"a\\\" is invalid: metadata.uid: Invalid value: field is immutable",
+                         ",\"causes\":[" IMMUTABLE "," IMMUTABLE "]"),
+                  KUBE_CHANGED },
+                { 409,
+                  CAUSES("Conflict",
+                         "Operation cannot be fulfilled on configmaps \\\"a\\\": uid mismatch: the provided "
+                         "object specified uid 1111, and no existing object was found",
+                         ""),
+                  KUBE_CHANGED },
+                { 403,
+                  CAUSES("Forbidden",
+                         "configmaps \\\"a\\\" is forbidden: unable to create new content in namespace q1 because "
+                         "it is being terminated",
+                         ",\"causes\":[" CAUSE("NamespaceTerminating", "namespace q1 is being terminated",
+                                               "metadata.namespace") "]"),
+                  KUBE_CHANGED },
+                { 403,
+                  CAUSES("Forbidden",
+                         "configmaps \\\"a\\\" is forbidden: exceeded quota: q, requested: configmaps=1, used: "
+                         "configmaps=1, limited: configmaps=1",
+                         ""),
+                  KUBE_STAYS },
+                /* Words that somebody chose decide nothing. */
+                { 422,
+                  CAUSES("Invalid", "a is invalid: metadata.uid is being terminated",
+                         ",\"causes\":[" CAUSE("FieldValueInvalid", "metadata.uid", "spec.replicas") "]"),
+                  KUBE_STAYS },
+                { 422, CAUSES("Invalid", "no", ",\"causes\":7"), KUBE_STAYS },
+                { 403, "", KUBE_STAYS },
+                { 400, "", KUBE_STAYS },
+                { 413, "", KUBE_STAYS },
+                { 404, "", KUBE_CHANGED },
+                { 401, "", KUBE_PASSES },
+                { 429, "", KUBE_PASSES },
+                { 500, "", KUBE_PASSES },
+                { 504, "", KUBE_PASSES },
+                { 418, "", KUBE_PASSES },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct kube_reply r =
+                        read_reply(cases[i].status, cases[i].body, asked(KUBE_APPLY, "shop", "web"));
+
+                ck_assert_msg(kube_reply_prospect(&r) == cases[i].prospect, "%d %s", cases[i].status,
+                              cases[i].body);
+                kube_reply_release(&r);
+        }
+        {
+                struct kube_reply none = { .reason = KUBE_UNREACHABLE };
+
+                ck_assert_int_eq(kube_reply_prospect(&none), KUBE_PASSES);
+        }
+}
+END_TEST
+
+START_TEST(test_reasons)
+{
         ck_assert_int_eq(kube_reason_parse(STR("Gone")), KUBE_EXPIRED);
         ck_assert_int_eq(kube_reason_parse(STR("")), KUBE_OTHER);
         ck_assert_int_eq(kube_reason_parse(STR("OK")), KUBE_OTHER);
@@ -181,7 +259,9 @@ START_TEST(test_memory)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_success,     test_failures,  test_rights, test_unreachable,
-                                      test_retry_after, test_transient, test_memory };
+static const TTest *const tests[] = {
+        test_success,     test_failures,  test_rights,  test_unreachable,
+        test_retry_after, test_prospects, test_reasons, test_memory,
+};
 
 TEST_MAIN("kube/reply", tests)
