@@ -87,6 +87,18 @@ static bool is_label(struct str s)
         return true;
 }
 
+/* A namespace that is named twice is watched once. */
+static int add_namespace(struct arguments *a, struct str name)
+{
+        for (size_t i = 0; i < a->options.n_namespaces; i++)
+                if (str_eq(a->namespaces[i], name))
+                        return 0;
+        if (a->options.n_namespaces == NAMESPACES_MAX)
+                return -E2BIG;
+        a->namespaces[a->options.n_namespaces++] = name;
+        return 0;
+}
+
 /* Takes one option in; on failure *ret_expected says what its value should have been. */
 static int take_option(struct arguments *a, int id, struct str value, const char **ret_expected)
 {
@@ -103,8 +115,9 @@ static int take_option(struct arguments *a, int id, struct str value, const char
                 *ret_expected = "true or false";
                 return value.data ? cmd_parse_bool(value, &o->leader_elect) : 0;
         case OPT_LEASE_NAMESPACE:
+                *ret_expected = "the name of a namespace (a-z, 0-9 and -)";
                 o->lease_namespace = value;
-                return 0;
+                return is_label(value) ? 0 : -EINVAL;
         case OPT_LEASE_DURATION:
                 *ret_expected = "a duration such as 15s";
                 return take_duration(value, &o->lease_duration);
@@ -116,10 +129,7 @@ static int take_option(struct arguments *a, int id, struct str value, const char
                 return take_duration(value, &o->retry_period);
         case OPT_NAMESPACE:
                 *ret_expected = "the name of a namespace (a-z, 0-9 and -), 64 times at the most";
-                if (o->n_namespaces == NAMESPACES_MAX || !is_label(value))
-                        return -EINVAL;
-                a->namespaces[o->n_namespaces++] = value;
-                return 0;
+                return is_label(value) ? add_namespace(a, value) : -EINVAL;
         case OPT_LOG_LEVEL:
                 *ret_expected = "debug, info, warn or error";
                 return log_level_parse(value, &a->log_level);
@@ -132,41 +142,33 @@ static int take_option(struct arguments *a, int id, struct str value, const char
         }
 }
 
-static int check(const struct operator_options *o)
+/* What getopt_long did not understand; it is behind that word by now. */
+static int refuse_option(int id, char **argv)
 {
-        if (o->renew_deadline >= o->lease_duration || o->retry_period >= o->renew_deadline) {
-                fputs("keelson operator: --lease-duration must be longer than --renew-deadline, and that "
-                      "longer than --retry-period\n",
-                      stderr);
-                return EXIT_USAGE;
-        }
-        return 0;
+        char letter[] = { '-', (char)optopt, '\0' };
+        bool is_letter = id == '?' && optopt > ' ' && optopt < 0x7f;
+
+        fprintf(stderr,
+                id == ':' ? "keelson operator: option %s needs a value"
+                          : "keelson operator: unknown option \"%s\"",
+                is_letter ? letter : argv[optind - 1]);
+        fputs("; keelson operator --help lists the options\n", stderr);
+        return EXIT_USAGE;
 }
 
 static int parse(int argc, char **argv, struct arguments *a)
 {
-        int id, at;
+        int id, at = 0;
 
         opterr = 0;
-        for (;;) {
+        while ((id = getopt_long(argc, argv, ":h", long_options, &at)) >= 0) {
                 const char *expected = "another value";
-                int r;
 
-                at = optind;
-                id = getopt_long(argc, argv, ":h", long_options, NULL);
-                if (id < 0)
-                        break;
-                if (id == '?' || id == ':') {
-                        fprintf(stderr,
-                                id == ':' ? "keelson operator: option %s needs a value"
-                                          : "keelson operator: unknown option \"%s\"",
-                                argv[at]);
-                        fputs("; keelson operator --help lists the options\n", stderr);
-                        return EXIT_USAGE;
-                }
-                r = take_option(a, id, str_c(optarg), &expected);
-                if (r < 0) {
-                        fprintf(stderr, "keelson operator: %s: expected %s\n", argv[at], expected);
+                if (id == '?' || id == ':')
+                        return refuse_option(id, argv);
+                if (take_option(a, id, str_c(optarg), &expected) < 0) {
+                        fprintf(stderr, "keelson operator: --%s: expected %s, not \"%s\"\n",
+                                long_options[at].name, expected, optarg ? optarg : "");
                         return EXIT_USAGE;
                 }
         }
@@ -176,7 +178,7 @@ static int parse(int argc, char **argv, struct arguments *a)
                         argv[optind]);
                 return EXIT_USAGE;
         }
-        return check(&a->options);
+        return 0;
 }
 
 int cmd_operator(int argc, char **argv)
@@ -206,6 +208,10 @@ int cmd_operator(int argc, char **argv)
         if (a.help) {
                 fputs(usage, stdout);
                 return EXIT_SUCCESS;
+        }
+        if (operator_check(&a.options, &err) < 0) {
+                fprintf(stderr, "keelson operator: %s\n", err.message);
+                return EXIT_USAGE;
         }
         log_setup(a.log_level, a.log_format);
         r = operator_run(&a.options, &err);

@@ -12,6 +12,22 @@
 #define JITTER_NUMERATOR 12
 #define JITTER_DENOMINATOR 10
 
+int leader_check_times(const struct leader_config *c, struct error *err)
+{
+        if (c->lease_duration < USEC_SEC || c->lease_duration % USEC_SEC || c->lease_duration > USEC_HOUR)
+                return error_set(err, -EINVAL, "--lease-duration must be whole seconds, from 1s to 1h");
+        if (c->renew_deadline >= c->lease_duration)
+                return error_set(err, -EINVAL,
+                                 "--renew-deadline must be shorter than --lease-duration, or two could lead");
+        if (c->retry_period < USEC_MSEC ||
+            c->retry_period * JITTER_NUMERATOR / JITTER_DENOMINATOR >= c->renew_deadline)
+                return error_set(
+                        err, -EINVAL,
+                        "--retry-period must be from 1ms to less than --renew-deadline / 1.2, so that "
+                        "a renewal is tried twice");
+        return 0;
+}
+
 static int check_config(const struct leader_config *c, struct error *err)
 {
         if (str_empty(c->namespace) || str_empty(c->name) || str_empty(c->identity))
@@ -20,17 +36,7 @@ static int check_config(const struct leader_config *c, struct error *err)
         if (c->identity.len >= LEADER_IDENTITY_MAX)
                 return error_set(err, -EINVAL, "the leader election identity is longer than %d bytes",
                                  LEADER_IDENTITY_MAX - 1);
-        if (c->lease_duration < USEC_SEC || c->lease_duration % USEC_SEC || c->lease_duration > USEC_HOUR)
-                return error_set(err, -EINVAL, "the lease duration must be whole seconds, 1s to 1h");
-        if (c->renew_deadline >= c->lease_duration)
-                return error_set(
-                        err, -EINVAL,
-                        "the renew deadline must be shorter than the lease duration, or two could lead");
-        if (c->retry_period < USEC_MSEC ||
-            c->retry_period * JITTER_NUMERATOR / JITTER_DENOMINATOR >= c->renew_deadline)
-                return error_set(err, -EINVAL,
-                                 "the renew deadline must be longer than 1.2 retry periods, to try twice");
-        return 0;
+        return leader_check_times(c, err);
 }
 
 int leader_init(struct leader *l, const struct leader_config *config, uint64_t seed, struct error *err)

@@ -132,7 +132,11 @@ struct leader_actions {
         struct error failure; /* code < 0: why an attempt failed, for the log */
 };
 
-/* 0, or -EINVAL with *err for durations that are not safe. The first step may
+/* Are the durations safe? 0, or -EINVAL with *err, which calls them by the
+ * options that set them. The one place that knows these rules. */
+int leader_check_times(const struct leader_config *config, struct error *err) _must_check_;
+
+/* 0, or -EINVAL with *err for a config that cannot be. The first step may
  * come at any time; until then nothing happens. */
 int leader_init(struct leader *l, const struct leader_config *config, uint64_t seed, struct error *err)
         _must_check_;

@@ -293,19 +293,37 @@ static struct str own_name(struct operator* op)
         return str_c(op->hostname);
 }
 
-static int start_election(struct operator* op, const struct kube_config *config, struct error *err)
+static struct leader_config lease_times(const struct operator_options *o)
 {
-        const struct operator_options *o = op->options;
-        struct leader_config leader = {
-                .namespace = o->lease_namespace.data ? o->lease_namespace
-                             : config->in_cluster    ? config->namespace
-                                                     : STR("keelson-system"),
-                .name = STR(LEASE_NAME),
+        return (struct leader_config){
                 .lease_duration = o->lease_duration,
                 .renew_deadline = o->renew_deadline,
                 .retry_period = o->retry_period,
         };
+}
 
+int operator_check(const struct operator_options *options, struct error *err)
+{
+        struct leader_config times = lease_times(options);
+        int r = leader_check_times(&times, err);
+
+        if (r == 0 && options->listen.data) {
+                r = server_check_address(options->listen, err);
+                if (r < 0)
+                        error_prefix(err, "--listen");
+        }
+        return r;
+}
+
+static int start_election(struct operator* op, const struct kube_config *config, struct error *err)
+{
+        const struct operator_options *o = op->options;
+        struct leader_config leader = lease_times(o);
+
+        leader.name = STR(LEASE_NAME);
+        leader.namespace = o->lease_namespace.data ? o->lease_namespace
+                           : config->in_cluster    ? config->namespace
+                                                   : STR("keelson-system");
         if (!o->leader_elect) {
                 op->leading = true;
                 operator_metrics_leading(&op->metrics, true);

@@ -25,6 +25,10 @@ struct operator_options {
         struct str version;
 };
 
+/* Can it run so, as far as the options themselves tell? 0, or -EINVAL with *err,
+ * which names the option. */
+int operator_check(const struct operator_options *options, struct error *err) _must_check_;
+
 /* Returns 0 after a clean stop. A negative errno, with *err filled, where it
  * could not even begin: the kubeconfig, the address to listen on, and outside
  * of a cluster also a kind that cannot be listed at the start. After that, and

@@ -268,6 +268,13 @@ static int parse_address(struct str listen, struct address *ret, struct error *e
         return 0;
 }
 
+int server_check_address(struct str listen, struct error *err)
+{
+        struct address a;
+
+        return parse_address(listen, &a, err);
+}
+
 static int open_socket(const struct address *a)
 {
         const int on = 1, off = 0;

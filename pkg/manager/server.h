@@ -61,6 +61,9 @@ int server_new(struct loop *l, struct str listen, const struct server_route *rou
 void server_free(struct server *s);
 void server_freep(struct server **s);
 
+/* Could that be what server_new listens on? 0, or -EINVAL with *err. Opens nothing. */
+int server_check_address(struct str listen, struct error *err) _must_check_;
+
 /* The port it listens on. */
 uint16_t server_port(const struct server *s);
 
