@@ -13,6 +13,7 @@ static const struct {
         { STR_INIT("/burn"), ROUTE_BURN },
         { STR_INIT("/slow"), ROUTE_SLOW },
         { STR_INIT("/metrics"), ROUTE_METRICS },
+        { STR_INIT("/config"), ROUTE_CONFIG },
 };
 
 enum route route_of(struct str method, struct str path)
@@ -22,13 +23,22 @@ enum route route_of(struct str method, struct str path)
         for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
                 if (str_eq(path, routes[i].path))
                         return routes[i].route;
+        if (!str_empty(setting_name(path)))
+                return ROUTE_SETTING;
         return str_starts(path, STR("/env/")) ? ROUTE_ENV : ROUTE_NONE;
+}
+
+struct str setting_name(struct str path)
+{
+        static const struct str head = STR_INIT("/config/");
+
+        return str_starts(path, head) ? str_n(path.data + head.len, path.len - head.len) : STR("");
 }
 
 const char *route_name(enum route route)
 {
-        static const char *const names[ROUTE_N] = { "hello", "live",    "ready", "env",   "burn",
-                                                    "slow",  "metrics", "none",  "method" };
+        static const char *const names[ROUTE_N] = { "hello",   "live",   "ready",   "env",  "burn",  "slow",
+                                                    "metrics", "config", "setting", "none", "method" };
 
         return names[route];
 }

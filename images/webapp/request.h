@@ -15,6 +15,8 @@ enum route {
         ROUTE_BURN,    /* /burn?ms=N           uses N ms of CPU time */
         ROUTE_SLOW,    /* /slow?ms=N           answers after N ms */
         ROUTE_METRICS, /* /metrics             Prometheus text */
+        ROUTE_CONFIG,  /* /config              of each settings file: name, bytes, hash */
+        ROUTE_SETTING, /* /config/NAME         what that file says */
         ROUTE_NONE,    /* anything else        404 */
         ROUTE_METHOD,  /* not GET, not HEAD    405 */
         ROUTE_N,
@@ -35,6 +37,9 @@ const char *route_name(enum route route);
 /* The variable that /env/NAME asks for: the prefix, then capitals, digits and
  * underscores. False if it is none that may be shown; else OUT holds its name. */
 bool env_name(struct str path, char out[ENV_NAME_MAX + 1]);
+
+/* The file that /config/NAME asks for, or the empty string. Borrows from PATH. */
+struct str setting_name(struct str path);
 
 /* The value of ms=N, at most MAX; 0 or -EINVAL where it is no number from 0 on.
  * TEXT may be absent: then it is 0. */

@@ -11,8 +11,16 @@
  *      POD_NAME, APP_VERSION   what / tells (host name; "unknown")
  *      DRAIN_DELAY, DRAIN_TIMEOUT   seconds (5, 20)
  *      ACCESS_LOG=1    a line of JSON for each request
+ *      START_DELAY=N   listens only after N seconds
+ *      CONFIG_DIRS=DIR:DIR   folders of settings files, read at the start and with
+ *                      each SIGHUP; /config shows what was read. A reload that fails
+ *                      changes nothing.
  *      FAIL_READY=1    never ready: a bad release
  *      EXIT_AFTER=N    exits with 1 after N seconds: a crash loop
+ *      BAD_VERSION=V   those two are only for the image with that APP_VERSION
+ *
+ * A settings file called "fail" is a bad setting: "start" lets it exit at the start,
+ * "ready" makes it not ready as long as it says so.
  *
  * One thread a connection, so that /slow and /burn hold up nobody else.
  */
@@ -27,23 +35,29 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "images/webapp/files.h"
 #include "images/webapp/request.h"
 
 #define CONNECTIONS_MAX 512
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define CONNECTION_IDLE_SECONDS 60
-#define REPLY_MAX 4096
+#define REPLY_MAX (FILE_SIZE_MAX + 4096)
 #define SECONDS_MAX 3600
 
 static struct {
-        const char *pod, *version;
-        int64_t port, drain_delay, drain_timeout, exit_after;
+        const char *pod, *version, *config_dirs;
+        int64_t port, start_delay, drain_delay, drain_timeout, exit_after;
         bool access_log, fail_ready;
 } settings;
 
 static atomic_bool draining;
 static atomic_int in_flight;
 static atomic_ullong requests[ROUTE_N];
+
+/* What the settings files said when they were last read, and how often they were. */
+static pthread_mutex_t config_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct files config;
+static uint64_t config_loads;
 
 /* The log is for one thread at a time. */
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,9 +78,73 @@ struct request {
         char path[256]; /* for the log */
 };
 
+/* --- settings files ------------------------------------------------------------ */
+
+/* Reads them again. What was read before stays if that fails. */
+static int config_load(void)
+{
+        struct files fresh, old;
+        char where[1024];
+        int r;
+
+        r = files_read(settings.config_dirs, &fresh, where, sizeof(where));
+        if (r < 0) {
+                say(LOG_ERROR, "cannot read the settings files", LOG_CSTR("path", where),
+                    LOG_CSTR("error", strerror(-r)));
+                return r;
+        }
+        pthread_mutex_lock(&config_lock);
+        old = config;
+        config = fresh;
+        config_loads++;
+        pthread_mutex_unlock(&config_lock);
+        files_release(&old);
+        say(LOG_INFO, "settings files read", LOG_INT("files", (int64_t)fresh.n));
+        return 0;
+}
+
+/* Whether the file "fail" says WHAT. */
+static bool config_fails(const char *what)
+{
+        const struct setting *s;
+        bool fails;
+
+        pthread_mutex_lock(&config_lock);
+        s = files_find(&config, STR("fail"));
+        fails = s && str_eq_c(str_n(s->value, s->len), what);
+        pthread_mutex_unlock(&config_lock);
+        return fails;
+}
+
+/* A line for how often they were read, and one for each: its name, size and hash. */
+static void write_config(char *out, size_t size)
+{
+        int n;
+
+        pthread_mutex_lock(&config_lock);
+        n = snprintf(out, size, "loads %llu\n", (unsigned long long)config_loads);
+        for (size_t i = 0; i < config.n && n > 0 && (size_t)n < size; i++)
+                n += snprintf(out + n, size - (size_t)n, "%s %zu %016llx\n", config.all[i].name,
+                              config.all[i].len, (unsigned long long)setting_hash(&config.all[i]));
+        pthread_mutex_unlock(&config_lock);
+}
+
+static bool write_setting(struct str name, char *out, size_t size)
+{
+        const struct setting *s;
+
+        pthread_mutex_lock(&config_lock);
+        s = files_find(&config, name);
+        snprintf(out, size, "%s\n", s ? s->value : "no such file");
+        pthread_mutex_unlock(&config_lock);
+        return s;
+}
+
+/* --- requests ------------------------------------------------------------------- */
+
 static bool is_ready(void)
 {
-        return !settings.fail_ready && !draining;
+        return !settings.fail_ready && !draining && !config_fails("ready");
 }
 
 static int write_metrics(char *out, size_t size)
@@ -155,6 +233,11 @@ static unsigned answer(struct MHD_Connection *c, const struct request *r, const 
         case ROUTE_METRICS:
                 write_metrics(out, size);
                 return MHD_HTTP_OK;
+        case ROUTE_CONFIG:
+                write_config(out, size);
+                return MHD_HTTP_OK;
+        case ROUTE_SETTING:
+                return write_setting(setting_name(str_c(path)), out, size) ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
         case ROUTE_METHOD:
                 snprintf(out, size, "only GET and HEAD\n");
                 return MHD_HTTP_METHOD_NOT_ALLOWED;
@@ -264,14 +347,20 @@ static const char *text_from(const char *name, const char *otherwise)
 
 static void read_settings(void)
 {
+        const char *bad = text_from("BAD_VERSION", NULL);
+        bool may_fail;
+
         settings.pod = text_from("POD_NAME", text_from("HOSTNAME", "unknown"));
         settings.version = text_from("APP_VERSION", "unknown");
         settings.port = number_from("PORT", 8080, 65535);
         settings.drain_delay = number_from("DRAIN_DELAY", 5, SECONDS_MAX);
         settings.drain_timeout = number_from("DRAIN_TIMEOUT", 20, SECONDS_MAX);
-        settings.exit_after = number_from("EXIT_AFTER", -1, SECONDS_MAX);
+        settings.start_delay = number_from("START_DELAY", 0, SECONDS_MAX);
         settings.access_log = is_set("ACCESS_LOG");
-        settings.fail_ready = is_set("FAIL_READY");
+        settings.config_dirs = text_from("CONFIG_DIRS", "");
+        may_fail = !bad || str_eq_c(str_c(bad), settings.version);
+        settings.exit_after = may_fail ? number_from("EXIT_AFTER", -1, SECONDS_MAX) : -1;
+        settings.fail_ready = may_fail && is_set("FAIL_READY");
 }
 
 static struct MHD_Daemon *start(unsigned family)
@@ -284,17 +373,21 @@ static struct MHD_Daemon *start(unsigned family)
                                 MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
 }
 
-/* Waits for SIGTERM or SIGINT, at most until DEADLINE (clock_now's time). Whether
- * one came. */
+/* Waits for SIGTERM or SIGINT, at most until DEADLINE (clock_now's time), and does
+ * what each SIGHUP asks for. Whether one of the two came. */
 static bool wait_signal(const sigset_t *signals, usec_t deadline)
 {
         for (;;) {
                 usec_t left = deadline - clock_now();
                 struct timespec ts = { .tv_sec = left / USEC_SEC, .tv_nsec = left % USEC_SEC * 1000 };
+                int signum;
 
                 if (left <= 0)
                         return false;
-                if (sigtimedwait(signals, NULL, &ts) > 0)
+                signum = sigtimedwait(signals, NULL, &ts);
+                if (signum == SIGHUP)
+                        (void)config_load();
+                else if (signum > 0)
                         return true;
         }
 }
@@ -333,7 +426,16 @@ int main(void)
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL); /* in all threads; we wait for them */
+        if (config_load() < 0)
+                return 2;
+        if (config_fails("start")) {
+                say(LOG_ERROR, "exiting because the settings file \"fail\" says so");
+                return 1;
+        }
+        if (settings.start_delay > 0 && wait_signal(&signals, clock_now() + settings.start_delay * USEC_SEC))
+                return 0;
         daemon = start(MHD_USE_DUAL_STACK);
         if (!daemon)
                 daemon = start(0); /* a kernel without IPv6 */

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -170,6 +171,106 @@ def test_crash_loop():
     with App(EXIT_AFTER="3600") as app:
         app.process.send_signal(signal.SIGTERM)
         assert app.process.wait(10) == 0
+
+
+def test_bad_release_is_that_of_one_version():
+    with App(FAIL_READY="1", EXIT_AFTER="0", BAD_VERSION="8") as app:
+        assert app.get("/health/ready") == (200, "ok\n")
+    with App(FAIL_READY="1", BAD_VERSION="7") as app:
+        assert app.get("/health/ready") == (503, "not ready\n")
+
+
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for byte in text.encode():
+        h = (h ^ byte) * 0x100000001B3 % 2**64
+    return f"{h:016x}"
+
+
+class Volume:
+    """A folder that changes as a ConfigMap's volume does: all files at once."""
+
+    def __init__(self, folder, **files):
+        self.folder, self.age = folder, 0
+        self.write(**files)
+
+    def write(self, **files):
+        self.age += 1
+        data = os.path.join(self.folder, f"..{self.age}")
+        os.mkdir(data)
+        for name, text in files.items():
+            with open(os.path.join(data, name), "w", encoding="utf-8") as file:
+                file.write(text)
+            if not os.path.islink(os.path.join(self.folder, name)):
+                os.symlink(os.path.join("..data", name), os.path.join(self.folder, name))
+        os.symlink(f"..{self.age}", os.path.join(self.folder, "..new"))
+        os.rename(os.path.join(self.folder, "..new"), os.path.join(self.folder, "..data"))
+
+
+def test_settings_files_are_read_again_with_a_signal():
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        volume = Volume(one, color="blue\n", limit="10")
+        with open(os.path.join(two, "color"), "w", encoding="utf-8") as file:
+            file.write("hidden by the first")
+        with open(os.path.join(two, "key"), "w", encoding="utf-8") as file:
+            file.write("x" * 65536)
+        os.mkdir(os.path.join(two, "folder"))
+        with App(CONFIG_DIRS=f"{one}:{two}") as app:
+            expected = [f"color 4 {fnv('blue')}", f"key 65536 {fnv('x' * 65536)}", f"limit 2 {fnv('10')}"]
+            assert app.get("/config")[1].splitlines() == ["loads 1", *expected]
+            assert app.get("/config/color") == (200, "blue\n")
+            assert app.get("/config/key") == (200, "x" * 65536 + "\n")
+            assert app.get("/config/folder")[0] == 404
+            volume.write(color="green", limit="11")
+            assert app.get("/config/color") == (200, "blue\n")
+            app.process.send_signal(signal.SIGHUP)
+            app.log("settings files read")
+            assert app.get("/config/color") == (200, "green\n")
+            assert app.get("/config")[1].startswith("loads 2\n")
+            # One that fails changes nothing.
+            volume.write(color="x" * 65537, limit="12")
+            app.process.send_signal(signal.SIGHUP)
+            assert app.log("cannot read the settings files")["path"] == f"{one}/color"
+            assert app.get("/config/limit") == (200, "11\n")
+            volume.write(color="green", fail="ready")
+            app.process.send_signal(signal.SIGHUP)
+            app.log("settings files read")
+            assert app.get("/health/ready") == (503, "not ready\n")
+            volume.write(color="green", fail="no")
+            app.process.send_signal(signal.SIGHUP)
+            app.log("settings files read")
+            assert app.get("/health/ready")[0] == 200
+
+
+def test_bad_settings_files_end_it_at_the_start():
+    with tempfile.TemporaryDirectory() as folder:
+        Volume(folder, fail="start")
+        for folders, code in ((folder, 1), (f"{folder}/none", 2)):
+            env = {"PORT": "0", "CONFIG_DIRS": folders}
+            done = subprocess.run([WEBAPP], env=env, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            assert done.returncode == code, done.stderr
+
+
+def test_reload_does_not_end_the_drain():
+    with App(DRAIN_DELAY="3600") as app:
+        app.process.send_signal(signal.SIGTERM)
+        app.log("shutting down: not ready, still serving")
+        app.process.send_signal(signal.SIGHUP)
+        app.log("settings files read")
+        assert app.get("/health/live")[0] == 200
+        app.process.send_signal(signal.SIGTERM)
+        app.log("shut down")
+
+
+def test_start_can_take_a_while():
+    start = time.monotonic()
+    with App(START_DELAY="1"):
+        assert time.monotonic() - start >= 1
+    env = {"PORT": "0", "START_DELAY": "3600"}
+    with subprocess.Popen([WEBAPP], env=env, stderr=subprocess.PIPE, text=True) as process:
+        process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_access_log():
