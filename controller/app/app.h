@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The App controller: an App becomes a ServiceAccount, a Deployment and, if it
- * listens on a port, a Service. What happens when an App changes is told by
- * reconcile.c, from top to bottom.
+ * The App controller: an App becomes a Deployment and all that belongs to
+ * running it. What happens when an App changes is told by reconcile.c, from
+ * top to bottom.
+ *
+ *      App ----------.
+ *      Environment --+--> app_settle --> settings --> app_plan_children
+ *      built-in -----'                            `-> app_report
  */
 #pragma once
 
@@ -18,6 +22,11 @@ struct app {
 
 extern const struct cache_kind app_kind;
 extern const struct cache_kind app_deployment_kind;
+extern const struct cache_kind app_horizontalpodautoscaler_kind;
+extern const struct cache_kind app_httproute_kind;
+extern const struct cache_kind app_ingress_kind;
+extern const struct cache_kind app_networkpolicy_kind;
+extern const struct cache_kind app_poddisruptionbudget_kind;
 extern const struct cache_kind app_service_kind;
 extern const struct cache_kind app_serviceaccount_kind;
 
@@ -26,8 +35,83 @@ extern const struct controller app_controller;
 /* What an App should become. Pure: reads the view, fills the plan. */
 int app_reconcile(const struct view *view, struct plan *plan) _must_check_;
 
-/* Renders the children and puts them into the plan (children.c). */
-int app_plan_children(const struct view *view, const struct app_spec *spec, struct plan *plan) _must_check_;
+/* --- settings (settle.c) ------------------------------------------------------- */
 
-/* Says in the status what is so, from what is observed (status.c). */
-int app_report(const struct view *view, struct plan *plan) _must_check_;
+/* Why an App cannot be carried out although its schema lets it through. */
+struct app_problem {
+        struct str path;    /* of the field: "spec.autoscaling.minReplicas"; absent: there is none */
+        struct str message; /* what is wrong with it and what to do */
+};
+
+/* How hosts are to be served, as the Environment says. Absent: it does not. */
+struct app_routing {
+        struct str gateway_name, gateway_namespace, gateway_section;
+        struct str ingress_class;
+        struct str issuer, issuer_kind;  /* cert-manager's Issuer or ClusterIssuer */
+        struct str controller_namespace; /* where the ingress controller's pods run */
+};
+
+#define APP_EFFECTIVE_MAX 64
+
+/* The App with everything filled in: built-in < Environment < App. It lives in
+ * the arena of the reconcile and borrows from the view. */
+struct app_settings {
+        /* Of replicas and autoscaling exactly one is there, and autoscaling has
+         * its bounds, its cooldown and at least one target. */
+        struct app_spec spec;
+        struct str profile; /* "production/backend"; absent without an Environment */
+        struct app_routing routing;
+        /* The figures and where they come from, for the status. */
+        struct app_status_effective effective[APP_EFFECTIVE_MAX];
+        size_t n_effective;
+};
+
+/* 0; -EINVAL with the *problem, which no retry mends; -ENOMEM. */
+int app_settle(const struct view *view, struct arena *a, struct app_settings *ret,
+               struct app_problem *problem) _must_check_;
+
+/* A duration of the spec in whole seconds, rounded up; one that cannot be read is 0. */
+int64_t app_seconds(struct str duration);
+
+/* --- children (children.c) ----------------------------------------------------- */
+
+/* A Secret or ConfigMap that pods use, and the name it has for them. */
+struct app_config_ref {
+        bool secret;
+        struct str name; /* as the spec says */
+        struct str copy; /* as the pods say */
+};
+
+/* What the pods are made of. It may be of an older revision than all else:
+ * only image, port, env, envFrom, configFiles, resources, healthCheck and drain
+ * are read of the spec. */
+struct app_pods {
+        const struct app_spec *spec;
+        struct str annotations;               /* of the pods: a JSON object, or absent */
+        const struct app_config_ref *configs; /* a reference that is not in here keeps its name */
+        size_t n_configs;
+};
+
+/* Renders the children and puts them into the plan; deletes those that are no
+ * longer wanted. */
+int app_plan_children(const struct view *view, const struct app_settings *settings,
+                      const struct app_pods *pods, struct plan *plan) _must_check_;
+
+/* How many pods the Deployment is to have now: the spec's number, or what the
+ * autoscaler has made of it. */
+int64_t app_replicas(const struct view *view, const struct app_settings *settings);
+
+/* Are hosts served by an HTTPRoute? Else by an Ingress. */
+bool app_uses_httproute(const struct view *view, const struct app_settings *settings);
+
+/* --- status (status.c) --------------------------------------------------------- */
+
+/* Says in the status what is so, from what is observed. SETTINGS is NULL if
+ * there are none: the spec cannot be read, or has a PROBLEM. */
+int app_report(const struct view *view, const struct app_settings *settings,
+               const struct app_problem *problem, struct plan *plan) _must_check_;
+
+/* What the status says of the settings (fields.c): profile, effective,
+ * desiredReplicas, url, routing and access. */
+void app_put_figures(const struct view *view, const struct app_settings *settings, struct arena *a,
+                     struct app_status *status);

@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an App's children look like is in templates/; here stands what goes
- * into their blanks.
+ * Which children an App has. What they look like is in templates/; what goes
+ * into their blanks, where it is more than a word, in pods.c, network.c and
+ * routes.c.
  */
+#include "controller/app/children.h"
+
 #include <errno.h>
 
-#include "app_templates.gen.h"
-#include "controller/app/app.h"
-#include "json/write.h"
-#include "kube/quantity.h"
-
-/* What the API server takes at the most. etcd lets an App be half as large, and
- * its environment may be most of it. */
-#define CHILD_BYTES_MAX ((size_t)3 * 1024 * 1024)
-
-/* What all children share. */
-struct common {
-        struct str name, namespace;
-        struct str labels, owner; /* JSON */
-};
+struct str app_keep(struct arena *a, const struct buf *text)
+{
+        if (buf_error(text) < 0) {
+                a->failed = true;
+                return STR_NULL;
+        }
+        return arena_str(a, buf_str(text));
+}
 
 static struct str common_labels(const struct view *view, struct arena *a)
 {
@@ -44,9 +41,9 @@ static struct str owner_references(const struct view *view, struct arena *a)
                             STR_FMT(self->name), STR_FMT(self->uid));
 }
 
-static struct common common_of(const struct view *view, struct arena *a)
+static struct app_child child_of(const struct view *view, struct arena *a)
 {
-        return (struct common){
+        return (struct app_child){
                 .name = view->self->name,
                 .namespace = view->self->namespace,
                 .labels = common_labels(view, a),
@@ -54,111 +51,9 @@ static struct common common_of(const struct view *view, struct arena *a)
         };
 }
 
-/* --- the blanks of the Deployment -------------------------------------------- */
+/* --- those whose blanks are words ----------------------------------------------- */
 
-static struct str keep(struct arena *a, const struct buf *text)
-{
-        if (buf_error(text) < 0) {
-                a->failed = true;
-                return STR_NULL;
-        }
-        return arena_str(a, buf_str(text));
-}
-
-static struct str env_json(const struct app_spec *spec, struct arena *a)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
-        struct json_writer w;
-
-        if (spec->env.n == 0)
-                return STR_NULL;
-        json_writer_init(&w, &text);
-        json_array(&w);
-        for (size_t i = 0; i < spec->env.n; i++) {
-                json_object(&w);
-                json_put_str(&w, "name", spec->env.items[i].name);
-                /* The API server leaves an empty value out, so we do as well. */
-                if (!str_empty(spec->env.items[i].value))
-                        json_put_str(&w, "value", spec->env.items[i].value);
-                json_end(&w);
-        }
-        json_end(&w);
-        return keep(a, &text);
-}
-
-/* In the API server's own spelling ("1000m" is "1"), so that what we apply is
- * what we read back. */
-static void put_quantities(struct json_writer *w, const char *key, const struct schema_map *map,
-                           struct arena *a)
-{
-        if (map->n == 0)
-                return;
-        json_key(w, key);
-        json_object(w);
-        for (size_t i = 0; i < map->n; i++) {
-                json_key_str(w, map->items[i].key);
-                json_str(w, quantity_stored(map->items[i].value, a));
-        }
-        json_end(w);
-}
-
-static struct str resources_json(const struct app_spec *spec, struct arena *a)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
-        struct json_writer w;
-
-        if (!spec->resources || (spec->resources->requests.n == 0 && spec->resources->limits.n == 0))
-                return STR_NULL;
-        json_writer_init(&w, &text);
-        json_object(&w);
-        put_quantities(&w, "requests", &spec->resources->requests, a);
-        put_quantities(&w, "limits", &spec->resources->limits, a);
-        json_end(&w);
-        return keep(a, &text);
-}
-
-static struct str ports_json(const struct app_spec *spec, struct arena *a)
-{
-        if (!spec->has_port)
-                return STR_NULL;
-        return arena_printf(a, "[{\"name\":\"http\",\"containerPort\":%lld,\"protocol\":\"TCP\"}]",
-                            (long long)spec->port);
-}
-
-/* How often the startup probe, one a second, may fail. */
-static int64_t startup_seconds(const struct app_spec_health_check *check)
-{
-        usec_t timeout;
-
-        if (!check || duration_parse(check->startup_timeout, &timeout) < 0 || timeout < USEC_SEC)
-                return 30;
-        return (timeout + USEC_SEC - 1) / USEC_SEC;
-}
-
-static int render_deployment(const struct common *c, const struct app_spec *spec, struct arena *a,
-                             struct buf *out)
-{
-        const struct app_spec_health_check *check = spec->health_check;
-        struct app_deployment_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
-                .replicas = spec->replicas,
-                .image = spec->image,
-                .ports = ports_json(spec, a),
-                .env = env_json(spec, a),
-                .resources = resources_json(spec, a),
-                .has_port = spec->has_port,
-                .startup_seconds = startup_seconds(check),
-                .live_path = check ? check->live_path : STR("/health/live"),
-                .ready_path = check ? check->ready_path : STR("/health/ready"),
-        };
-
-        return app_render_deployment(out, &params);
-}
-
-static int render_service(const struct common *c, const struct app_spec *spec, struct buf *out)
+static int render_service(const struct app_child *c, const struct app_spec *spec, struct buf *out)
 {
         struct app_service_params params = {
                 .name = c->name,
@@ -171,7 +66,7 @@ static int render_service(const struct common *c, const struct app_spec *spec, s
         return app_render_service(out, &params);
 }
 
-static int render_serviceaccount(const struct common *c, struct buf *out)
+static int render_serviceaccount(const struct app_child *c, struct buf *out)
 {
         struct app_serviceaccount_params params = {
                 .name = c->name,
@@ -183,46 +78,188 @@ static int render_serviceaccount(const struct common *c, struct buf *out)
         return app_render_serviceaccount(out, &params);
 }
 
-/* --- the plan ------------------------------------------------------------------ */
-
-/* Puts a rendered child into the plan and empties the buffer for the next. */
-static int take(struct plan *plan, const struct cache_kind *kind, struct str name, struct buf *json)
+static int render_budget(const struct app_child *c, struct buf *out)
 {
-        if (buf_error(json) < 0)
-                return buf_error(json);
-        plan_apply(plan, kind, name, buf_str(json));
-        buf_clear(json);
-        return plan->error;
+        struct app_poddisruptionbudget_params params = {
+                .name = c->name,
+                .namespace = c->namespace,
+                .labels = c->labels,
+                .owner = c->owner,
+        };
+
+        return app_render_poddisruptionbudget(out, &params);
 }
 
-int app_plan_children(const struct view *view, const struct app_spec *spec, struct plan *plan)
+static int render_autoscaler(const struct app_child *c, const struct app_spec_autoscaling *scaling,
+                             struct buf *out)
 {
-        _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
-        struct common common = common_of(view, plan->arena);
-        const struct object *service = view_child(view, &app_service_kind, common.name);
-        int r;
+        struct app_horizontalpodautoscaler_params params = {
+                .name = c->name,
+                .namespace = c->namespace,
+                .labels = c->labels,
+                .owner = c->owner,
+                .min = scaling->min_replicas,
+                .max = scaling->max_replicas,
+                .cpu = scaling->target_cpu_utilization,
+                .has_cpu = scaling->has_target_cpu_utilization,
+                .memory = scaling->target_memory_utilization,
+                .has_memory = scaling->has_target_memory_utilization,
+                .cooldown_seconds = app_seconds(scaling->scale_down_cooldown),
+        };
 
-        r = render_serviceaccount(&common, &json);
-        if (r < 0)
-                return r;
-        r = take(plan, &app_serviceaccount_kind, common.name, &json);
-        if (r < 0)
-                return r;
+        return app_render_horizontalpodautoscaler(out, &params);
+}
 
-        r = render_deployment(&common, spec, plan->arena, &json);
-        if (r < 0)
-                return r;
-        r = take(plan, &app_deployment_kind, common.name, &json);
-        if (r < 0)
-                return r;
+/* --- the plan ------------------------------------------------------------------ */
 
-        if (!spec->has_port) {
-                if (service)
-                        plan_delete(plan, service);
-                return plan->error;
-        }
-        r = render_service(&common, spec, &json);
+struct planning {
+        const struct view *view;
+        const struct app_settings *settings;
+        const struct app_pods *pods;
+        struct plan *plan;
+        struct app_child common;
+        struct buf json; /* of the child under way */
+};
+
+/* Puts the child whose rendering ended in R into the plan, and empties the
+ * buffer for the next. */
+static int apply_with(struct planning *p, const struct cache_kind *kind, int r,
+                      const struct apply_options *options)
+{
         if (r < 0)
                 return r;
-        return take(plan, &app_service_kind, common.name, &json);
+        if (buf_error(&p->json) < 0)
+                return buf_error(&p->json);
+        plan_apply_with(p->plan, kind, p->common.name, buf_str(&p->json), options);
+        buf_clear(&p->json);
+        return p->plan->error;
+}
+
+static int apply(struct planning *p, const struct cache_kind *kind, int r)
+{
+        static const struct apply_options plain = { 0 };
+
+        return apply_with(p, kind, r, &plain);
+}
+
+/* No longer wanted, if it is there and ours. */
+static int drop(struct planning *p, const struct cache_kind *kind)
+{
+        const struct object *child = view_child(p->view, kind, p->common.name);
+
+        if (child && !child->deleting)
+                plan_delete(p->plan, child);
+        return p->plan->error;
+}
+
+/* How many the Deployment has; -1 if it is not there. */
+static int64_t live_replicas(const struct view *view)
+{
+        const struct object *child = view_child(view, &app_deployment_kind, view->self->name);
+        const struct deployment_state *state = child ? child->state : NULL;
+
+        if (!state)
+                return -1;
+        return state->spec && state->spec->has_replicas ? state->spec->replicas : 0;
+}
+
+int64_t app_replicas(const struct view *view, const struct app_settings *settings)
+{
+        const struct app_spec_autoscaling *scaling = settings->spec.autoscaling;
+        int64_t live;
+
+        if (!scaling)
+                return settings->spec.replicas;
+        /* The autoscaler leaves a Deployment of no pods alone. */
+        live = live_replicas(view);
+        return live > 0 ? live : scaling->min_replicas;
+}
+
+static int plan_serviceaccount(struct planning *p)
+{
+        return apply(p, &app_serviceaccount_kind, render_serviceaccount(&p->common, &p->json));
+}
+
+/* Before the pods, so that none of them runs without. */
+static int plan_networkpolicy(struct planning *p)
+{
+        return apply(p, &app_networkpolicy_kind,
+                     app_child_networkpolicy(&p->common, p->settings, p->plan->arena, &p->json));
+}
+
+/* With an autoscaler the number of pods is its to say: what we write is what
+ * stands there, and only if it still does. */
+static int plan_deployment(struct planning *p)
+{
+        int64_t replicas = app_replicas(p->view, p->settings);
+        int64_t live = live_replicas(p->view);
+        struct apply_options options = {
+                .changed = live >= 0 && live != replicas,
+                .versioned = p->settings->spec.autoscaling && live == replicas,
+        };
+
+        return apply_with(
+                p, &app_deployment_kind,
+                app_child_deployment(&p->common, p->settings, p->pods, replicas, p->plan->arena, &p->json),
+                &options);
+}
+
+static int plan_budget(struct planning *p)
+{
+        return apply(p, &app_poddisruptionbudget_kind, render_budget(&p->common, &p->json));
+}
+
+static int plan_service(struct planning *p)
+{
+        if (!p->settings->spec.has_port)
+                return drop(p, &app_service_kind);
+        return apply(p, &app_service_kind, render_service(&p->common, &p->settings->spec, &p->json));
+}
+
+static int plan_autoscaler(struct planning *p)
+{
+        const struct app_spec_autoscaling *scaling = p->settings->spec.autoscaling;
+
+        if (!scaling)
+                return drop(p, &app_horizontalpodautoscaler_kind);
+        return apply(p, &app_horizontalpodautoscaler_kind, render_autoscaler(&p->common, scaling, &p->json));
+}
+
+static int plan_httproute(struct planning *p)
+{
+        if (p->settings->spec.hosts.n == 0 || !app_uses_httproute(p->view, p->settings))
+                return drop(p, &app_httproute_kind);
+        return apply(p, &app_httproute_kind,
+                     app_child_httproute(&p->common, p->settings, p->plan->arena, &p->json));
+}
+
+static int plan_ingress(struct planning *p)
+{
+        if (p->settings->spec.hosts.n == 0 || app_uses_httproute(p->view, p->settings))
+                return drop(p, &app_ingress_kind);
+        return apply(p, &app_ingress_kind,
+                     app_child_ingress(&p->common, p->settings, p->plan->arena, &p->json));
+}
+
+int app_plan_children(const struct view *view, const struct app_settings *settings,
+                      const struct app_pods *pods, struct plan *plan)
+{
+        static int (*const children[])(struct planning *) = {
+                plan_serviceaccount, plan_networkpolicy, plan_deployment, plan_budget,
+                plan_service,        plan_autoscaler,    plan_httproute,  plan_ingress,
+        };
+        struct planning p = {
+                .view = view,
+                .settings = settings,
+                .pods = pods,
+                .plan = plan,
+                .common = child_of(view, plan->arena),
+                .json = BUF_INIT(CHILD_BYTES_MAX),
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(children) && r == 0; i++)
+                r = children[i](&p);
+        buf_release(&p.json);
+        return r;
 }

@@ -41,6 +41,58 @@ const struct cache_kind app_deployment_kind = {
                  .namespaced = true },
         .schema = &deployment_state_schema,
         .label_selector = OURS,
+        .shared = STR_INIT("spec.replicas"),
+};
+
+const struct cache_kind app_horizontalpodautoscaler_kind = {
+        .api = { .group = STR_INIT("autoscaling"),
+                 .version = STR_INIT("v2"),
+                 .plural = STR_INIT("horizontalpodautoscalers"),
+                 .kind = STR_INIT("HorizontalPodAutoscaler"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+};
+
+const struct cache_kind app_httproute_kind = {
+        .api = { .group = STR_INIT("gateway.networking.k8s.io"),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("httproutes"),
+                 .kind = STR_INIT("HTTPRoute"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+        .optional = true,
+};
+
+const struct cache_kind app_ingress_kind = {
+        .api = { .group = STR_INIT("networking.k8s.io"),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("ingresses"),
+                 .kind = STR_INIT("Ingress"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+};
+
+const struct cache_kind app_networkpolicy_kind = {
+        .api = { .group = STR_INIT("networking.k8s.io"),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("networkpolicies"),
+                 .kind = STR_INIT("NetworkPolicy"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
+};
+
+const struct cache_kind app_poddisruptionbudget_kind = {
+        .api = { .group = STR_INIT("policy"),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("poddisruptionbudgets"),
+                 .kind = STR_INIT("PodDisruptionBudget"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .label_selector = OURS,
 };
 
 const struct cache_kind app_service_kind = {
@@ -64,9 +116,9 @@ const struct cache_kind app_serviceaccount_kind = {
 };
 
 static const struct cache_kind *const children[] = {
-        &app_serviceaccount_kind,
-        &app_deployment_kind,
-        &app_service_kind,
+        &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
+        &app_poddisruptionbudget_kind, &app_service_kind,       &app_horizontalpodautoscaler_kind,
+        &app_httproute_kind,           &app_ingress_kind,
 };
 
 const struct controller app_controller = {

@@ -78,7 +78,8 @@ static struct verdict judge_rollout(const struct deployment_state *d, struct are
         };
 }
 
-static struct verdict judge(const struct view *view, const struct plan *plan, const struct object *deployment)
+static struct verdict judge(const struct view *view, const struct app_problem *problem,
+                            const struct plan *plan, const struct object *deployment)
 {
         const struct object *self = view->self;
         const struct app *app = self->state;
@@ -87,6 +88,10 @@ static struct verdict judge(const struct view *view, const struct plan *plan, co
 
         if (!app->spec)
                 return (struct verdict){ STALLED, STR("InvalidSpec"), self->invalid };
+        if (problem)
+                return (struct verdict){ STALLED, STR("InvalidSpec"),
+                                         arena_printf(plan->arena, "%.*s: %.*s", STR_FMT(problem->path),
+                                                      STR_FMT(problem->message)) };
         if (view->failure.reason.data)
                 return (struct verdict){ view->failure.permanent ? STALLED : RECONCILING,
                                          view->failure.reason, view->failure.message };
@@ -170,7 +175,7 @@ static struct str running_image(const struct app *app, const struct verdict *v)
         return app->status ? app->status->image : STR_NULL;
 }
 
-static void fill_counts(const struct view *view, const struct app *app, const struct deployment_state *state,
+static void fill_counts(const struct view *view, const struct deployment_state *state,
                         struct app_status *status, struct arena *a)
 {
         const struct deployment_state_status *s = state ? state->status : NULL;
@@ -181,21 +186,31 @@ static void fill_counts(const struct view *view, const struct app *app, const st
         status->selector = arena_printf(a, "app.kubernetes.io/name=app,app.kubernetes.io/instance=%.*s",
                                         STR_FMT(view->self->name));
         status->has_replicas = status->has_ready_replicas = status->has_updated_replicas = true;
-        if (!app->spec)
-                status->url = app->status ? app->status->url : STR_NULL;
-        else if (app->spec->has_port)
-                status->url = arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
-                                           STR_FMT(view->self->namespace), (long long)app->spec->port);
 }
 
-int app_report(const struct view *view, struct plan *plan)
+/* Without settings the figures stay as they were. */
+static void keep_figures(const struct app_status *before, struct app_status *status)
+{
+        if (!before)
+                return;
+        status->profile = before->profile;
+        status->effective = before->effective;
+        status->desired_replicas = before->desired_replicas;
+        status->has_desired_replicas = before->has_desired_replicas;
+        status->url = before->url;
+        status->routing = before->routing;
+        status->access = before->access;
+}
+
+int app_report(const struct view *view, const struct app_settings *settings,
+               const struct app_problem *problem, struct plan *plan)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(STATUS_BYTES_MAX);
         const struct app *app = view->self->state;
         const struct app_status *before = app->status;
         const struct object *deployment = view_child(view, &app_deployment_kind, view->self->name);
         const struct deployment_state *state = deployment ? deployment->state : NULL;
-        struct verdict verdict = judge(view, plan, deployment);
+        struct verdict verdict = judge(view, problem, plan, deployment);
         struct app_status status = { .observed_generation = view->self->generation,
                                      .has_observed_generation = true };
         struct condition_set set;
@@ -207,7 +222,11 @@ int app_report(const struct view *view, struct plan *plan)
         status.conditions.items = set.items;
         status.conditions.n = set.n;
         status.image = running_image(app, &verdict);
-        fill_counts(view, app, state, &status, plan->arena);
+        fill_counts(view, state, &status, plan->arena);
+        if (settings)
+                app_put_figures(view, settings, plan->arena, &status);
+        else
+                keep_figures(before, &status);
 
         json_writer_init(&w, &json);
         schema_encode(&app_status_schema, &status, &w);

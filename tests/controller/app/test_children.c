@@ -107,13 +107,15 @@ END_TEST
 
 START_TEST(all_children_are_ours_and_belong_to_the_app)
 {
-        static const struct cache_kind *const kinds[] = { &app_serviceaccount_kind, &app_deployment_kind,
-                                                          &app_service_kind };
+        static const struct cache_kind *const kinds[] = {
+                &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
+                &app_poddisruptionbudget_kind, &app_service_kind,
+        };
         struct fixture f;
 
         begin(&f, full_app);
         ck_assert_int_eq(reconcile(&f), 0);
-        ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY), 3);
+        ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY), 5);
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
                 yyjson_val *c = child(&f, kinds[i]);
 
@@ -251,8 +253,10 @@ START_TEST(what_a_user_writes_stays_a_value)
         json_writer_init(&w, &app);
         json_array(&w);
         for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+                char name[] = { 'V', (char)('0' + i), 0 };
+
                 json_object(&w);
-                json_put_str(&w, "name", STR("V"));
+                json_put_cstr(&w, "name", name);
                 json_put_cstr(&w, "value", values[i]);
                 json_end(&w);
         }

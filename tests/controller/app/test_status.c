@@ -95,7 +95,18 @@ static void put_child(struct fixture *f, const struct cache_kind *kind, const ch
         ck_assert_int_eq(cache_put_applied(&f->cache, kind, yyjson_doc_get_root(doc), desired), 0);
 }
 
-/* The Deployment of STATE, as it would be after our apply, beside a ServiceAccount that is as wanted. */
+/* All children but the Deployment, as they are wanted. */
+static void put_others(struct fixture *f)
+{
+        list_for_each (link, &f->plan.effects) {
+                const struct effect *e = container_of(link, struct effect, link);
+
+                if (e->type == EFFECT_APPLY && e->kind != &app_deployment_kind)
+                        put_child(f, e->kind, "", "", e->whole);
+        }
+}
+
+/* The Deployment of STATE, as it would be after our apply, beside other children that are as wanted. */
 static void put_deployment(struct fixture *f, const struct state *s)
 {
         uint64_t desired = 0;
@@ -105,9 +116,8 @@ static void put_deployment(struct fixture *f, const struct state *s)
                 return;
         ck_assert_int_eq(reconcile(f), 0);
         if (s->child != OTHERWISE)
-                desired = find_effect(f, EFFECT_APPLY, &app_deployment_kind)->desired;
-        put_child(f, &app_serviceaccount_kind, "", "",
-                  find_effect(f, EFFECT_APPLY, &app_serviceaccount_kind)->desired);
+                desired = find_effect(f, EFFECT_APPLY, &app_deployment_kind)->whole;
+        put_others(f);
         snprintf(rest, sizeof(rest), ",\"spec\":{\"replicas\":%lld}%s%s", (long long)s->wanted,
                  s->status ? ",\"status\":" : "", s->status ? s->status : "");
         put_child(f, &app_deployment_kind,

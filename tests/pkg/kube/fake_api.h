@@ -13,7 +13,7 @@
 #include "loop/loop.h"
 
 #define FAKE_STEPS_MAX 32
-#define FAKE_HUNG_MAX 8
+#define FAKE_HUNG_MAX 64
 
 enum fake_end {
         FAKE_END,  /* the answer ends as it should */

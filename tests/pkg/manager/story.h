@@ -29,6 +29,9 @@
 #define PLAIN                                                                                                \
         "\"image\":\"registry.example/web:1\",\"port\":8080,\"replicas\":2,\"env\":[{\"name\":\"A\",\"value\":\"1\"}]"
 
+/* Of an App with a port: ServiceAccount, NetworkPolicy, Deployment, PodDisruptionBudget, Service. */
+#define CHILDREN 5
+
 static const struct controller *const controllers[] _unused_ = { &app_controller };
 
 static const struct kube_kind event_kind _unused_ = {

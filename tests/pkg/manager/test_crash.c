@@ -21,8 +21,8 @@ START_TEST(a_create_whose_reply_is_lost_makes_one_object)
                 world_run(&w, 5 * USEC_MINUTE);
                 check_rest(&w);
                 ck_assert_uint_eq(count_events(&w, "NameConflict"), 0);
-                /* App, three children, and events: no object was made twice. */
-                ck_assert_uint_eq(w.api.n_created, 4 + sim_api_count(&w.api, &event_kind));
+                /* The App, its children, and events: no object was made twice. */
+                ck_assert_uint_eq(w.api.n_created, 1 + CHILDREN + sim_api_count(&w.api, &event_kind));
                 end(&w);
         }
 }
@@ -78,8 +78,8 @@ static char *live_through(uint64_t crash_after, uint64_t *ret_served)
         ck_assert_uint_eq(w.n_crashes, crash_after ? 1 : 0);
         *ret_served = w.n_served;
         state = sim_api_dump(&w.api, &event_kind);
-        /* App, three children, events: nothing was made twice. */
-        ck_assert_uint_eq(w.api.n_created, 4 + sim_api_count(&w.api, &event_kind));
+        /* The App, its children, events: nothing was made twice. */
+        ck_assert_uint_eq(w.api.n_created, 1 + CHILDREN + sim_api_count(&w.api, &event_kind));
         check_rest(&w);
         end(&w);
         return state;
@@ -112,11 +112,11 @@ START_TEST(a_watch_that_lags_causes_no_write_twice)
                 w.watch_lag = 3 * USEC_SEC;
                 world_start(&w);
                 world_run(&w, 2 * USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], 3);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
                 ck_assert_uint_eq(w.n_calls[CALL_GET], 0);
                 user_applies(&w, APP("\"image\":\"registry.example/web:2\",\"port\":8080,\"replicas\":3"));
                 world_run(&w, 2 * USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], 4);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN + 1);
                 check_rest(&w);
                 end(&w);
         }
@@ -139,7 +139,7 @@ START_TEST(a_watch_may_start_over_at_any_time)
                 world_start(&w);
                 world_after(&w, at, relist_now, NULL);
                 world_run(&w, USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], 3);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
                 check_rest(&w);
                 end(&w);
         }

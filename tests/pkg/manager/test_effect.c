@@ -292,14 +292,14 @@ START_TEST(what_passes_by_itself_is_not_shown_at_once)
         struct world w;
 
         begin(&w, 1);
-        world_rule(&w, overloaded(6, 0)); /* two rounds of three children */
+        world_rule(&w, overloaded(2 * CHILDREN, 0)); /* two rounds */
         world_start(&w);
         world_run(&w, USEC_MINUTE);
         check_rest(&w);
         ck_assert(!was_said(&w, "Retrying"));
         end(&w);
         begin(&w, 1);
-        world_rule(&w, overloaded(9, 0));
+        world_rule(&w, overloaded(3 * CHILDREN, 0));
         world_start(&w);
         world_run(&w, USEC_MINUTE);
         check_rest(&w);
@@ -324,9 +324,9 @@ START_TEST(what_does_not_pass_is_shown_and_asked_less_and_less)
         ck_assert(contains(app_condition(&w, "Ready", "message"), "etcd is away"));
         calls = all_calls(&w);
         world_run(&w, USEC_HOUR);
-        /* Three children every half a minute to a minute. */
-        ck_assert_uint_le(all_calls(&w) - calls, 3 * 120);
-        ck_assert_uint_ge(all_calls(&w) - calls, 3 * 59);
+        /* All children every half a minute to a minute. */
+        ck_assert_uint_le(all_calls(&w) - calls, CHILDREN * 120);
+        ck_assert_uint_ge(all_calls(&w) - calls, CHILDREN * 59);
         world_clear_rules(&w);
         world_run(&w, 2 * QUEUE_BACKOFF_MAX);
         check_rest(&w);
@@ -340,11 +340,11 @@ START_TEST(a_server_that_names_a_time_is_left_alone_until_then)
         struct world w;
 
         begin(&w, 1);
-        world_rule(&w, overloaded(3, 40));
+        world_rule(&w, overloaded(CHILDREN, 40));
         world_start(&w);
         world_run(&w, 2 * USEC_SEC);
         calls = w.n_calls[CALL_APPLY];
-        ck_assert_uint_eq(calls, 3);
+        ck_assert_uint_eq(calls, CHILDREN);
         world_run(&w, 37 * USEC_SEC);
         ck_assert_uint_eq(w.n_calls[CALL_APPLY], calls);
         world_run(&w, 20 * USEC_SEC);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the renderers of an App's children share. Each writes one child's whole
+ * JSON into a buffer; the templates are its shape, and the renderer fills their
+ * blanks. They write what the API server would store, defaults inside lists
+ * and other values that are owned as a whole included, so that what we apply
+ * is what we read back (pkg/kube/owned.h).
+ */
+#pragma once
+
+#include "app_templates.gen.h"
+#include "controller/app/app.h"
+#include "json/write.h"
+
+/* What the API server takes at the most. etcd lets an App be half as large, and
+ * its environment may be most of it. */
+#define CHILD_BYTES_MAX ((size_t)3 * 1024 * 1024)
+
+/* What all children share. */
+struct app_child {
+        struct str name, namespace;
+        struct str labels, owner; /* JSON */
+};
+
+/* The text, copied into the arena; its error, if any, becomes the arena's. */
+struct str app_keep(struct arena *a, const struct buf *text);
+
+int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
+                         const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
+        _must_check_;
+int app_child_networkpolicy(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+                            struct buf *out) _must_check_;
+int app_child_ingress(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+                      struct buf *out) _must_check_;
+int app_child_httproute(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+                        struct buf *out) _must_check_;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the status says of the settings. Only constants and what the settings
+ * hold go in: the status is kept in memory for each App.
+ */
+#include "controller/app/app.h"
+
+/* --- what is not enforced ------------------------------------------------------- */
+
+static void put_routing(const struct view *view, const struct app_settings *settings, struct arena *a,
+                        struct app_status *status)
+{
+        static const struct str hosts_only[] = { STR_INIT("hosts") };
+        static const struct str hosts_and_tls[] = { STR_INIT("hosts"), STR_INIT("tls") };
+        struct app_status_routing *routing = arena_new(a, struct app_status_routing);
+        struct app_status_routing_not_enforced *gaps =
+                arena_new_n(a, struct app_status_routing_not_enforced, 2);
+        bool issuer = settings->routing.issuer.data;
+        size_t n = 0;
+
+        if (!routing || !gaps)
+                return;
+        status->routing = routing;
+        routing->not_enforced.items = gaps;
+        if (app_uses_httproute(view, settings)) {
+                routing->kind = STR("HTTPRoute");
+                routing->enforced.items = (struct str *)(uintptr_t)hosts_only;
+                routing->enforced.n = ARRAY_SIZE(hosts_only);
+                if (issuer)
+                        gaps[n++] = (struct app_status_routing_not_enforced){
+                                STR("tls"),
+                                STR("an HTTPRoute has no certificates: the Gateway's listener has "
+                                    "to have one for these hosts")
+                        };
+                gaps[n++] = (struct app_status_routing_not_enforced){
+                        STR("httpsRedirect"),
+                        STR("left to the Gateway: attach a redirect to its HTTP listener")
+                };
+        } else {
+                routing->kind = STR("Ingress");
+                routing->enforced.items = (struct str *)(uintptr_t)(issuer ? hosts_and_tls : hosts_only);
+                routing->enforced.n = issuer ? ARRAY_SIZE(hosts_and_tls) : ARRAY_SIZE(hosts_only);
+                if (!issuer)
+                        gaps[n++] = (struct app_status_routing_not_enforced){
+                                STR("tls"), STR("the Environment names no issuer of certificates")
+                        };
+                gaps[n++] = (struct app_status_routing_not_enforced){
+                        STR("httpsRedirect"), STR("an Ingress cannot say it; the ingress controller decides")
+                };
+        }
+        routing->not_enforced.n = n;
+}
+
+/* Names are what a NetworkPolicy does not know. */
+static void put_access(const struct app_settings *settings, struct arena *a, struct app_status *status)
+{
+        const struct app_spec_access *access = settings->spec.access;
+        struct app_status_access_not_enforced *gaps;
+        size_t n = 0;
+
+        for (size_t i = 0; access && i < access->to.n; i++)
+                n += access->to.items[i].host.data != NULL;
+        if (n == 0)
+                return;
+        gaps = arena_new_n(a, struct app_status_access_not_enforced, n);
+        status->access = arena_new(a, struct app_status_access);
+        if (!gaps || !status->access)
+                return;
+        status->access->not_enforced.items = gaps;
+        status->access->not_enforced.n = n;
+        for (size_t i = 0; i < access->to.n; i++)
+                if (access->to.items[i].host.data)
+                        *gaps++ = (struct app_status_access_not_enforced){
+                                arena_printf(a, "access.to[%zu].host", i),
+                                STR("allowed by address range only: all public addresses, at this port")
+                        };
+}
+
+/* --- the address ----------------------------------------------------------------- */
+
+static struct str url_of(const struct view *view, const struct app_settings *settings, struct arena *a)
+{
+        const struct app_spec *spec = &settings->spec;
+
+        if (!spec->has_port)
+                return STR_NULL;
+        if (settings->routing.issuer.data)
+                for (size_t i = 0; i < spec->hosts.n; i++)
+                        if (!str_starts(spec->hosts.items[i], STR("*")))
+                                return arena_printf(a, "https://%.*s", STR_FMT(spec->hosts.items[i]));
+        return arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
+                            STR_FMT(view->self->namespace), (long long)spec->port);
+}
+
+void app_put_figures(const struct view *view, const struct app_settings *settings, struct arena *a,
+                     struct app_status *status)
+{
+        status->profile = settings->profile;
+        status->effective.items = (struct app_status_effective *)(uintptr_t)settings->effective;
+        status->effective.n = settings->n_effective;
+        status->desired_replicas = app_replicas(view, settings);
+        status->has_desired_replicas = true;
+        status->url = url_of(view, settings, a);
+        if (settings->spec.hosts.n > 0)
+                put_routing(view, settings, a, status);
+        put_access(settings, a, status);
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Built-in < Environment < App: each figure is taken from the last that has
+ * one, and it is kept in mind who that was. Then what the schema cannot judge,
+ * because it takes more than one object, or a comparison of quantities.
+ */
+#include <errno.h>
+
+#include "controller/app/app.h"
+#include "controller/app/figures.h"
+#include "kube/quantity.h"
+
+#define STOP_MAX USEC_HOUR /* delay and timeout together */
+
+struct settling {
+        const struct app_spec *app;
+        struct arena *a;
+        struct app_settings *ret;
+        struct app_problem *problem;
+        struct app_figures f;
+};
+
+static int refuse(const struct settling *s, struct str path, const char *format, ...) _printf_(3, 4);
+
+static int refuse(const struct settling *s, struct str path, const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        *s->problem = (struct app_problem){ path, arena_vprintf(s->a, format, args) };
+        va_end(args);
+        return s->a->failed ? -ENOMEM : -EINVAL;
+}
+
+/* "spec.env[3].name" */
+static struct str item(const struct settling *s, const char *list, size_t i, const char *field)
+{
+        return arena_printf(s->a, "spec.%s[%zu]%s", list, i, field);
+}
+
+int64_t app_seconds(struct str duration)
+{
+        usec_t t;
+
+        if (duration_parse(duration, &t) < 0 || t < 0)
+                return 0;
+        return (t + USEC_SEC - 1) / USEC_SEC;
+}
+
+/* --- figures ------------------------------------------------------------------------- */
+
+static void show(struct settling *s, const char *setting, struct str value, struct str from)
+{
+        struct app_settings *ret = s->ret;
+
+        if (ret->n_effective == APP_EFFECTIVE_MAX)
+                return;
+        ret->effective[ret->n_effective++] =
+                (struct app_status_effective){ .setting = str_c(setting), .value = value, .from = from };
+}
+
+static void show_number(struct settling *s, const char *setting, const struct app_number *n)
+{
+        show(s, setting, arena_printf(s->a, "%lld", (long long)n->value), n->from);
+}
+
+/* What the App itself says, over what the Environment says. */
+static void say_number(struct app_number *n, bool has, int64_t value)
+{
+        if (has)
+                *n = (struct app_number){ value, APP_FROM_APP };
+}
+
+static void settle_replicas(struct settling *s)
+{
+        struct app_number n = s->f.replicas;
+
+        say_number(&n, s->app->has_replicas, s->app->replicas);
+        if (!n.from.data)
+                n = (struct app_number){ 1, APP_FROM_BUILT_IN };
+        s->ret->spec.autoscaling = NULL;
+        s->ret->spec.replicas = n.value;
+        s->ret->spec.has_replicas = true;
+        show_number(s, "replicas", &n);
+}
+
+/* The targets go together: whoever names one has named all. */
+static void settle_targets(struct settling *s, struct app_spec_autoscaling *to)
+{
+        const struct app_spec_autoscaling *asked = s->app->autoscaling;
+        struct app_number cpu = s->f.cpu_target, memory = s->f.memory_target;
+
+        if (asked && (asked->has_target_cpu_utilization || asked->has_target_memory_utilization)) {
+                cpu = memory = (struct app_number){ 0 };
+                say_number(&cpu, asked->has_target_cpu_utilization, asked->target_cpu_utilization);
+                say_number(&memory, asked->has_target_memory_utilization, asked->target_memory_utilization);
+        }
+        if (!cpu.from.data && !memory.from.data)
+                cpu = (struct app_number){ 70, APP_FROM_BUILT_IN };
+        to->target_cpu_utilization = cpu.value;
+        to->target_memory_utilization = memory.value;
+        to->has_target_cpu_utilization = cpu.from.data != NULL;
+        to->has_target_memory_utilization = memory.from.data != NULL;
+        if (cpu.from.data)
+                show_number(s, "autoscaling.targetCPUUtilization", &cpu);
+        if (memory.from.data)
+                show_number(s, "autoscaling.targetMemoryUtilization", &memory);
+}
+
+static int settle_bounds(struct settling *s, struct app_spec_autoscaling *to)
+{
+        const struct app_spec_autoscaling *asked = s->app->autoscaling;
+        struct app_number least = s->f.min, most = s->f.max;
+
+        if (asked) {
+                say_number(&least, asked->has_min_replicas, asked->min_replicas);
+                say_number(&most, asked->has_max_replicas, asked->max_replicas);
+        }
+        if (!least.from.data)
+                least = (struct app_number){ 1, APP_FROM_BUILT_IN };
+        if (!most.from.data)
+                return refuse(s, STR("spec.autoscaling.maxReplicas"),
+                              "is not set, and the Environment has no autoscaling to take it from; set it");
+        if (least.value > most.value)
+                return refuse(s,
+                              asked && asked->has_min_replicas ? STR("spec.autoscaling.minReplicas")
+                                                               : STR("spec.autoscaling.maxReplicas"),
+                              "minReplicas is %lld (from %.*s) and maxReplicas is %lld (from %.*s); "
+                              "set both so that minReplicas is not the larger one",
+                              (long long)least.value, STR_FMT(least.from), (long long)most.value,
+                              STR_FMT(most.from));
+        to->min_replicas = least.value;
+        to->max_replicas = most.value;
+        to->has_min_replicas = to->has_max_replicas = true;
+        show_number(s, "autoscaling.minReplicas", &least);
+        show_number(s, "autoscaling.maxReplicas", &most);
+        return 0;
+}
+
+static int settle_autoscaling(struct settling *s)
+{
+        const struct app_spec_autoscaling *asked = s->app->autoscaling;
+        struct app_spec_autoscaling *to = arena_new(s->a, struct app_spec_autoscaling);
+        struct app_text cooldown = s->f.cooldown;
+        int r;
+
+        if (!to)
+                return -ENOMEM;
+        r = settle_bounds(s, to);
+        if (r < 0)
+                return r;
+        settle_targets(s, to);
+        if (asked && asked->scale_down_cooldown.data)
+                cooldown = (struct app_text){ asked->scale_down_cooldown, APP_FROM_APP };
+        if (!cooldown.from.data)
+                cooldown = (struct app_text){ STR("5m"), APP_FROM_BUILT_IN };
+        to->scale_down_cooldown = cooldown.value;
+        show(s, "autoscaling.scaleDownCooldown", cooldown.value, cooldown.from);
+        s->ret->spec.autoscaling = to;
+        s->ret->spec.replicas = 0;
+        s->ret->spec.has_replicas = false;
+        return 0;
+}
+
+/* Which of the two: the App's word, else the Environment's. */
+static int settle_size(struct settling *s)
+{
+        if (s->app->has_replicas && s->app->autoscaling)
+                return refuse(s, STR("spec.replicas"), "excludes spec.autoscaling; leave one of them out");
+        if (s->app->autoscaling || (!s->app->has_replicas && s->f.max.from.data))
+                return settle_autoscaling(s);
+        settle_replicas(s);
+        return 0;
+}
+
+/* --- resources ------------------------------------------------------------------------ */
+
+static const struct schema_pair *find(const struct schema_map *map, struct str key)
+{
+        for (size_t i = 0; map && i < map->n; i++)
+                if (str_eq(map->items[i].key, key))
+                        return &map->items[i];
+        return NULL;
+}
+
+/* Is the quantity A more than B? What cannot be read is not. */
+static bool exceeds(struct str a, struct str b)
+{
+        struct quantity qa, qb;
+
+        return quantity_parse(a, &qa) == 0 && quantity_parse(b, &qb) == 0 && qa.nanos > qb.nanos;
+}
+
+/* The App's own entries, and those of the profile that it does not have. */
+static int merge(struct settling *s, const char *what, const struct schema_map *own,
+                 const struct app_text *cpu, const struct app_text *memory, struct schema_map *ret)
+{
+        const struct {
+                struct str key;
+                const struct app_text *figure;
+        } profile[] = { { STR_INIT("cpu"), cpu }, { STR_INIT("memory"), memory } };
+        size_t n = 0;
+
+        ret->items = arena_new_n(s->a, struct schema_pair, (own ? own->n : 0) + ARRAY_SIZE(profile));
+        if (!ret->items)
+                return -ENOMEM;
+        for (size_t i = 0; i < ARRAY_SIZE(profile); i++) {
+                const struct schema_pair *said = find(own, profile[i].key);
+                struct str value = said ? said->value : profile[i].figure->value;
+                struct str from = said ? APP_FROM_APP : profile[i].figure->from;
+                struct str setting = arena_printf(s->a, "resources.%s.%.*s", what, STR_FMT(profile[i].key));
+
+                if (!from.data || !setting.data)
+                        continue;
+                ret->items[n++] = (struct schema_pair){ profile[i].key, value };
+                show(s, setting.data, value, from);
+        }
+        for (size_t i = 0; own && i < own->n; i++)
+                if (!str_eq(own->items[i].key, STR("cpu")) && !str_eq(own->items[i].key, STR("memory")))
+                        ret->items[n++] = own->items[i];
+        ret->n = n;
+        return 0;
+}
+
+/* A profile asks for no more than the App lets its pods have. */
+static struct app_text within(struct app_text request, const struct schema_map *limits, struct str key)
+{
+        const struct schema_pair *limit = find(limits, key);
+
+        if (limit && request.from.data && exceeds(request.value, limit->value))
+                return (struct app_text){ limit->value, APP_FROM_APP };
+        return request;
+}
+
+static int check_quantities(const struct settling *s, const char *what, const struct schema_map *map)
+{
+        struct quantity q;
+
+        for (size_t i = 0; map && i < map->n; i++) {
+                const struct schema_pair *p = &map->items[i];
+
+                if (quantity_parse(p->value, &q) < 0)
+                        return refuse(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
+                                      "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
+                                      STR_FMT(p->value));
+                if (q.nanos < 0)
+                        return refuse(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
+                                      "%.*s is less than nothing; write 0 or more", STR_FMT(p->value));
+        }
+        return 0;
+}
+
+static int check_limits(const struct settling *s, const struct app_spec_resources *own,
+                        const struct app_spec_resources *merged)
+{
+        for (size_t i = 0; i < merged->requests.n; i++) {
+                const struct schema_pair *request = &merged->requests.items[i];
+                const struct schema_pair *limit = find(&merged->limits, request->key);
+
+                if (limit && exceeds(request->value, limit->value))
+                        return refuse(
+                                s, arena_printf(s->a, "spec.resources.requests.%.*s", STR_FMT(request->key)),
+                                "%.*s is more than the limit of %.*s (from %s); lower it, or set "
+                                "spec.resources.limits.%.*s",
+                                STR_FMT(request->value), STR_FMT(limit->value),
+                                own && find(&own->limits, request->key) ? "App" : "Environment",
+                                STR_FMT(request->key));
+        }
+        return 0;
+}
+
+static int settle_resources(struct settling *s)
+{
+        const struct app_spec_resources *own = s->app->resources;
+        const struct schema_map *requests = own ? &own->requests : NULL;
+        const struct schema_map *limits = own ? &own->limits : NULL;
+        struct app_spec_resources *to = arena_new(s->a, struct app_spec_resources);
+        struct app_text cpu = within(s->f.requests_cpu, limits, STR("cpu"));
+        struct app_text memory = within(s->f.requests_memory, limits, STR("memory"));
+        int r;
+
+        if (!to)
+                return -ENOMEM;
+        r = check_quantities(s, "requests", requests);
+        if (r == 0)
+                r = check_quantities(s, "limits", limits);
+        if (r == 0)
+                r = merge(s, "requests", requests, &cpu, &memory, &to->requests);
+        if (r == 0)
+                r = merge(s, "limits", limits, &s->f.limits_cpu, &s->f.limits_memory, &to->limits);
+        if (r < 0)
+                return r;
+        s->ret->spec.resources = to;
+        return check_limits(s, own, to);
+}
+
+/* --- what cannot work -------------------------------------------------------------------- */
+
+static int check_target(const struct settling *s, bool wanted, const char *path, const char *key)
+{
+        const struct schema_pair *request = find(&s->ret->spec.resources->requests, str_c(key));
+        struct quantity q;
+
+        if (!wanted || (request && quantity_parse(request->value, &q) == 0 && q.nanos > 0))
+                return 0;
+        return refuse(s, str_c(path),
+                      "is a part of what the pods request, and they request no %s; set "
+                      "spec.resources.requests.%s",
+                      key, key);
+}
+
+static int check_targets(const struct settling *s)
+{
+        const struct app_spec_autoscaling *scaling = s->ret->spec.autoscaling;
+        int r;
+
+        if (!scaling)
+                return 0;
+        r = check_target(s, scaling->has_target_cpu_utilization, "spec.autoscaling.targetCPUUtilization",
+                         "cpu");
+        if (r < 0)
+                return r;
+        return check_target(s, scaling->has_target_memory_utilization,
+                            "spec.autoscaling.targetMemoryUtilization", "memory");
+}
+
+static int check_env(const struct settling *s)
+{
+        for (size_t i = 0; i < s->app->env.n; i++)
+                for (size_t j = 0; j < i; j++)
+                        if (str_eq(s->app->env.items[i].name, s->app->env.items[j].name))
+                                return refuse(s, item(s, "env", i, ".name"),
+                                              "%.*s is in the list twice; take one of them out",
+                                              STR_FMT(s->app->env.items[i].name));
+        return 0;
+}
+
+static int check_env_from(const struct settling *s)
+{
+        for (size_t i = 0; i < s->app->env_from.n; i++) {
+                const struct app_spec_env_from *from = &s->app->env_from.items[i];
+
+                if (!from->secret_ref == !from->config_map_ref)
+                        return refuse(s, item(s, "envFrom", i, ""),
+                                      "needs exactly one of secretRef and configMapRef");
+        }
+        return 0;
+}
+
+/* Is PATH the folder DIR, or inside it? */
+static bool is_inside(struct str path, struct str dir)
+{
+        return str_starts(path, dir) && (path.len == dir.len || path.data[dir.len] == '/');
+}
+
+static int check_mount(const struct settling *s, size_t i)
+{
+        const struct app_spec_config_files *one = &s->app->config_files.items[i];
+        struct str path = one->mount_path;
+
+        if (!one->secret_ref == !one->config_map_ref)
+                return refuse(s, item(s, "configFiles", i, ""),
+                              "needs exactly one of secretRef and configMapRef");
+        if (path.len < 2 || path.data[0] != '/' || str_index(path, ':') >= 0)
+                return refuse(s, item(s, "configFiles", i, ".mountPath"),
+                              "must be the absolute path of a folder, such as /etc/shop");
+        if (is_inside(path, STR("/tmp")))
+                return refuse(s, item(s, "configFiles", i, ".mountPath"),
+                              "must not be /tmp or inside it, which every App may write to");
+        for (size_t j = 0; j < s->app->config_files.n; j++)
+                if (j != i && is_inside(path, s->app->config_files.items[j].mount_path))
+                        return refuse(s, item(s, "configFiles", i, ".mountPath"),
+                                      "%.*s is the same as, or inside, the mountPath of configFiles[%zu]; "
+                                      "give each a folder of its own",
+                                      STR_FMT(path), j);
+        return 0;
+}
+
+static int check_mounts(const struct settling *s)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < s->app->config_files.n && r == 0; i++)
+                r = check_mount(s, i);
+        return r;
+}
+
+static int check_duration(const struct settling *s, const char *path, struct str text, usec_t least,
+                          usec_t most, const char *bounds)
+{
+        usec_t t;
+
+        if (duration_parse(text, &t) < 0 || t < least || t > most)
+                return refuse(s, str_c(path), "\"%.*s\" must be a duration between %s", STR_FMT(text),
+                              bounds);
+        return 0;
+}
+
+static int check_durations(const struct settling *s)
+{
+        const struct app_spec *spec = &s->ret->spec;
+        const struct {
+                const char *path;
+                struct str text;
+                usec_t least, most;
+                const char *bounds;
+        } all[] = {
+                { "spec.healthCheck.startupTimeout", spec->health_check->startup_timeout, USEC_SEC, USEC_HOUR,
+                  "1s and 1h" },
+                { "spec.drain.delay", spec->drain->delay, 0, USEC_HOUR, "0s and 1h" },
+                { "spec.drain.timeout", spec->drain->timeout, USEC_SEC, USEC_HOUR, "1s and 1h" },
+                { "spec.strategy.progressDeadline", spec->strategy->progress_deadline, 10 * USEC_SEC,
+                  24 * USEC_HOUR, "10s and 24h" },
+                { "spec.autoscaling.scaleDownCooldown",
+                  spec->autoscaling ? spec->autoscaling->scale_down_cooldown : STR("0s"), 0, USEC_HOUR,
+                  "0s and 1h" },
+        };
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+                r = check_duration(s, all[i].path, all[i].text, all[i].least, all[i].most, all[i].bounds);
+                if (r < 0)
+                        return r;
+        }
+        if ((app_seconds(spec->drain->delay) + app_seconds(spec->drain->timeout)) * USEC_SEC > STOP_MAX)
+                return refuse(s, STR("spec.drain"), "delay and timeout together must not be more than 1h");
+        return 0;
+}
+
+static int check_hosts(const struct settling *s)
+{
+        if (s->app->hosts.n == 0)
+                return 0;
+        if (!s->app->has_port)
+                return refuse(s, STR("spec.hosts"),
+                              "need a port; set spec.port to the one that the program listens on");
+        if (str_eq(s->app->tier, STR("worker")))
+                return refuse(s, STR("spec.hosts"),
+                              "a worker has no hosts; leave them out, or choose another spec.tier");
+        return 0;
+}
+
+static int check_access(const struct settling *s)
+{
+        const struct app_spec_access *access = s->app->access;
+
+        for (size_t i = 0; access && i < access->to.n; i++) {
+                const struct app_spec_access_to *to = &access->to.items[i];
+                int named = (to->app.data != NULL) + (to->postgres.data != NULL) + (to->redis.data != NULL) +
+                            (to->host.data != NULL) + (to->cidr.data != NULL);
+
+                if (named != 1)
+                        return refuse(s, item(s, "access.to", i, ""),
+                                      "needs exactly one of app, postgres, redis, host and cidr");
+                if (to->has_port && !to->host.data && !to->cidr.data)
+                        return refuse(s, item(s, "access.to", i, ".port"),
+                                      "goes with host or cidr only; leave it out");
+        }
+        return 0;
+}
+
+int app_settle(const struct view *view, struct arena *a, struct app_settings *ret,
+               struct app_problem *problem)
+{
+        static int (*const steps[])(const struct settling *) = {
+                check_targets, check_env,       check_env_from, check_mounts,
+                check_hosts,   check_durations, check_access,
+        };
+        const struct app *app = view->self->state;
+        struct settling s = { .app = app->spec, .a = a, .ret = ret, .problem = problem };
+        int r;
+
+        *ret = (struct app_settings){ .spec = *app->spec };
+        *problem = (struct app_problem){ 0 };
+        app_figures_of(view, app->spec->tier, a, &s.f);
+        ret->profile = s.f.profile;
+        ret->routing = s.f.routing;
+        r = settle_size(&s);
+        if (r == 0)
+                r = settle_resources(&s);
+        for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++)
+                r = steps[i](&s);
+        return r == 0 && a->failed ? -ENOMEM : r;
+}
