@@ -9,7 +9,8 @@
  *                                  v
  *                              log of changes --> sim_watch_next, one for each watch
  *
- * Modelled: server-side apply with managedFields in fieldsV1, shared ownership
+ * Modelled: all verbs of kube/client.h; lists in pages whose token expires;
+ * server-side apply with managedFields in fieldsV1, shared ownership
  * and the removal of what is applied no more (sim/fields.h); uid,
  * resourceVersion, generation; create-only and this-very-object applies with
  * the answers that kube-apiserver 1.29 gives; the status subresource; deletion
@@ -28,7 +29,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "manager/transport.h"
+#include "kube/client.h"
 
 static inline bool sim_same_kind(const struct kube_kind *a, const struct kube_kind *b)
 {
@@ -38,6 +39,7 @@ static inline bool sim_same_kind(const struct kube_kind *a, const struct kube_ki
 struct sim_object {
         struct list link;
         const struct kube_kind *kind;
+        uint64_t number;                 /* the how manieth that was ever made */
         yyjson_mut_doc *doc;             /* its root is the object */
         struct str namespace, name, uid; /* point into doc */
 };
@@ -47,9 +49,12 @@ enum sim_change_type { SIM_ADDED, SIM_MODIFIED, SIM_DELETED };
 /* One line of the log. Texts are JSON. */
 struct sim_change {
         const struct kube_kind *kind;
+        uint64_t number; /* the object's */
         uint64_t version;
-        char *object; /* as it is now; NULL: deleted */
-        char *before; /* as it was, with the new resourceVersion; NULL: created */
+        const char *by;               /* who did it */
+        char *object;                 /* as it is now; NULL: deleted */
+        char *before;                 /* as it was, with the new resourceVersion; NULL: created */
+        char *labels, *labels_before; /* of the two: "\nkey=value\n…\n" */
 };
 
 struct sim_api {
@@ -57,7 +62,9 @@ struct sim_api {
         struct sim_change *log;
         size_t n_log, log_size;
         uint64_t version;           /* the last resourceVersion, without its prefix */
-        const char *version_prefix; /* digits in front of each resourceVersion, to make it long; "" */
+        uint64_t compacted;         /* what was before this version is forgotten: 410 */
+        const char *version_prefix; /* in front of each resourceVersion, to make it long, or no number; "" */
+        const char *writer;         /* who is at it, for the log */
         uint64_t n_uids;
         usec_t wall; /* for time stamps; set by the world */
         /* Sets defaults, before an object is stored. May be NULL. */
@@ -76,8 +83,8 @@ struct sim_reply {
         char *body; /* an object, or a Status; free */
 };
 
-/* As the field manager "keelson". */
-void sim_api_serve(struct sim_api *api, const struct call *call, struct sim_reply *ret);
+/* Any verb but a watch. A list is of now; sim_list_at knows the past. */
+void sim_api_serve(struct sim_api *api, const struct kube_call *call, struct sim_reply *ret);
 
 /* A Status as the server writes it, for failures that a test makes up. */
 char *sim_status(int status, const char *reason, const char *message, int retry_after_seconds);
@@ -132,14 +139,20 @@ struct sim_watch {
 void sim_watch_init(struct sim_watch *w, struct sim_api *api, const struct kube_kind *kind,
                     struct str selector);
 
+/* From behind VERSION (without its prefix) on. */
+void sim_watch_seek(struct sim_watch *w, uint64_t version);
+
 /* Is there anything to tell? */
 bool sim_watch_pending(struct sim_watch *w);
 
 /* The next event; false if there is none. *ret_object is valid until the next write. */
 bool sim_watch_next(struct sim_watch *w, enum sim_change_type *ret_type, const char **ret_object);
 
-/* Calls FN for each object that the watch is about, as JSON. */
-void sim_list(const struct sim_watch *w, void (*fn)(const char *object, void *arg), void *arg);
+/* Calls FN for each object that the watch is about, as it was at VERSION, as JSON. */
+void sim_list_at(const struct sim_watch *w, uint64_t version, void (*fn)(const char *object, void *arg),
+                 void *arg);
 
-/* The version of a list taken now. free it. */
-char *sim_list_version(const struct sim_api *api);
+/* A version as the server writes it, and the way back (0: it is none of ours). */
+#define SIM_VERSION_MAX 128
+void sim_version_write(const struct sim_api *api, uint64_t version, char out[SIM_VERSION_MAX]);
+uint64_t sim_version_read(const struct sim_api *api, struct str version);

@@ -15,13 +15,14 @@ static const struct kube_kind kind = { STR_INIT("apps"), STR_INIT("v1"), STR_INI
         "\"namespace\":\"n\",\"name\":\"x\"},\"spec\":{" spec "}}"
 #define CONTAINER(name, more) "\"containers\":[{\"name\":\"" name "\"" more "}]"
 
-static int serve(struct sim_api *api, struct call call)
+static int serve(struct sim_api *api, struct kube_call call)
 {
         struct sim_reply reply;
 
         call.kind = &kind;
         call.namespace = STR("n");
         call.name = STR("x");
+        call.field_manager = STR("keelson");
         sim_api_serve(api, &call, &reply);
         free(reply.body);
         return reply.status;
@@ -29,7 +30,7 @@ static int serve(struct sim_api *api, struct call call)
 
 static int apply(struct sim_api *api, const char *json)
 {
-        return serve(api, (struct call){ .type = CALL_APPLY, .body = str_c(json) });
+        return serve(api, (struct kube_call){ .verb = KUBE_APPLY, .body = str_c(json) });
 }
 
 static struct str at(const struct sim_api *api, const char *pointer)
@@ -155,9 +156,15 @@ START_TEST(a_status_is_a_half_of_its_own)
         struct sim_api api;
 
         sim_api_init(&api);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_APPLY_STATUS, .body = str_c(status) }), 404);
+        ck_assert_int_eq(serve(&api, (struct kube_call){ .verb = KUBE_APPLY,
+                                                         .subresource = STR("status"),
+                                                         .body = str_c(status) }),
+                         404);
         ck_assert_int_eq(apply(&api, DEPLOYMENT("", "\"replicas\":1")), 201);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_APPLY_STATUS, .body = str_c(status) }), 200);
+        ck_assert_int_eq(serve(&api, (struct kube_call){ .verb = KUBE_APPLY,
+                                                         .subresource = STR("status"),
+                                                         .body = str_c(status) }),
+                         200);
         ck_str_eq(at(&api, "/status/phase"), "Good");
         ck_assert_int_eq(sim_api_int(&api, &kind, "n", "x", "/spec/replicas"), 1);
         ck_assert_int_eq(sim_api_int(&api, &kind, "n", "x", "/metadata/generation"), 1);
@@ -173,12 +180,13 @@ START_TEST(a_deletion_has_preconditions_and_waits_for_finalizers)
         struct sim_api api;
 
         sim_api_init(&api);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_DELETE }), 404);
+        ck_assert_int_eq(serve(&api, (struct kube_call){ .verb = KUBE_DELETE }), 404);
         ck_assert_int_eq(apply(&api, DEPLOYMENT("\"finalizers\":[\"hold\"],", "\"replicas\":1")), 201);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_DELETE, .uid = STR("other") }), 409);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_DELETE, .version = STR("1") }), 409);
-        ck_assert_int_eq(serve(&api, (struct call){ .type = CALL_DELETE, .uid = at(&api, "/metadata/uid") }),
-                         200);
+        ck_assert_int_eq(serve(&api, (struct kube_call){ .verb = KUBE_DELETE, .if_uid = STR("other") }), 409);
+        ck_assert_int_eq(serve(&api, (struct kube_call){ .verb = KUBE_DELETE, .if_version = STR("1") }), 409);
+        ck_assert_int_eq(
+                serve(&api, (struct kube_call){ .verb = KUBE_DELETE, .if_uid = at(&api, "/metadata/uid") }),
+                200);
         ck_assert_ptr_nonnull(at(&api, "/metadata/deletionTimestamp").data);
         sim_api_patch(&api, &kind, "n", "x", "{\"metadata\":{\"finalizers\":null}}", "holder");
         ck_assert_uint_eq(sim_api_count(&api, &kind), 0);

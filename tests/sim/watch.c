@@ -1,7 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sim/apiserver.h"
+
+void sim_version_write(const struct sim_api *api, uint64_t version, char out[SIM_VERSION_MAX])
+{
+        snprintf(out, SIM_VERSION_MAX, "%s%llu", api->version_prefix, (unsigned long long)version);
+}
+
+uint64_t sim_version_read(const struct sim_api *api, struct str version)
+{
+        struct str prefix = str_c(api->version_prefix);
+        uint64_t n = 0;
+
+        if (!str_starts(version, prefix))
+                return 0;
+        for (size_t i = prefix.len; i < version.len; i++) {
+                if (version.data[i] < '0' || version.data[i] > '9')
+                        return 0;
+                n = n * 10 + (uint64_t)(version.data[i] - '0');
+        }
+        return n;
+}
 
 void sim_watch_init(struct sim_watch *w, struct sim_api *api, const struct kube_kind *kind,
                     struct str selector)
@@ -9,25 +31,23 @@ void sim_watch_init(struct sim_watch *w, struct sim_api *api, const struct kube_
         *w = (struct sim_watch){ .api = api, .kind = kind, .selector = selector, .at = api->n_log };
 }
 
-static bool matches(const struct sim_watch *w, const char *object)
+void sim_watch_seek(struct sim_watch *w, uint64_t version)
 {
-        struct str key, value;
-        yyjson_doc *doc;
-        yyjson_val *label;
-        bool match;
+        w->at = w->api->n_log;
+        while (w->at > 0 && w->api->log[w->at - 1].version > version)
+                w->at--;
+}
 
-        if (!object)
+static bool matches(const struct sim_watch *w, const char *labels)
+{
+        char line[512];
+
+        if (!labels)
                 return false;
         if (!w->selector.data)
                 return true;
-        str_cut(w->selector, '=', &key, &value);
-        doc = yyjson_read(object, strlen(object), 0);
-        label = yyjson_obj_getn(
-                yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc), "metadata"), "labels"), key.data,
-                key.len);
-        match = label && yyjson_equals_strn(label, value.data, value.len);
-        yyjson_doc_free(doc);
-        return match;
+        snprintf(line, sizeof(line), "\n%.*s\n", STR_FMT(w->selector));
+        return strstr(labels, line) != NULL;
 }
 
 /* What a change is to this watch; false: nothing. */
@@ -38,8 +58,8 @@ static bool tell(const struct sim_watch *w, const struct sim_change *c, enum sim
 
         if (!sim_same_kind(c->kind, w->kind))
                 return false;
-        before = matches(w, c->before);
-        now = matches(w, c->object);
+        before = matches(w, c->labels_before);
+        now = matches(w, c->labels);
         if (!before && !now)
                 return false;
         *ret_type = !now ? SIM_DELETED : before ? SIM_MODIFIED : SIM_ADDED;
@@ -62,25 +82,19 @@ bool sim_watch_next(struct sim_watch *w, enum sim_change_type *ret_type, const c
         return sim_watch_pending(w) && tell(w, &w->api->log[w->at++], ret_type, ret_object);
 }
 
-void sim_list(const struct sim_watch *w, void (*fn)(const char *object, void *arg), void *arg)
+/* The last change of each object up to the version counts. */
+void sim_list_at(const struct sim_watch *w, uint64_t version, void (*fn)(const char *object, void *arg),
+                 void *arg)
 {
-        list_for_each (link, &w->api->objects) {
-                struct sim_object *o = container_of(link, struct sim_object, link);
-                char *text;
+        const struct sim_api *api = w->api;
+        const struct sim_change **last = calloc(api->n_created + 1, sizeof(*last));
 
-                if (!sim_same_kind(o->kind, w->kind))
-                        continue;
-                text = yyjson_mut_write(o->doc, 0, NULL);
-                if (matches(w, text))
-                        fn(text, arg);
-                free(text);
-        }
-}
-
-char *sim_list_version(const struct sim_api *api)
-{
-        char *text = NULL;
-
-        return asprintf(&text, "%s%llu", api->version_prefix, (unsigned long long)api->version) < 0 ? NULL
-                                                                                                    : text;
+        assert(last);
+        for (size_t i = 0; i < api->n_log && api->log[i].version <= version; i++)
+                if (sim_same_kind(api->log[i].kind, w->kind))
+                        last[api->log[i].number] = &api->log[i];
+        for (size_t i = 1; i <= api->n_created; i++)
+                if (last[i] && matches(w, last[i]->labels))
+                        fn(last[i]->object, arg);
+        free(last);
 }

@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/world.h"
 
-#include <errno.h>
-#include <stdio.h>
+#include <assert.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "harness.h"
+#include "sim/wrap.h"
 
-#define WALL_AT_START (INT64_C(1700000000) * USEC_SEC)
 #define NOW_AT_START USEC_HOUR
-#define TIMEOUT (2 * USEC_SEC) /* until a lost call is noticed */
 #define RESTART USEC_SEC
 #define LATENCY (10 * USEC_MSEC)
-#define PUMPS_MAX 10000
-
-/* A call under way, and what the network will do to it. */
-struct flight {
-        struct list link;
-        struct world *world;
-        struct call call;
-        char *strings;      /* that the call points to */
-        call_done_fn *done; /* NULL: nobody waits any more */
-        void *arg;
-        struct world_rule rule;
-        struct sim_reply reply;
-};
 
 /* --- time ------------------------------------------------------------------------- */
 
@@ -43,276 +29,64 @@ static void turn_at(struct world *w, usec_t at, void (*fn)(struct world *w, void
 
 void world_after(struct world *w, usec_t delay, void (*fn)(struct world *w, void *arg), void *arg)
 {
-        turn_at(w, w->now + delay, fn, arg);
+        turn_at(w, w->now + MAX(delay, 0), fn, arg);
 }
 
-static usec_t between_half_and(struct world *w, usec_t most)
+usec_t world_about(struct world *w, usec_t most)
 {
         return most - (usec_t)rand_below(&w->rand, (uint64_t)most / 2 + 1);
 }
 
-static usec_t sim_now(struct transport *t)
+bool world_chance(struct world *w, unsigned per_mille)
 {
-        return container_of(t, struct world, transport)->now;
+        return per_mille && rand_below(&w->rand, 1000) < per_mille;
 }
 
-static usec_t sim_wall(struct transport *t)
+/* --- what is told -------------------------------------------------------------------- */
+
+void world_note(struct world *w, const char *who, const char *format, ...)
 {
-        return WALL_AT_START + container_of(t, struct world, transport)->now;
-}
+        usec_t t = w->now - NOW_AT_START;
+        va_list args;
 
-/* --- watches ------------------------------------------------------------------------ */
-
-static void on_listed(const char *object, void *arg)
-{
-        struct world_watch *watch = arg;
-        yyjson_doc *doc = yyjson_read(object, strlen(object), 0);
-        int r = cache_put(&watch->world->manager.cache, watch->kind, yyjson_doc_get_root(doc),
-                          CACHE_FROM_WATCH);
-
-        assert(r == 0 || r == -ENOMEM);
-        /* A reflector starts over; so does this one, at its next turn. */
-        if (r < 0)
-                watch->scheduled = true;
-        yyjson_doc_free(doc);
-}
-
-static void relist(struct world *w, void *arg);
-
-static void list_kind(struct world_watch *watch)
-{
-        struct cache *cache = &watch->world->manager.cache;
-        char *version = sim_list_version(&watch->world->api);
-
-        sim_watch_init(&watch->watch, &watch->world->api, &watch->kind->api, watch->kind->label_selector);
-        watch->scheduled = false;
-        cache_list_begin(cache, watch->kind, STR_NULL);
-        sim_list(&watch->watch, on_listed, watch);
-        if (watch->scheduled || cache_list_end(cache, watch->kind, STR_NULL, str_c(version)) < 0) {
-                watch->scheduled = true;
-                world_after(watch->world, USEC_SEC, relist, watch);
-        }
-        free(version);
-}
-
-static void relist(struct world *w, void *arg)
-{
-        if (w->up)
-                list_kind(arg);
-}
-
-static int put_event(struct world_watch *watch, enum sim_change_type type, const char *object)
-{
-        struct cache *cache = &watch->world->manager.cache;
-        yyjson_doc *doc = yyjson_read(object, strlen(object), 0);
-        int r;
-
-        if (type == SIM_DELETED)
-                r = cache_delete(cache, watch->kind, yyjson_doc_get_root(doc));
-        else
-                r = cache_put(cache, watch->kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH);
-        yyjson_doc_free(doc);
-        return r;
-}
-
-static void deliver(struct world *w, void *arg)
-{
-        struct world_watch *watch = arg;
-        enum sim_change_type type;
-        const char *object;
-
-        if (!w->up || !watch->scheduled)
+        if (!w->history)
                 return;
-        watch->scheduled = false;
-        if (sim_watch_next(&watch->watch, &type, &object) && put_event(watch, type, object) < 0)
-                list_kind(watch);
+        fprintf(w->history, "%8lld.%03llds  %-10s ", (long long)(t / USEC_SEC),
+                (long long)(t / USEC_MSEC % 1000), who);
+        va_start(args, format);
+        vfprintf(w->history, format, args);
+        va_end(args);
+        fputc('\n', w->history);
 }
 
-/* After any change on the server: the events set out, and the actors act. */
-static void on_changes(struct world *w)
+static const char *what_of(const struct sim_change *c)
 {
-        for (size_t i = 0; w->up && i < w->n_watches; i++) {
-                struct world_watch *watch = &w->watches[i];
+        return !c->object ? "is gone" : c->before ? "changed" : "is made";
+}
 
-                if (watch->scheduled || !sim_watch_pending(&watch->watch))
+/* Each change on the server. */
+static void tell_changes(struct world *w)
+{
+        for (; w->told < w->api.n_log; w->told++) {
+                const struct sim_change *c = &w->api.log[w->told];
+                yyjson_doc *doc;
+                yyjson_val *meta;
+
+                if (!w->history || str_eq(c->kind->plural, STR("leases")))
                         continue;
-                watch->scheduled = true;
-                world_after(w, between_half_and(w, w->watch_lag), deliver, watch);
-        }
-        if (w->actor)
-                w->actor(w);
-}
-
-static void add_watch(struct world *w, const struct cache_kind *kind)
-{
-        for (size_t i = 0; i < w->n_watches; i++)
-                if (w->watches[i].kind == kind)
-                        return;
-        if (kind->on_demand)
-                return;
-        assert(w->n_watches < WORLD_WATCHES_MAX);
-        w->watches[w->n_watches++] = (struct world_watch){ .world = w, .kind = kind };
-}
-
-void world_relist(struct world *w)
-{
-        for (size_t i = 0; i < w->n_watches; i++)
-                list_kind(&w->watches[i]);
-}
-
-/* --- calls ----------------------------------------------------------------------------- */
-
-static void flight_free(struct flight *f)
-{
-        list_remove(&f->link);
-        free(f->strings);
-        free(f->reply.body);
-        free(f);
-}
-
-/* What a kube_client makes of an answer. */
-static void land(struct world *w, void *arg)
-{
-        static const enum kube_verb verbs[WORLD_CALL_TYPES] = {
-                [CALL_APPLY] = KUBE_APPLY,   [CALL_APPLY_STATUS] = KUBE_APPLY,
-                [CALL_CREATE] = KUBE_CREATE, [CALL_DELETE] = KUBE_DELETE,
-                [CALL_GET] = KUBE_GET,
-        };
-        struct flight *f = arg;
-        struct http_result result = { .status = f->reply.status,
-                                      .body = str_c(f->reply.body),
-                                      .retry_after = -1 };
-        struct kube_asked asked = {
-                .verb = verbs[f->call.type],
-                .kind = f->call.kind,
-                .namespace = f->call.namespace,
-                .name = f->call.name,
-                .subresource = f->call.type == CALL_APPLY_STATUS ? STR("status") : STR_NULL,
-                .server = STR("https://sim"),
-                .credentials = STR("the simulator"),
-        };
-        struct kube_reply reply;
-
-        (void)w;
-        if (f->done) {
-                if (f->reply.status == 0)
-                        error_set(&result.error, -ECONNRESET, "the connection broke");
-                kube_reply_read(&result, &asked, &reply);
-                f->done(&reply, f->arg);
-                kube_reply_release(&reply);
-        }
-        flight_free(f);
-}
-
-static void back(struct world *w, void *arg)
-{
-        (void)arg;
-        if (!w->up)
-                world_start(w);
-}
-
-static void arrive(struct world *w, void *arg)
-{
-        struct flight *f = arg;
-
-        if (f->rule.fate == WORLD_REFUSE) {
-                f->reply.status = f->rule.status;
-                f->reply.body =
-                        sim_status(f->rule.status, f->rule.reason, f->rule.message, f->rule.retry_after);
-        } else {
-                w->api.wall = sim_wall(&w->transport);
-                sim_api_serve(&w->api, &f->call, &f->reply);
-                w->n_served++;
-        }
-        if (f->rule.fate == WORLD_LOSE_REPLY) {
-                free(f->reply.body);
-                f->reply = (struct sim_reply){ 0 };
-        }
-        world_after(w, f->reply.status ? between_half_and(w, w->latency) : TIMEOUT, land, f);
-        if (w->crash_after && w->up && --w->crash_after == 0) {
-                world_crash(w);
-                world_after(w, RESTART, back, NULL);
+                doc = yyjson_read(c->object ? c->object : c->before,
+                                  strlen(c->object ? c->object : c->before), 0);
+                meta = yyjson_obj_get(yyjson_doc_get_root(doc), "metadata");
+                world_note(w, "server", "%.*s %s/%s %s by %s (uid …%s, version %llu, generation %lld)",
+                           STR_FMT(c->kind->kind), yyjson_get_str(yyjson_obj_get(meta, "namespace")),
+                           yyjson_get_str(yyjson_obj_get(meta, "name")), what_of(c), c->by ? c->by : "?",
+                           yyjson_get_str(yyjson_obj_get(meta, "uid")) + 32, (unsigned long long)c->version,
+                           (long long)yyjson_get_sint(yyjson_obj_get(meta, "generation")));
+                yyjson_doc_free(doc);
         }
 }
 
-static struct str copy(char **at, struct str s)
-{
-        char *to = *at;
-
-        if (!s.data)
-                return STR_NULL;
-        memcpy(to, s.data, s.len);
-        *at += s.len + 1;
-        return str_n(to, s.len);
-}
-
-static struct flight *flight_new(struct world *w, const struct call *call)
-{
-        struct flight *f = calloc(1, sizeof(*f));
-        char *at = calloc(1, call->namespace.len + call->name.len + call->body.len + call->uid.len +
-                                     call->version.len + 5);
-
-        assert(f && at);
-        *f = (struct flight){ .world = w, .call = *call, .strings = at };
-        f->call.namespace = copy(&at, call->namespace);
-        f->call.name = copy(&at, call->name);
-        f->call.body = copy(&at, call->body);
-        f->call.uid = copy(&at, call->uid);
-        f->call.version = copy(&at, call->version);
-        list_add_tail(&w->flights, &f->link);
-        return f;
-}
-
-static struct world_rule fate_of(struct world *w, const struct call *call)
-{
-        for (size_t i = 0; i < w->n_rules; i++) {
-                struct world_rule *rule = &w->rules[i];
-
-                if (rule->times == 0 || (!rule->any_type && rule->type != call->type) ||
-                    (rule->kind && rule->kind != call->kind))
-                        continue;
-                if (rule->times > 0)
-                        rule->times--;
-                return *rule;
-        }
-        return (struct world_rule){ .fate = WORLD_SERVE };
-}
-
-static int start(struct transport *t, const struct call *call, call_done_fn *done, void *arg,
-                 void **ret_handle)
-{
-        struct world *w = container_of(t, struct world, transport);
-        struct world_rule rule;
-        struct flight *f;
-
-        if (!w->may_write && call->type != CALL_GET)
-                return -EPERM;
-        rule = fate_of(w, call);
-        if (rule.fate == WORLD_NO_MEMORY)
-                return -ENOMEM;
-        f = flight_new(w, call);
-        f->done = done;
-        f->arg = arg;
-        f->rule = rule;
-        w->n_calls[call->type]++;
-        if (call->type != CALL_CREATE)
-                w->last_call = w->now;
-        if (rule.fate == WORLD_LOSE_REQUEST)
-                world_after(w, TIMEOUT, land, f);
-        else
-                world_after(w, between_half_and(w, w->latency), arrive, f);
-        *ret_handle = f;
-        return 0;
-}
-
-/* What was sent cannot be called back. */
-static void cancel(struct transport *t, void *handle)
-{
-        struct flight *f = handle;
-
-        (void)t;
-        f->done = NULL;
-}
+/* --- rules ----------------------------------------------------------------------------- */
 
 uint64_t world_writes(const struct world *w)
 {
@@ -330,46 +104,61 @@ void world_clear_rules(struct world *w)
         w->n_rules = 0;
 }
 
+void world_calm(struct world *w)
+{
+        world_note(w, "world", "calm");
+        world_clear_rules(w);
+        w->weather = (struct world_weather){ 0 };
+        w->crash_after = w->crash_before = w->crash_replied = 0;
+        w->latency = w->watch_lag = LATENCY;
+        w->slow_kind = NULL;
+        w->wall_offset = 0;
+        w->may_write = true;
+        w->silent = false;
+}
+
+void world_relist(struct world *w)
+{
+        streams_expire(w);
+}
+
 /* --- the operator ------------------------------------------------------------------------- */
+
+static void start_again(struct world *w, void *arg)
+{
+        struct replica *r = arg;
+
+        if (!r->up && !replica_start(r))
+                world_after(w, RESTART, start_again, r);
+}
 
 void world_start(struct world *w)
 {
-        assert(!w->up);
-        manager_init(&w->manager, &w->transport, STR("keelson-0"), w->seed + w->n_crashes);
-        for (size_t i = 0; i < w->n_controllers; i++) {
-                int r = manager_add(&w->manager, w->controllers[i]);
-
-                assert(r == 0);
-                (void)r;
-        }
-        w->up = true;
-        for (size_t i = 0; i < w->n_watches; i++)
-                list_kind(&w->watches[i]);
-        manager_allow(&w->manager, true);
+        start_again(w, &w->op[0]);
 }
 
 void world_crash(struct world *w)
 {
-        assert(w->up);
-        manager_release(&w->manager);
-        w->up = false;
-        w->n_crashes++;
-        for (size_t i = 0; i < w->n_watches; i++)
-                w->watches[i].scheduled = false;
+        replica_crash(&w->op[0]);
 }
 
-/* When the manager wants its next turn. */
+/* When the operators want their next turn. */
 static usec_t pump(struct world *w)
 {
         usec_t next = USEC_NEVER;
 
-        for (int i = 0; w->up && i < PUMPS_MAX; i++) {
-                next = manager_pump(&w->manager);
-                if (next > w->now)
-                        return next;
-        }
-        ck_assert_msg(!w->up, "the manager never rests");
-        return USEC_NEVER;
+        for (size_t i = 0; i < WORLD_REPLICAS; i++)
+                next = MIN(next, replica_pump(&w->op[i]));
+        return next;
+}
+
+/* After any change on the server: the events set out, and the actors act. */
+static void on_changes(struct world *w)
+{
+        tell_changes(w);
+        streams_step(w);
+        if (w->actor)
+                w->actor(w);
 }
 
 void world_run(struct world *w, usec_t for_time)
@@ -396,11 +185,21 @@ void world_run(struct world *w, usec_t for_time)
         w->now = end;
 }
 
+/* --- all ------------------------------------------------------------------------------------ */
+
+static void add_kind(struct world *w, const struct kube_kind *kind)
+{
+        for (size_t i = 0; i < w->n_kinds; i++)
+                if (w->kinds[i] == kind)
+                        return;
+        assert(w->n_kinds < WORLD_KINDS_MAX);
+        w->kinds[w->n_kinds++] = kind;
+}
+
 void world_init(struct world *w, const struct controller *const *controllers, size_t n_controllers,
                 uint64_t seed)
 {
         *w = (struct world){
-                .transport = { .start = start, .cancel = cancel, .now = sim_now, .wall = sim_wall },
                 .controllers = controllers,
                 .n_controllers = n_controllers,
                 .rand.state = seed,
@@ -411,25 +210,33 @@ void world_init(struct world *w, const struct controller *const *controllers, si
                 .may_write = true,
         };
         sim_api_init(&w->api);
-        w->api.wall = sim_wall(&w->transport);
         list_init(&w->turns);
         list_init(&w->flights);
-        for (size_t i = 0; i < n_controllers; i++) {
-                add_watch(w, controllers[i]->kind);
-                for (size_t j = 0; j < controllers[i]->n_children; j++)
-                        add_watch(w, controllers[i]->children[j]);
-                for (size_t j = 0; j < controllers[i]->n_observed; j++)
-                        add_watch(w, controllers[i]->observed[j].kind);
+        list_init(&w->streams);
+        for (size_t i = 0; i < WORLD_REPLICAS; i++) {
+                w->op[i] = (struct replica){ .world = w, .number = (unsigned)i };
+                snprintf(w->op[i].name, sizeof(w->op[i].name), "op%zu", i);
         }
+        for (size_t i = 0; i < n_controllers; i++) {
+                add_kind(w, &controllers[i]->kind->api);
+                for (size_t j = 0; j < controllers[i]->n_children; j++)
+                        add_kind(w, &controllers[i]->children[j]->api);
+                for (size_t j = 0; j < controllers[i]->n_observed; j++)
+                        add_kind(w, &controllers[i]->observed[j].kind->api);
+        }
+        wrap_enter(w);
+        w->api.wall = world_wall(w);
 }
 
 void world_release(struct world *w)
 {
-        if (w->up)
-                world_crash(w);
+        for (size_t i = 0; i < WORLD_REPLICAS; i++)
+                if (w->op[i].up)
+                        replica_crash(&w->op[i]);
         list_for_each_safe (link, &w->turns)
                 free(container_of(link, struct world_turn, link));
-        list_for_each_safe (link, &w->flights)
-                flight_free(container_of(link, struct flight, link));
+        net_release(w);
+        streams_release(w);
         sim_api_release(&w->api);
+        wrap_enter(NULL);
 }

@@ -134,6 +134,13 @@ static inline uint64_t all_calls(const struct world *w)
         return n;
 }
 
+/* The lists come in, and the first requests set out. */
+static inline void run_to_first_call(struct world *w)
+{
+        while (all_calls(w) == 0)
+                world_run(w, USEC_MSEC);
+}
+
 /* All is as it should be, and it stays so without a request. */
 static inline void check_rest(struct world *w)
 {
@@ -148,12 +155,12 @@ static inline void check_rest(struct world *w)
         ck_assert_uint_eq(sim_api_count(&w->api, &app_deployment_kind.api), 1);
         calls = all_calls(w);
         changes = w->api.n_changes;
-        ck_assert_int_eq(manager_enqueue_all(&w->manager), 0);
+        ck_assert_int_eq(manager_enqueue_all(&w->op[0].manager), 0);
         world_run(w, USEC_HOUR);
         ck_assert_uint_eq(all_calls(w), calls);
         ck_assert_uint_eq(w->api.n_changes, changes);
-        ck_assert(manager_idle(&w->manager));
-        ck_assert_uint_eq(w->manager.queue.items.count, 0);
+        ck_assert(manager_idle(&w->op[0].manager));
+        ck_assert_uint_eq(w->op[0].manager.queue.items.count, 0);
 }
 
 /* Texts past Check's limit: shows where they part. */

@@ -148,6 +148,15 @@ END_TEST
 
 /* --- without memory ---------------------------------------------------------------------------------------------- */
 
+static size_t count_changes(const struct world *w, const struct kube_kind *kind)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < w->api.n_log; i++)
+                n += w->api.log[i].kind == kind;
+        return n;
+}
+
 static int converge(void *arg)
 {
         struct world w;
@@ -157,7 +166,7 @@ static int converge(void *arg)
         check_condition(&w, "Ready", "True", "Ready");
         /* Nothing was written that had to be mended. */
         ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/generation"), 1);
-        ck_assert_int_eq(sim_api_int(&w.api, &app_service_kind.api, NS, NAME, "/metadata/generation"), 1);
+        ck_assert_uint_eq(count_changes(&w, &app_service_kind.api), 1);
         world_release(&w);
         return 0;
 }

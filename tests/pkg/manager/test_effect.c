@@ -166,7 +166,7 @@ START_TEST(a_service_that_lingers_is_deleted_once)
         world_run(&w, USEC_MINUTE);
         deletes = w.n_calls[CALL_DELETE];
         ck_assert_uint_ge(deletes, 1);
-        ck_assert_int_eq(manager_enqueue_all(&w.manager), 0);
+        ck_assert_int_eq(manager_enqueue_all(&w.op[0].manager), 0);
         world_run(&w, USEC_MINUTE);
         ck_assert_uint_eq(w.n_calls[CALL_DELETE], deletes);
         ck_assert_uint_eq(count_events(&w, "Deleted"), 1);

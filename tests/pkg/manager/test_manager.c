@@ -129,10 +129,10 @@ START_TEST(a_change_of_the_status_alone_wakes_nobody)
         struct world w;
 
         begin_converged(&w);
-        before = w.manager.n_reconciles;
+        before = w.op[0].manager.n_reconciles;
         sim_api_patch(&w.api, &app_kind.api, NS, NAME, "{\"status\":{\"replicas\":77}}", "other");
         world_run(&w, USEC_MINUTE);
-        ck_assert_uint_eq(w.manager.n_reconciles, before);
+        ck_assert_uint_eq(w.op[0].manager.n_reconciles, before);
         end(&w);
 }
 END_TEST
@@ -268,19 +268,19 @@ START_TEST(nothing_is_started_without_leave)
 
         begin(&w, 1);
         world_start(&w);
-        manager_allow(&w.manager, false);
+        w.op[0].barred = true;
         world_run(&w, USEC_MINUTE);
         ck_assert_uint_eq(all_calls(&w), 0);
-        ck_assert_int_eq(manager_pump(&w.manager), USEC_NEVER);
-        manager_allow(&w.manager, true);
+        ck_assert_int_eq(manager_pump(&w.op[0].manager), USEC_NEVER);
+        w.op[0].barred = false;
         world_run(&w, 15 * USEC_MSEC); /* in the middle of it */
         calls = all_calls(&w);
         ck_assert_uint_gt(calls, 0);
-        manager_allow(&w.manager, false);
+        w.op[0].barred = true;
         world_run(&w, USEC_HOUR);
         ck_assert_uint_eq(all_calls(&w), calls);
-        ck_assert_uint_eq(w.manager.queue.n_active, 0);
-        manager_allow(&w.manager, true);
+        ck_assert_uint_eq(w.op[0].manager.queue.n_active, 0);
+        w.op[0].barred = false;
         world_run(&w, USEC_MINUTE);
         check_rest(&w);
         end(&w);
@@ -294,9 +294,9 @@ START_TEST(a_request_that_would_follow_another_is_not_started_without_leave)
         begin(&w, 1);
         make_foreign(&w, "");
         world_start(&w);
-        world_run(&w, 1);
+        run_to_first_call(&w);
         ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
-        manager_allow(&w.manager, false);
+        w.op[0].barred = true;
         world_run(&w, USEC_MINUTE);
         ck_assert_uint_eq(w.n_calls[CALL_GET], 0); /* whose is it? */
         end(&w);
@@ -399,7 +399,7 @@ START_TEST(a_wake_up_comes_when_it_was_asked_for)
         world_run(&w, USEC_MINUTE);
         n = probe.n_called;
         probe.wake = 10 * USEC_MINUTE;
-        ck_assert_int_eq(manager_enqueue_all(&w.manager), 0);
+        ck_assert_int_eq(manager_enqueue_all(&w.op[0].manager), 0);
         world_run(&w, 10 * USEC_MINUTE - 1);
         ck_assert_int_eq(probe.n_called, n + 1);
         world_run(&w, 1);
@@ -415,7 +415,7 @@ START_TEST(events_are_dropped_while_too_many_are_on_their_way)
         begin_probe(&w);
         probe.n_events = 2 * EVENTS_IN_FLIGHT_MAX;
         world_start(&w);
-        world_run(&w, 1);
+        run_to_first_call(&w);
         ck_assert_uint_eq(w.n_calls[CALL_CREATE], EVENTS_IN_FLIGHT_MAX);
         end(&w); /* and those on their way are forgotten */
 }
@@ -447,8 +447,8 @@ START_TEST(a_hundred_resources_converge_in_bad_weather)
         world_run(&w, 10 * USEC_MINUTE);
         ck_assert_uint_eq(sim_api_count(&w.api, &app_deployment_kind.api), 100);
         ck_assert_uint_eq(sim_api_count(&w.api, &app_service_kind.api), 100);
-        ck_assert(manager_idle(&w.manager));
-        ck_assert_uint_eq(w.manager.queue.items.count, 0);
+        ck_assert(manager_idle(&w.op[0].manager));
+        ck_assert_uint_eq(w.op[0].manager.queue.items.count, 0);
         ck_assert_uint_eq(w.api.n_created, 100 * (1 + CHILDREN) + sim_api_count(&w.api, &event_kind));
         end(&w);
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the simulated API server keeps objects: what its verbs (verbs.c) and
+ * everybody else's side (apiserver.c) share. Internal to the server.
+ */
+#pragma once
+
+#include "sim/apiserver.h"
+
+struct sim_object *sim_find(const struct sim_api *api, const struct kube_kind *kind, struct str namespace,
+                            struct str name);
+
+/* --- small JSON ---------------------------------------------------------------- */
+
+struct str sim_get_str(yyjson_mut_val *object, const char *key);
+yyjson_mut_val *sim_meta(yyjson_mut_val *object);
+void sim_put(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, yyjson_mut_val *value);
+void sim_put_str(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, struct str value);
+/* NULL if it is not JSON. */
+yyjson_mut_val *sim_parse(yyjson_mut_doc *doc, struct str json);
+
+/* --- changes --------------------------------------------------------------------- */
+
+/* DOC (taken over) becomes the object's state, if that is a change. The object
+ * may be gone afterwards: deleted, and its last finalizer taken away. */
+void sim_store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc);
+struct sim_object *sim_store_new(struct sim_api *api, const struct kube_kind *kind, yyjson_mut_doc *doc);
+void sim_erase(struct sim_api *api, struct sim_object *o);
+void sim_begin_deletion(struct sim_api *api, struct sim_object *o);
+
+/* --- lists --------------------------------------------------------------------- */
+
+/* The page that CALL asks for, as of VERSION unless its token names another. */
+struct sim_reply sim_list_page(const struct sim_api *api, const struct kube_call *call, uint64_t version);

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verbs of the simulated API server, with the answers that kube-apiserver
+ * gives. tests/e2e/conformance.c asks a real one the same questions.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/fields.h"
+#include "sim/managed.h"
+#include "sim/store.h"
+
+#define MANAGER_MAX 128
+
+/* --- replies -------------------------------------------------------------------------- */
+
+char *sim_status(int status, const char *reason, const char *message, int retry_after_seconds)
+{
+        yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+        yyjson_mut_val *root = yyjson_mut_obj(doc), *details = yyjson_mut_obj(doc);
+        char *text;
+
+        yyjson_mut_doc_set_root(doc, root);
+        yyjson_mut_obj_add_str(doc, root, "kind", "Status");
+        yyjson_mut_obj_add_str(doc, root, "status", status < 300 ? "Success" : "Failure");
+        yyjson_mut_obj_add_str(doc, root, "reason", reason);
+        yyjson_mut_obj_add_str(doc, root, "message", message);
+        yyjson_mut_obj_add_int(doc, root, "code", status);
+        if (retry_after_seconds > 0)
+                yyjson_mut_obj_add_int(doc, details, "retryAfterSeconds", retry_after_seconds);
+        yyjson_mut_obj_add_val(doc, root, "details", details);
+        text = yyjson_mut_write(doc, 0, NULL);
+        yyjson_mut_doc_free(doc);
+        return text;
+}
+
+static struct sim_reply refuse(int status, const char *reason, const char *message)
+{
+        return (struct sim_reply){ status, sim_status(status, reason, message, 0) };
+}
+
+static struct sim_reply reply_with(int status, const struct sim_object *o)
+{
+        return (struct sim_reply){ status, yyjson_mut_write(o->doc, 0, NULL) };
+}
+
+/* After a change, which may have been the object's last. */
+static struct sim_reply reply_now(const struct sim_api *api, const struct kube_call *call)
+{
+        const struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+
+        return o ? reply_with(200, o) : (struct sim_reply){ 200, sim_status(200, "", "", 0) };
+}
+
+/* --- who writes what -------------------------------------------------------------------- */
+
+struct writer {
+        struct sim_writer base;
+        char name[MANAGER_MAX];
+};
+
+static void writer_init(struct writer *w, const struct kube_call *call)
+{
+        snprintf(w->name, sizeof(w->name), "%.*s", STR_FMT(call->field_manager));
+        w->base = (struct sim_writer){
+                .manager = w->name,
+                .operation = call->verb == KUBE_APPLY ? "Apply" : "Update",
+                .status = str_eq(call->subresource, STR("status")),
+        };
+}
+
+/* --- apply ------------------------------------------------------------------------------- */
+
+/* An object with nothing but its identity. */
+static yyjson_mut_doc *skeleton(const struct kube_call *call)
+{
+        yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+        yyjson_mut_val *root = yyjson_mut_obj(doc), *meta = yyjson_mut_obj(doc);
+        char api_version[128];
+        int n;
+
+        n = snprintf(api_version, sizeof(api_version), "%.*s%s%.*s", STR_FMT(call->kind->group),
+                     call->kind->group.len ? "/" : "", STR_FMT(call->kind->version));
+        yyjson_mut_doc_set_root(doc, root);
+        sim_put_str(doc, root, "apiVersion", str_n(api_version, (size_t)n));
+        sim_put_str(doc, root, "kind", call->kind->kind);
+        sim_put(doc, root, "metadata", meta);
+        sim_put_str(doc, meta, "name", call->name);
+        sim_put_str(doc, meta, "namespace", call->namespace);
+        return doc;
+}
+
+static bool has_version(const struct sim_object *o, struct str version)
+{
+        return str_eq(version, sim_get_str(sim_meta(yyjson_mut_doc_get_root(o->doc)), "resourceVersion"));
+}
+
+/* The answers to an apply that has preconditions in its metadata; status 0: go on. */
+static struct sim_reply check_preconditions(const struct sim_object *o, struct str uid, struct str version)
+{
+        if (!o && uid.data)
+                return refuse(409, "Conflict",
+                              "Precondition failed: UID in precondition is not that of the object");
+        if (o && version.data && !has_version(o, version))
+                return refuse(
+                        409, "Conflict",
+                        "the object has been modified; please apply your changes to the latest version");
+        if (o && uid.data && !str_eq(uid, o->uid))
+                return refuse(422, "Invalid", "metadata.uid: Invalid value: field is immutable");
+        return (struct sim_reply){ 0 };
+}
+
+/* DOC is taken over. */
+static struct sim_reply apply_to(struct sim_api *api, const struct kube_call *call, struct sim_object *o,
+                                 yyjson_mut_doc *doc, const struct sim_writer *w)
+{
+        yyjson_mut_val *config = sim_parse(doc, call->body), *meta = sim_meta(config);
+        struct sim_reply refused = { 0 };
+
+        if (!config || !str_eq(sim_get_str(meta, "name"), call->name))
+                refused = refuse(400, "BadRequest", "the body is not an object of that name");
+        else if (!o && w->status)
+                refused = refuse(404, "NotFound", "not found");
+        else
+                refused = check_preconditions(o, sim_get_str(meta, "uid"),
+                                              sim_get_str(meta, "resourceVersion"));
+        if (refused.status) {
+                yyjson_mut_doc_free(doc);
+                return refused;
+        }
+        managed_strip(doc, config, w->status);
+        managed_apply(doc, config, w);
+        if (!o)
+                return reply_with(201, sim_store_new(api, call->kind, doc));
+        sim_store(api, o, doc);
+        return reply_now(api, call);
+}
+
+static struct sim_reply apply(struct sim_api *api, const struct kube_call *call)
+{
+        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        struct writer w;
+
+        writer_init(&w, call);
+        return apply_to(api, call, o, o ? yyjson_mut_doc_mut_copy(o->doc, NULL) : skeleton(call), &w.base);
+}
+
+/* --- the other writes ----------------------------------------------------------------------- */
+
+static struct sim_reply create(struct sim_api *api, const struct kube_call *call)
+{
+        yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+        yyjson_mut_val *root = sim_parse(doc, call->body);
+        struct writer w;
+
+        yyjson_mut_doc_set_root(doc, root);
+        if (!root || str_empty(sim_get_str(sim_meta(root), "name"))) {
+                yyjson_mut_doc_free(doc);
+                return refuse(400, "BadRequest", "the body is not an object with a name");
+        }
+        if (sim_find(api, call->kind, call->namespace, sim_get_str(sim_meta(root), "name"))) {
+                yyjson_mut_doc_free(doc);
+                return refuse(409, "AlreadyExists", "it exists already");
+        }
+        writer_init(&w, call);
+        if (!yyjson_mut_obj_get(sim_meta(root), "namespace"))
+                sim_put_str(doc, sim_meta(root), "namespace", call->namespace);
+        managed_create(doc, &w.base);
+        return reply_with(201, sim_store_new(api, call->kind, doc));
+}
+
+/* What a client cannot replace stays as it was. */
+static void keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *after, yyjson_mut_val *before)
+{
+        static const char *const kept[] = { "uid",           "generation",        "creationTimestamp",
+                                            "managedFields", "deletionTimestamp", "resourceVersion" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+                yyjson_mut_val *value = yyjson_mut_obj_get(sim_meta(before), kept[i]);
+
+                yyjson_mut_obj_remove_key(sim_meta(after), kept[i]);
+                if (value)
+                        sim_put(doc, sim_meta(after), kept[i], yyjson_mut_val_mut_copy(doc, value));
+        }
+        yyjson_mut_obj_remove_key(after, "status");
+        if (yyjson_mut_obj_get(before, "status"))
+                sim_put(doc, after, "status",
+                        yyjson_mut_val_mut_copy(doc, yyjson_mut_obj_get(before, "status")));
+}
+
+static struct sim_reply update(struct sim_api *api, const struct kube_call *call)
+{
+        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        yyjson_mut_val *before, *after;
+        struct str uid, version;
+        yyjson_mut_doc *doc;
+        struct writer w;
+
+        if (!o)
+                return refuse(404, "NotFound", "not found");
+        doc = yyjson_mut_doc_new(NULL);
+        after = sim_parse(doc, call->body);
+        assert(after);
+        uid = sim_get_str(sim_meta(after), "uid");
+        version = sim_get_str(sim_meta(after), "resourceVersion");
+        if ((version.data && !has_version(o, version)) || (uid.data && !str_eq(uid, o->uid))) {
+                yyjson_mut_doc_free(doc);
+                return refuse(409, "Conflict", "the object has been modified");
+        }
+        before = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(o->doc));
+        yyjson_mut_doc_set_root(doc, after);
+        keep_identity(doc, after, before);
+        writer_init(&w, call);
+        managed_update(doc, before, &w.base);
+        sim_store(api, o, doc);
+        return reply_now(api, call);
+}
+
+static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
+{
+        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        yyjson_mut_val *body, *before, *after;
+        yyjson_mut_doc *doc;
+        struct writer w;
+
+        if (!o)
+                return refuse(404, "NotFound", "not found");
+        doc = yyjson_mut_doc_mut_copy(o->doc, NULL);
+        after = yyjson_mut_doc_get_root(doc);
+        before = yyjson_mut_val_mut_copy(doc, after);
+        body = sim_parse(doc, call->body);
+        assert(body);
+        writer_init(&w, call);
+        if (w.base.status)
+                managed_strip(doc, body, true);
+        else
+                yyjson_mut_obj_remove_key(body, "status");
+        fields_merge(doc, after, body, true);
+        managed_update(doc, before, &w.base);
+        sim_store(api, o, doc);
+        return reply_now(api, call);
+}
+
+static struct sim_reply delete_object(struct sim_api *api, const struct kube_call *call)
+{
+        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        yyjson_mut_val *meta;
+
+        if (!o)
+                return refuse(404, "NotFound", "not found");
+        meta = sim_meta(yyjson_mut_doc_get_root(o->doc));
+        if (call->if_uid.data && !str_eq(call->if_uid, o->uid))
+                return refuse(409, "Conflict", "Precondition failed: UID");
+        if (call->if_version.data && !has_version(o, call->if_version))
+                return refuse(409, "Conflict", "Precondition failed: ResourceVersion");
+        if (yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) > 0) {
+                sim_begin_deletion(api, o);
+                return reply_now(api, call);
+        }
+        sim_erase(api, o);
+        return (struct sim_reply){ 200, sim_status(200, "", "", 0) };
+}
+
+/* --- lists --------------------------------------------------------------------------------- */
+
+struct page {
+        FILE *out;
+        size_t at, from, limit, n; /* the next object, the first and the number of the wanted, the written */
+};
+
+static void put_item(const char *object, void *arg)
+{
+        struct page *p = arg;
+        size_t at = p->at++;
+
+        if (at < p->from || (p->limit && p->n == p->limit))
+                return;
+        fprintf(p->out, "%s%s", p->n++ ? "," : "", object);
+}
+
+struct sim_reply sim_list_page(const struct sim_api *api, const struct kube_call *call, uint64_t version)
+{
+        struct sim_watch w = { .api = (struct sim_api *)api,
+                               .kind = call->kind,
+                               .selector = call->label_selector };
+        struct page p = { .limit = (size_t)call->limit };
+        char text[SIM_VERSION_MAX], *body = NULL, token[64];
+        unsigned long long token_version, from;
+        size_t size;
+
+        if (call->continue_token.data) {
+                snprintf(token, sizeof(token), "%.*s", STR_FMT(call->continue_token));
+                if (sscanf(token, "v%llu-%llu", &token_version, &from) != 2)
+                        return refuse(400, "BadRequest", "continue key is not valid");
+                if (token_version < api->compacted)
+                        return refuse(410, "Expired", "The provided continue parameter is too old");
+                version = token_version;
+                p.from = (size_t)from;
+        }
+        p.out = open_memstream(&body, &size);
+        assert(p.out);
+        fprintf(p.out, "{\"kind\":\"%.*sList\",\"items\":[", STR_FMT(call->kind->kind));
+        sim_list_at(&w, version, put_item, &p);
+        sim_version_write(api, version, text);
+        fprintf(p.out, "],\"metadata\":{\"resourceVersion\":\"%s\"", text);
+        if (p.from + p.n < p.at)
+                fprintf(p.out, ",\"continue\":\"v%llu-%zu\"", (unsigned long long)version, p.from + p.n);
+        fprintf(p.out, "}}");
+        fclose(p.out);
+        return (struct sim_reply){ 200, body };
+}
+
+/* --- all ------------------------------------------------------------------------------------- */
+
+static struct sim_reply get(const struct sim_api *api, const struct kube_call *call)
+{
+        const struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+
+        return o ? reply_with(200, o) : refuse(404, "NotFound", "not found");
+}
+
+void sim_api_serve(struct sim_api *api, const struct kube_call *call, struct sim_reply *ret)
+{
+        switch (call->verb) {
+        case KUBE_APPLY:
+                *ret = apply(api, call);
+                return;
+        case KUBE_CREATE:
+                *ret = create(api, call);
+                return;
+        case KUBE_UPDATE:
+                *ret = update(api, call);
+                return;
+        case KUBE_MERGE_PATCH:
+                *ret = patch(api, call);
+                return;
+        case KUBE_DELETE:
+                *ret = delete_object(api, call);
+                return;
+        case KUBE_GET:
+                *ret = get(api, call);
+                return;
+        case KUBE_LIST:
+                *ret = sim_list_page(api, call, api->version);
+                return;
+        case KUBE_WATCH:
+        case KUBE_JSON_PATCH:
+                *ret = refuse(405, "MethodNotAllowed", "not simulated");
+                return;
+        }
+}
