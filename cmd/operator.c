@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "controller/app/app.h"
+#include "controller/environment/environment.h"
 #include "manager/operator.h"
 
 #define NAMESPACES_MAX 64
@@ -183,7 +184,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 
 int cmd_operator(int argc, char **argv)
 {
-        static const struct controller *const controllers[] = { &app_controller };
+        static const struct controller *const controllers[] = { &app_controller, &environment_controller };
         struct arguments a = {
                 .options = {
                         .listen = STR(":8080"),

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/environment/environment.h"
+
+int environment_reconcile(const struct view *view, struct plan *plan)
+{
+        const struct environment *env = view->self->state;
+        int r;
+
+        if (view->self->deleting)
+                return 0; /* owner references let the garbage collector clean up */
+        if (env->spec) {
+                r = environment_plan_children(view, env->spec, plan);
+                if (r < 0)
+                        return r;
+        }
+        return environment_report(view, plan);
+}
