@@ -182,20 +182,11 @@ static void on_refusal(struct errand *q, const struct kube_reply *reply)
         struct str message = arena_printf(&t->arena, "%.*s: %s", STR_FMT(what), reply->error.message);
 
         t->retry_after = MAX(t->retry_after, reply->retry_after);
-        switch (reply->reason) {
-        case KUBE_FORBIDDEN:
-        case KUBE_INVALID:
-        case KUBE_BAD_REQUEST:
-                /* An immutable metadata.uid means that the child is another one
-                 * by now; the watch will tell. */
-                if (strstr(reply->error.message, "metadata.uid") ||
-                    strstr(reply->error.message, "being terminated"))
-                        break;
+        if (kube_reply_prospect(reply) == KUBE_STAYS) {
                 task_fail(t, e, true, str_c(kube_reason_name(reply->reason)), message);
                 return;
-        default:
-                break;
         }
+        /* Where the child is another one by now the watch will tell. */
         task_fail(t, e, false, STR("Retrying"), message);
 }
 

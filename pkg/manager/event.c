@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/event.h"
 
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "json/write.h"
+#include "manager/manager.h"
 
 #define NOTE_MAX ((size_t)1024) /* events.k8s.io/v1 takes no longer note */
 #define EVENT_BYTES_MAX ((size_t)16 * 1024)
+#define EVENT_NAME_MAX 240 /* 200 of the resource's name, a dot, 24 digits */
+
+static_assert(EVENTS_REMEMBERED_MAX > EVENTS_IN_FLIGHT_MAX, "one can always be forgotten");
 
 static const struct kube_kind event_kind = {
         .group = STR_INIT("events.k8s.io"),
@@ -16,26 +24,54 @@ static const struct kube_kind event_kind = {
         .namespaced = true,
 };
 
+/* One that is remembered; its strings stand behind it. */
 struct event {
+        struct map_node node;
         struct list link;
         struct manager *manager;
-        void *handle;
+        void *handle; /* of the request under way */
+        const struct cache_kind *kind;
+        struct str namespace, name, uid, version; /* of the resource */
+        struct str reason, note;
+        bool warning;
+        usec_t last; /* when it happened last */
+        /* How often it happened, how often as far as the server knows (0: it does
+         * not know it at all), and as the request under way says. */
+        int64_t count, told, telling;
+        usec_t stamp; /* with WORD what makes its name unique enough */
+        uint32_t word;
 };
+
+/* --- what is remembered --------------------------------------------------------------- */
+
+void events_init(struct events *e)
+{
+        *e = (struct events){ 0 };
+        map_init(&e->by_key);
+        list_init(&e->recent);
+}
 
 static void forget(struct event *e)
 {
+        struct events *all = &e->manager->events;
+
+        map_remove(&all->by_key, &e->node);
         list_remove(&e->link);
-        e->manager->n_events--;
+        all->n--;
         mem_free(e);
 }
 
-static void on_reply(const struct kube_reply *reply, void *arg)
+void events_release(struct manager *m)
 {
-        struct event *e = arg;
+        list_for_each_safe (link, &m->events.recent) {
+                struct event *e = container_of(link, struct event, link);
 
-        if (reply->error.code)
-                log_debug("an event was not taken", LOG_CSTR("error", reply->error.message));
-        forget(e);
+                if (e->handle)
+                        m->transport->cancel(m->transport, e->handle);
+                forget(e);
+        }
+        map_release(&m->events.by_key);
+        events_init(&m->events);
 }
 
 /* A cut must not fall into the middle of a UTF-8 sequence. */
@@ -49,80 +85,234 @@ static struct str cut(struct str s, size_t max)
         return s;
 }
 
-static void write_event(struct manager *m, const struct object *o, bool warning, struct str reason,
-                        struct str message, struct buf *out)
+static uint64_t hash_event(const struct object *regarding, bool warning, struct str reason, struct str note)
 {
-        const struct kube_kind *kind = &o->kind->api;
-        usec_t wall = m->transport->wall(m->transport);
-        char stamp[CLOCK_RFC3339_MAX], name[300], api_version[128];
-        struct json_writer w;
-        int n;
+        uint64_t h = hash_str(hash_add(HASH_INIT, warning), regarding->uid);
 
-        clock_format(wall, true, stamp);
-        /* Unique enough: the name, the time, and a random word. */
-        n = snprintf(name, sizeof(name), "%.*s.%llx%08x", (int)MIN(o->name.len, (size_t)200), o->name.data,
-                     (unsigned long long)wall, (unsigned)rand_next(&m->rand));
+        return hash_str(hash_str(h, reason), note);
+}
+
+static struct event *find(struct manager *m, uint64_t hash, const struct object *regarding, bool warning,
+                          struct str reason, struct str note)
+{
+        for (struct map_node *n = map_first(&m->events.by_key, hash); n; n = map_next(n)) {
+                struct event *e = container_of(n, struct event, node);
+
+                if (e->kind == regarding->kind && e->warning == warning && str_eq(e->uid, regarding->uid) &&
+                    str_eq(e->reason, reason) && str_eq(e->note, note))
+                        return e;
+        }
+        return NULL;
+}
+
+static bool is_over(const struct event *e, usec_t now)
+{
+        return !e->handle && now - e->last > EVENT_SERIES_WINDOW;
+}
+
+/* Takes out those that are over, and the oldest one if there is no place for one more. */
+static void make_room(struct manager *m, usec_t now)
+{
+        list_for_each_safe (link, &m->events.recent) {
+                struct event *e = container_of(link, struct event, link);
+
+                if (!is_over(e, now) && m->events.n < EVENTS_REMEMBERED_MAX)
+                        return;
+                if (!e->handle)
+                        forget(e);
+        }
+}
+
+static struct str put_behind(char **at, struct str s)
+{
+        char *to = *at;
+
+        if (s.len)
+                memcpy(to, s.data, s.len);
+        *at += s.len;
+        return str_n(to, s.len);
+}
+
+static struct event *remember(struct manager *m, uint64_t hash, const struct object *o, struct str reason,
+                              struct str note)
+{
+        struct event *e = mem_zalloc(sizeof(*e) + o->namespace.len + o->name.len + o->uid.len +
+                                     o->version.len + reason.len + note.len);
+        char *at;
+
+        if (!e)
+                return NULL;
+        at = (char *)(e + 1);
+        e->manager = m;
+        e->kind = o->kind;
+        e->namespace = put_behind(&at, o->namespace);
+        e->name = put_behind(&at, o->name);
+        e->uid = put_behind(&at, o->uid);
+        e->version = put_behind(&at, o->version);
+        e->reason = put_behind(&at, reason);
+        e->note = put_behind(&at, note);
+        if (map_insert(&m->events.by_key, &e->node, hash) < 0) {
+                mem_free(e);
+                return NULL;
+        }
+        list_add_tail(&m->events.recent, &e->link);
+        m->events.n++;
+        return e;
+}
+
+/* --- what is sent ----------------------------------------------------------------------- */
+
+static struct str name_of(const struct event *e, char out[EVENT_NAME_MAX])
+{
+        int n = snprintf(out, EVENT_NAME_MAX, "%.*s.%llx%08x", (int)MIN(e->name.len, (size_t)200),
+                         e->name.data, (unsigned long long)e->stamp, (unsigned)e->word);
+
+        return str_n(out, (size_t)n);
+}
+
+static void write_series(struct json_writer *w, const struct event *e, const char *stamp)
+{
+        json_key(w, "series");
+        json_object(w);
+        json_put_int(w, "count", e->count);
+        json_put_cstr(w, "lastObservedTime", stamp);
+        json_end(w);
+}
+
+static void write_regarding(struct json_writer *w, const struct event *e)
+{
+        const struct kube_kind *kind = &e->kind->api;
+        char api_version[128];
+
         snprintf(api_version, sizeof(api_version), "%.*s%s%.*s", STR_FMT(kind->group),
                  kind->group.len ? "/" : "", STR_FMT(kind->version));
+        json_key(w, "regarding");
+        json_object(w);
+        json_put_cstr(w, "apiVersion", api_version);
+        json_put_str(w, "kind", kind->kind);
+        json_put_str(w, "namespace", e->namespace);
+        json_put_str(w, "name", e->name);
+        json_put_str(w, "uid", e->uid);
+        json_put_str(w, "resourceVersion", e->version);
+        json_end(w);
+}
 
-        json_writer_init(&w, out);
-        json_object(&w);
-        json_put_cstr(&w, "apiVersion", "events.k8s.io/v1");
-        json_put_cstr(&w, "kind", "Event");
-        json_key(&w, "metadata");
-        json_object(&w);
-        json_put_str(&w, "name", str_n(name, (size_t)n));
-        json_put_str(&w, "namespace", o->namespace);
-        json_end(&w);
-        json_put_cstr(&w, "eventTime", stamp);
-        json_put_cstr(&w, "type", warning ? "Warning" : "Normal");
-        json_put_str(&w, "reason", reason);
-        json_put_cstr(&w, "action", "Reconcile");
-        json_put_str(&w, "note", cut(message, NOTE_MAX));
-        json_put_cstr(&w, "reportingController", "keelson.dev/operator");
-        json_put_str(&w, "reportingInstance", cut(m->instance, 128));
-        json_key(&w, "regarding");
-        json_object(&w);
-        json_put_cstr(&w, "apiVersion", api_version);
-        json_put_str(&w, "kind", kind->kind);
-        json_put_str(&w, "namespace", o->namespace);
-        json_put_str(&w, "name", o->name);
-        json_put_str(&w, "uid", o->uid);
-        json_put_str(&w, "resourceVersion", o->version);
-        json_end(&w);
-        json_end(&w);
+static void write_new(struct json_writer *w, const struct event *e, struct str name, const char *stamp)
+{
+        json_object(w);
+        json_put_cstr(w, "apiVersion", "events.k8s.io/v1");
+        json_put_cstr(w, "kind", "Event");
+        json_key(w, "metadata");
+        json_object(w);
+        json_put_str(w, "name", name);
+        json_put_str(w, "namespace", e->namespace);
+        json_end(w);
+        json_put_cstr(w, "eventTime", stamp);
+        json_put_cstr(w, "type", e->warning ? "Warning" : "Normal");
+        json_put_str(w, "reason", e->reason);
+        json_put_cstr(w, "action", "Reconcile");
+        json_put_str(w, "note", e->note);
+        json_put_cstr(w, "reportingController", "keelson.dev/operator");
+        json_put_str(w, "reportingInstance", cut(e->manager->instance, 128));
+        if (e->count > 1)
+                write_series(w, e, stamp);
+        write_regarding(w, e);
+        json_end(w);
+}
+
+static void on_reply(const struct kube_reply *reply, void *arg);
+
+/* Tells the server what it does not know yet. 0, or a negative errno. */
+static int tell(struct event *e)
+{
+        _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
+        struct manager *m = e->manager;
+        usec_t wall = m->transport->wall(m->transport);
+        struct call call = { .kind = &event_kind, .namespace = e->namespace };
+        char stamp[CLOCK_RFC3339_MAX], name[EVENT_NAME_MAX];
+        struct json_writer w;
+        int r;
+
+        clock_format(wall, true, stamp);
+        json_writer_init(&w, &body);
+        if (e->told) {
+                call.type = CALL_PATCH;
+                call.name = name_of(e, name);
+                json_object(&w);
+                write_series(&w, e, stamp);
+                json_end(&w);
+        } else {
+                call.type = CALL_CREATE;
+                e->stamp = wall;
+                e->word = (uint32_t)rand_next(&m->rand);
+                write_new(&w, e, name_of(e, name), stamp);
+        }
+        if (buf_error(&body) < 0)
+                return buf_error(&body);
+        call.body = buf_str(&body);
+        r = m->transport->start(m->transport, &call, on_reply, e, &e->handle);
+        if (r < 0)
+                return r;
+        e->telling = e->count;
+        m->events.n_in_flight++;
+        return 0;
+}
+
+static void tell_or_forget(struct event *e)
+{
+        if (tell(e) < 0 && e->told == 0)
+                forget(e);
+}
+
+static void on_reply(const struct kube_reply *reply, void *arg)
+{
+        struct event *e = arg;
+        bool gone = e->told && reply->reason == KUBE_NOT_FOUND;
+
+        e->handle = NULL;
+        e->manager->events.n_in_flight--;
+        if (gone) {
+                /* It has expired on the server: what was not told is a new one. */
+                e->count -= e->told;
+                e->told = 0;
+        } else if (reply->error.code) {
+                log_debug("an event was not taken", LOG_CSTR("error", reply->error.message));
+                if (e->told == 0)
+                        forget(e);
+                return;
+        } else {
+                e->told = e->telling;
+        }
+        if (e->count > e->told && e->manager->allowed)
+                tell_or_forget(e);
+        else if (e->told == 0)
+                forget(e);
 }
 
 void event_send(struct manager *m, const struct object *regarding, bool warning, struct str reason,
                 struct str message)
 {
-        _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
-        struct call call = { .type = CALL_CREATE, .kind = &event_kind, .namespace = regarding->namespace };
+        usec_t now = m->transport->now(m->transport);
+        struct str note = cut(message, NOTE_MAX);
+        uint64_t hash = hash_event(regarding, warning, reason, note);
         struct event *e;
 
-        if (m->n_events >= EVENTS_IN_FLIGHT_MAX)
-                return;
-        write_event(m, regarding, warning, reason, message, &body);
-        e = mem_new(struct event);
-        if (!e || buf_error(&body) < 0)
-                goto fail;
-        e->manager = m;
-        call.body = buf_str(&body);
-        if (m->transport->start(m->transport, &call, on_reply, e, &e->handle) < 0)
-                goto fail;
-        list_add_tail(&m->events, &e->link);
-        m->n_events++;
-        return;
-fail:
-        mem_free(e);
-}
-
-void events_cancel(struct manager *m)
-{
-        list_for_each_safe (link, &m->events) {
-                struct event *e = container_of(link, struct event, link);
-
-                m->transport->cancel(m->transport, e->handle);
+        e = find(m, hash, regarding, warning, reason, note);
+        if (e && is_over(e, now)) {
                 forget(e);
+                e = NULL;
         }
+        if (!e && m->events.n_in_flight < EVENTS_IN_FLIGHT_MAX) {
+                make_room(m, now);
+                e = remember(m, hash, regarding, reason, note);
+        }
+        if (!e)
+                return;
+        e->warning = warning;
+        e->last = now;
+        e->count++;
+        list_remove(&e->link);
+        list_add_tail(&m->events.recent, &e->link);
+        if (!e->handle && m->events.n_in_flight < EVENTS_IN_FLIGHT_MAX)
+                tell_or_forget(e);
 }

@@ -136,7 +136,7 @@ void manager_init(struct manager *m, struct transport *transport, struct str ins
         queue_init(&m->queue, seed);
         references_init(&m->references, on_unreferenced, m);
         list_init(&m->tasks);
-        list_init(&m->events);
+        events_init(&m->events);
 }
 
 void manager_release(struct manager *m)

@@ -22,6 +22,7 @@
 
 #include "base/list.h"
 #include "manager/controller.h"
+#include "manager/event.h"
 #include "manager/references.h"
 #include "manager/transport.h"
 #include "queue/queue.h"
@@ -59,9 +60,8 @@ struct manager {
         struct gate gates[MANAGER_CONTROLLERS_MAX];
         size_t n_controllers;
         struct references references;
-        struct list tasks;  /* active */
-        struct list events; /* on their way */
-        size_t n_events;
+        struct list tasks; /* active */
+        struct events events;
         bool allowed;
         bool missed; /* a wake-up was lost for want of memory: all are to be enqueued */
         struct manager_hooks hooks;

@@ -145,9 +145,8 @@ void operator_metrics_replied(struct operator_metrics *om, const struct call *ca
                               const struct kube_reply *reply, usec_t elapsed)
 {
         static const char *const methods[] = {
-                [CALL_APPLY] = "PATCH", [CALL_APPLY_STATUS] = "PATCH",
-                [CALL_CREATE] = "POST", [CALL_DELETE] = "DELETE",
-                [CALL_GET] = "GET",
+                [CALL_APPLY] = "PATCH", [CALL_APPLY_STATUS] = "PATCH", [CALL_CREATE] = "POST",
+                [CALL_PATCH] = "PATCH", [CALL_DELETE] = "DELETE",      [CALL_GET] = "GET",
         };
         struct str method = str_c(methods[call->type]);
         char code[16];

@@ -286,5 +286,5 @@ void tasks_cancel(struct manager *m)
                 effects_cancel(t);
                 task_free(t);
         }
-        events_cancel(m);
+        events_release(m);
 }

@@ -261,15 +261,16 @@ START_TEST(namespaces_are_watched_each)
 {
         open_all(no_objects);
         start_operator(" --namespace a --namespace b --namespace a");
+        wait_said("apps.keelson.dev in a");
         wait_said("apps.keelson.dev in b");
-        {
-                const char *first = strstr(said.data, "apps.keelson.dev in a");
-
-                ck_assert_ptr_nonnull(first);
-                ck_assert_ptr_null(strstr(first + 1, "apps.keelson.dev in a"));
-        }
         ck_assert_int_eq(child_signal(child, SIGTERM), 0);
         ck_assert_int_eq(wait_end(), 0);
+        {
+                const char *first = strstr(fake.asked.data, "/namespaces/a/apps?");
+
+                ck_assert_ptr_nonnull(first);
+                ck_assert_ptr_null(strstr(first + 1, "/namespaces/a/apps?"));
+        }
         close_all();
 }
 END_TEST

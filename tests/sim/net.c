@@ -97,6 +97,8 @@ static enum call_type type_of(const struct kube_call *call)
                 return str_eq(call->subresource, STR("status")) ? CALL_APPLY_STATUS : CALL_APPLY;
         case KUBE_CREATE:
                 return CALL_CREATE;
+        case KUBE_MERGE_PATCH:
+                return CALL_PATCH;
         case KUBE_DELETE:
                 return CALL_DELETE;
         default:
@@ -288,7 +290,7 @@ static void count(struct world *w, const struct flight *f)
         if (f->is_lease)
                 return;
         w->n_calls[type_of(&f->call)]++;
-        if (f->call.verb != KUBE_CREATE)
+        if (f->call.verb != KUBE_CREATE && f->call.verb != KUBE_MERGE_PATCH)
                 w->last_call = w->now;
 }
 

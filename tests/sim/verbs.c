@@ -15,7 +15,8 @@
 
 /* --- replies -------------------------------------------------------------------------- */
 
-char *sim_status(int status, const char *reason, const char *message, int retry_after_seconds)
+static char *write_status(int status, const char *reason, const char *message, int retry_after_seconds,
+                          const char *cause, const char *field)
 {
         yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
         yyjson_mut_val *root = yyjson_mut_obj(doc), *details = yyjson_mut_obj(doc);
@@ -29,10 +30,29 @@ char *sim_status(int status, const char *reason, const char *message, int retry_
         yyjson_mut_obj_add_int(doc, root, "code", status);
         if (retry_after_seconds > 0)
                 yyjson_mut_obj_add_int(doc, details, "retryAfterSeconds", retry_after_seconds);
+        if (cause) {
+                yyjson_mut_val *causes = yyjson_mut_obj_add_arr(doc, details, "causes");
+                yyjson_mut_val *one = yyjson_mut_arr_add_obj(doc, causes);
+
+                yyjson_mut_obj_add_str(doc, one, "reason", cause);
+                yyjson_mut_obj_add_str(doc, one, "field", field);
+        }
         yyjson_mut_obj_add_val(doc, root, "details", details);
         text = yyjson_mut_write(doc, 0, NULL);
         yyjson_mut_doc_free(doc);
         return text;
+}
+
+char *sim_status(int status, const char *reason, const char *message, int retry_after_seconds)
+{
+        return write_status(status, reason, message, retry_after_seconds, NULL, NULL);
+}
+
+/* By validation: the cause is what a client may go by. */
+static struct sim_reply invalid(const char *field, const char *message)
+{
+        return (struct sim_reply){ 422,
+                                   write_status(422, "Invalid", message, 0, "FieldValueInvalid", field) };
 }
 
 static struct sim_reply refuse(int status, const char *reason, const char *message)
@@ -107,7 +127,7 @@ static struct sim_reply check_preconditions(const struct sim_object *o, struct s
                         409, "Conflict",
                         "the object has been modified; please apply your changes to the latest version");
         if (o && uid.data && !str_eq(uid, o->uid))
-                return refuse(422, "Invalid", "metadata.uid: Invalid value: field is immutable");
+                return invalid("metadata.uid", "metadata.uid: Invalid value: field is immutable");
         return (struct sim_reply){ 0 };
 }
 

@@ -335,7 +335,7 @@ static int probe_reconcile(const struct view *view, struct plan *plan)
 
         probe.n_called++;
         for (size_t i = 0; i < probe.n_events; i++)
-                plan_event(plan, false, STR("Probe"), STR("one of many"));
+                plan_event(plan, false, STR("Probe"), arena_printf(plan->arena, "number %zu", i));
         if (probe.wake)
                 plan_wake(plan, view->now + probe.wake);
         return r < 0 ? r : probe.result;
