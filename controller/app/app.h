@@ -47,8 +47,10 @@ struct app_problem {
 struct app_routing {
         struct str gateway_name, gateway_namespace, gateway_section;
         struct str ingress_class;
-        struct str issuer, issuer_kind;  /* cert-manager's Issuer or ClusterIssuer */
-        struct str controller_namespace; /* where the ingress controller's pods run */
+        struct str issuer;               /* of cert-manager */
+        bool cluster_issuer;             /* a ClusterIssuer, else an Issuer */
+        bool redirect;                   /* from HTTP to HTTPS */
+        struct str controller_namespace; /* where the pods of the ingress controller or Gateway run */
 };
 
 #define APP_EFFECTIVE_MAX 64
@@ -59,7 +61,7 @@ struct app_settings {
         /* Of replicas and autoscaling exactly one is there, and autoscaling has
          * its bounds, its cooldown and at least one target. */
         struct app_spec spec;
-        struct str profile; /* "production/backend"; absent without an Environment */
+        struct str profile; /* "production/backend" */
         struct app_routing routing;
         /* The figures and where they come from, for the status. */
         struct app_status_effective effective[APP_EFFECTIVE_MAX];

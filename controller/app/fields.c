@@ -7,48 +7,62 @@
 
 /* --- what is not enforced ------------------------------------------------------- */
 
+struct gaps {
+        struct app_status_routing_not_enforced items[3];
+        size_t n;
+};
+
+static void add_gap(struct gaps *gaps, struct str setting, struct str reason)
+{
+        gaps->items[gaps->n++] = (struct app_status_routing_not_enforced){ setting, reason };
+}
+
+static struct gaps gaps_of_httproute(const struct app_routing *routing)
+{
+        struct gaps gaps = { 0 };
+
+        if (routing->issuer.data) {
+                add_gap(&gaps, STR("tls"),
+                        STR("an HTTPRoute has no certificates: the Gateway's listener needs one for these hosts"));
+                if (routing->redirect)
+                        add_gap(&gaps, STR("redirectToHTTPS"),
+                                STR("left to the Gateway: attach a redirect to its HTTP listener"));
+        }
+        return gaps;
+}
+
+static struct gaps gaps_of_ingress(const struct app_routing *routing)
+{
+        struct gaps gaps = { 0 };
+
+        if (routing->gateway_name.data)
+                add_gap(&gaps, STR("gateway"),
+                        STR("the cluster has no HTTPRoutes: install the Gateway API, version 1"));
+        if (!routing->issuer.data)
+                add_gap(&gaps, STR("tls"), STR("the Environment names no certificateIssuer"));
+        else if (routing->redirect)
+                add_gap(&gaps, STR("redirectToHTTPS"),
+                        STR("an Ingress cannot say it: the ingress controller decides"));
+        return gaps;
+}
+
 static void put_routing(const struct view *view, const struct app_settings *settings, struct arena *a,
                         struct app_status *status)
 {
-        static const struct str hosts_only[] = { STR_INIT("hosts") };
-        static const struct str hosts_and_tls[] = { STR_INIT("hosts"), STR_INIT("tls") };
+        static const struct str enforced[] = { STR_INIT("hosts"), STR_INIT("tls") };
+        bool by_route = app_uses_httproute(view, settings);
         struct app_status_routing *routing = arena_new(a, struct app_status_routing);
-        struct app_status_routing_not_enforced *gaps =
-                arena_new_n(a, struct app_status_routing_not_enforced, 2);
-        bool issuer = settings->routing.issuer.data;
-        size_t n = 0;
+        struct gaps *gaps = arena_new(a, struct gaps);
 
         if (!routing || !gaps)
                 return;
+        *gaps = by_route ? gaps_of_httproute(&settings->routing) : gaps_of_ingress(&settings->routing);
+        routing->kind = by_route ? STR("HTTPRoute") : STR("Ingress");
+        routing->enforced.items = (struct str *)(uintptr_t)enforced;
+        routing->enforced.n = settings->routing.issuer.data && !by_route ? 2 : 1;
+        routing->not_enforced.items = gaps->items;
+        routing->not_enforced.n = gaps->n;
         status->routing = routing;
-        routing->not_enforced.items = gaps;
-        if (app_uses_httproute(view, settings)) {
-                routing->kind = STR("HTTPRoute");
-                routing->enforced.items = (struct str *)(uintptr_t)hosts_only;
-                routing->enforced.n = ARRAY_SIZE(hosts_only);
-                if (issuer)
-                        gaps[n++] = (struct app_status_routing_not_enforced){
-                                STR("tls"),
-                                STR("an HTTPRoute has no certificates: the Gateway's listener has "
-                                    "to have one for these hosts")
-                        };
-                gaps[n++] = (struct app_status_routing_not_enforced){
-                        STR("httpsRedirect"),
-                        STR("left to the Gateway: attach a redirect to its HTTP listener")
-                };
-        } else {
-                routing->kind = STR("Ingress");
-                routing->enforced.items = (struct str *)(uintptr_t)(issuer ? hosts_and_tls : hosts_only);
-                routing->enforced.n = issuer ? ARRAY_SIZE(hosts_and_tls) : ARRAY_SIZE(hosts_only);
-                if (!issuer)
-                        gaps[n++] = (struct app_status_routing_not_enforced){
-                                STR("tls"), STR("the Environment names no issuer of certificates")
-                        };
-                gaps[n++] = (struct app_status_routing_not_enforced){
-                        STR("httpsRedirect"), STR("an Ingress cannot say it; the ingress controller decides")
-                };
-        }
-        routing->not_enforced.n = n;
 }
 
 /* Names are what a NetworkPolicy does not know. */

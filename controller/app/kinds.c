@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/app/app.h"
+#include "controller/environment/environment.h"
 
 #define OURS STR_INIT("app.kubernetes.io/managed-by=keelson")
 
@@ -121,10 +122,16 @@ static const struct cache_kind *const children[] = {
         &app_httproute_kind,           &app_ingress_kind,
 };
 
+static const struct observed observed[] = {
+        { &environment_kind, OBSERVED_BY_NAMESPACE },
+};
+
 const struct controller app_controller = {
         .name = "app",
         .kind = &app_kind,
         .children = children,
         .n_children = ARRAY_SIZE(children),
+        .observed = observed,
+        .n_observed = ARRAY_SIZE(observed),
         .reconcile = app_reconcile,
 };

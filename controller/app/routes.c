@@ -51,14 +51,15 @@ static struct str rules_json(const struct app_child *c, const struct app_spec *s
 static struct str issuer_json(const struct app_settings *settings, struct arena *a)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
-        bool cluster = !str_eq(settings->routing.issuer_kind, STR("Issuer"));
         struct json_writer w;
 
         if (!settings->routing.issuer.data)
                 return STR_NULL;
         json_writer_init(&w, &text);
         json_object(&w);
-        json_put_str(&w, cluster ? "cert-manager.io/cluster-issuer" : "cert-manager.io/issuer",
+        json_put_str(&w,
+                     settings->routing.cluster_issuer ? "cert-manager.io/cluster-issuer"
+                                                      : "cert-manager.io/issuer",
                      settings->routing.issuer);
         json_end(&w);
         return app_keep(a, &text);

@@ -76,8 +76,6 @@ static void settle_replicas(struct settling *s)
         struct app_number n = s->f.replicas;
 
         say_number(&n, s->app->has_replicas, s->app->replicas);
-        if (!n.from.data)
-                n = (struct app_number){ 1, APP_FROM_BUILT_IN };
         s->ret->spec.autoscaling = NULL;
         s->ret->spec.replicas = n.value;
         s->ret->spec.has_replicas = true;
@@ -95,8 +93,6 @@ static void settle_targets(struct settling *s, struct app_spec_autoscaling *to)
                 say_number(&cpu, asked->has_target_cpu_utilization, asked->target_cpu_utilization);
                 say_number(&memory, asked->has_target_memory_utilization, asked->target_memory_utilization);
         }
-        if (!cpu.from.data && !memory.from.data)
-                cpu = (struct app_number){ 70, APP_FROM_BUILT_IN };
         to->target_cpu_utilization = cpu.value;
         to->target_memory_utilization = memory.value;
         to->has_target_cpu_utilization = cpu.from.data != NULL;
@@ -116,11 +112,6 @@ static int settle_bounds(struct settling *s, struct app_spec_autoscaling *to)
                 say_number(&least, asked->has_min_replicas, asked->min_replicas);
                 say_number(&most, asked->has_max_replicas, asked->max_replicas);
         }
-        if (!least.from.data)
-                least = (struct app_number){ 1, APP_FROM_BUILT_IN };
-        if (!most.from.data)
-                return refuse(s, STR("spec.autoscaling.maxReplicas"),
-                              "is not set, and the Environment has no autoscaling to take it from; set it");
         if (least.value > most.value)
                 return refuse(s,
                               asked && asked->has_min_replicas ? STR("spec.autoscaling.minReplicas")
@@ -152,8 +143,6 @@ static int settle_autoscaling(struct settling *s)
         settle_targets(s, to);
         if (asked && asked->scale_down_cooldown.data)
                 cooldown = (struct app_text){ asked->scale_down_cooldown, APP_FROM_APP };
-        if (!cooldown.from.data)
-                cooldown = (struct app_text){ STR("5m"), APP_FROM_BUILT_IN };
         to->scale_down_cooldown = cooldown.value;
         show(s, "autoscaling.scaleDownCooldown", cooldown.value, cooldown.from);
         s->ret->spec.autoscaling = to;
@@ -167,7 +156,7 @@ static int settle_size(struct settling *s)
 {
         if (s->app->has_replicas && s->app->autoscaling)
                 return refuse(s, STR("spec.replicas"), "excludes spec.autoscaling; leave one of them out");
-        if (s->app->autoscaling || (!s->app->has_replicas && s->f.max.from.data))
+        if (s->app->autoscaling || (!s->app->has_replicas && s->f.scales))
                 return settle_autoscaling(s);
         settle_replicas(s);
         return 0;
@@ -177,7 +166,7 @@ static int settle_size(struct settling *s)
 
 static const struct schema_pair *find(const struct schema_map *map, struct str key)
 {
-        for (size_t i = 0; map && i < map->n; i++)
+        for (size_t i = 0; i < map->n; i++)
                 if (str_eq(map->items[i].key, key))
                         return &map->items[i];
         return NULL;
@@ -191,52 +180,34 @@ static bool exceeds(struct str a, struct str b)
         return quantity_parse(a, &qa) == 0 && quantity_parse(b, &qb) == 0 && qa.nanos > qb.nanos;
 }
 
-/* The App's own entries, and those of the profile that it does not have. */
-static int merge(struct settling *s, const char *what, const struct schema_map *own,
-                 const struct app_text *cpu, const struct app_text *memory, struct schema_map *ret)
+/* Who said that figure, of those that were merged. */
+static struct str origin(struct str key, struct str value, const struct schema_map *own,
+                         const struct schema_map *here, const struct schema_map *built_in)
 {
-        const struct {
-                struct str key;
-                const struct app_text *figure;
-        } profile[] = { { STR_INIT("cpu"), cpu }, { STR_INIT("memory"), memory } };
-        size_t n = 0;
-
-        ret->items = arena_new_n(s->a, struct schema_pair, (own ? own->n : 0) + ARRAY_SIZE(profile));
-        if (!ret->items)
-                return -ENOMEM;
-        for (size_t i = 0; i < ARRAY_SIZE(profile); i++) {
-                const struct schema_pair *said = find(own, profile[i].key);
-                struct str value = said ? said->value : profile[i].figure->value;
-                struct str from = said ? APP_FROM_APP : profile[i].figure->from;
-                struct str setting = arena_printf(s->a, "resources.%s.%.*s", what, STR_FMT(profile[i].key));
-
-                if (!from.data || !setting.data)
-                        continue;
-                ret->items[n++] = (struct schema_pair){ profile[i].key, value };
-                show(s, setting.data, value, from);
-        }
-        for (size_t i = 0; own && i < own->n; i++)
-                if (!str_eq(own->items[i].key, STR("cpu")) && !str_eq(own->items[i].key, STR("memory")))
-                        ret->items[n++] = own->items[i];
-        ret->n = n;
-        return 0;
+        /* Also where a figure of the profile gave way to one of the App's. */
+        if (find(own, key) || !str_eq(value, profile_resource(here, key)))
+                return APP_FROM_APP;
+        return str_eq(value, profile_resource(built_in, key)) ? APP_FROM_BUILT_IN : APP_FROM_ENVIRONMENT;
 }
 
-/* A profile asks for no more than the App lets its pods have. */
-static struct app_text within(struct app_text request, const struct schema_map *limits, struct str key)
+static void show_resources(struct settling *s, const char *what, const struct schema_map *merged,
+                           const struct schema_map *own, const struct schema_map *here,
+                           const struct schema_map *built_in)
 {
-        const struct schema_pair *limit = find(limits, key);
+        for (size_t i = 0; i < merged->n; i++) {
+                struct str key = merged->items[i].key, value = merged->items[i].value;
+                struct str setting = arena_printf(s->a, "resources.%s.%.*s", what, STR_FMT(key));
 
-        if (limit && request.from.data && exceeds(request.value, limit->value))
-                return (struct app_text){ limit->value, APP_FROM_APP };
-        return request;
+                if (setting.data)
+                        show(s, setting.data, value, origin(key, value, own, here, built_in));
+        }
 }
 
 static int check_quantities(const struct settling *s, const char *what, const struct schema_map *map)
 {
         struct quantity q;
 
-        for (size_t i = 0; map && i < map->n; i++) {
+        for (size_t i = 0; i < map->n; i++) {
                 const struct schema_pair *p = &map->items[i];
 
                 if (quantity_parse(p->value, &q) < 0)
@@ -250,8 +221,7 @@ static int check_quantities(const struct settling *s, const char *what, const st
         return 0;
 }
 
-static int check_limits(const struct settling *s, const struct app_spec_resources *own,
-                        const struct app_spec_resources *merged)
+static int check_limits(const struct settling *s, const struct app_spec_resources *merged)
 {
         for (size_t i = 0; i < merged->requests.n; i++) {
                 const struct schema_pair *request = &merged->requests.items[i];
@@ -260,38 +230,37 @@ static int check_limits(const struct settling *s, const struct app_spec_resource
                 if (limit && exceeds(request->value, limit->value))
                         return refuse(
                                 s, arena_printf(s->a, "spec.resources.requests.%.*s", STR_FMT(request->key)),
-                                "%.*s is more than the limit of %.*s (from %s); lower it, or set "
+                                "%.*s is more than the limit of %.*s; lower it, or raise "
                                 "spec.resources.limits.%.*s",
-                                STR_FMT(request->value), STR_FMT(limit->value),
-                                own && find(&own->limits, request->key) ? "App" : "Environment",
-                                STR_FMT(request->key));
+                                STR_FMT(request->value), STR_FMT(limit->value), STR_FMT(request->key));
         }
         return 0;
 }
 
 static int settle_resources(struct settling *s)
 {
-        const struct app_spec_resources *own = s->app->resources;
-        const struct schema_map *requests = own ? &own->requests : NULL;
-        const struct schema_map *limits = own ? &own->limits : NULL;
+        static const struct app_spec_resources none = { 0 };
+        const struct app_spec_resources *own = s->app->resources ? s->app->resources : &none;
+        struct profile_figures merged = s->f.here;
         struct app_spec_resources *to = arena_new(s->a, struct app_spec_resources);
-        struct app_text cpu = within(s->f.requests_cpu, limits, STR("cpu"));
-        struct app_text memory = within(s->f.requests_memory, limits, STR("memory"));
         int r;
 
         if (!to)
                 return -ENOMEM;
-        r = check_quantities(s, "requests", requests);
+        r = check_quantities(s, "requests", &own->requests);
         if (r == 0)
-                r = check_quantities(s, "limits", limits);
+                r = check_quantities(s, "limits", &own->limits);
         if (r == 0)
-                r = merge(s, "requests", requests, &cpu, &memory, &to->requests);
-        if (r == 0)
-                r = merge(s, "limits", limits, &s->f.limits_cpu, &s->f.limits_memory, &to->limits);
+                r = profile_overlay(&merged, &own->requests, &own->limits, s->a);
         if (r < 0)
                 return r;
+        to->requests = merged.requests;
+        to->limits = merged.limits;
         s->ret->spec.resources = to;
-        return check_limits(s, own, to);
+        show_resources(s, "requests", &to->requests, &own->requests, &s->f.here.requests,
+                       &s->f.built_in.requests);
+        show_resources(s, "limits", &to->limits, &own->limits, &s->f.here.limits, &s->f.built_in.limits);
+        return check_limits(s, to);
 }
 
 /* --- what cannot work -------------------------------------------------------------------- */
@@ -472,7 +441,10 @@ int app_settle(const struct view *view, struct arena *a, struct app_settings *re
 
         *ret = (struct app_settings){ .spec = *app->spec };
         *problem = (struct app_problem){ 0 };
-        app_figures_of(view, app->spec->tier, a, &s.f);
+        r = app_figures_of(view, app->spec, a, &s.f);
+        if (r < 0)
+                return r;
+        ret->spec.tier = s.f.here.tier;
         ret->profile = s.f.profile;
         ret->routing = s.f.routing;
         r = settle_size(&s);

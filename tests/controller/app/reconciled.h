@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "controller/app/app.h"
+#include "controller/environment/environment.h"
 #include "json/read.h"
 
 #define WALL (INT64_C(1700000000) * USEC_SEC)
@@ -39,12 +40,25 @@ static inline void put(struct fixture *f, const struct cache_kind *kind, const c
         "\",\"uid\":\"u-app\",\"resourceVersion\":\"7\","                                                    \
         "\"generation\":" generation "}," rest "}"
 
+/* An Environment of that profile, and what it says of routing. */
+#define PRODUCTION(routing)                                                                                  \
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"default\",\"uid\":\"u-env\",\"resourceVersion\":"  \
+        "\"3\"},\"spec\":{\"profile\":\"production\",\"routing\":{" routing "}}}"
+
 static inline void begin(struct fixture *f, const char *app)
 {
         *f = (struct fixture){ 0 };
         cache_init(&f->cache, STR("keelson"), NULL, NULL);
         arena_init(&f->arena, 16 * 1024 * 1024);
         put(f, &app_kind, app);
+}
+
+/* The cluster has the Gateway API. */
+static inline void serve_httproutes(struct fixture *f)
+{
+        cache_list_begin(&f->cache, &app_httproute_kind, STR_NULL);
+        ck_assert_int_eq(cache_list_end(&f->cache, &app_httproute_kind, STR_NULL, STR("1")), 0);
+        ck_assert_int_eq(cache_set_served(&f->cache, &app_httproute_kind, true), 0);
 }
 
 static inline int reconcile(struct fixture *f)

@@ -77,31 +77,62 @@ static void check_golden(const char *path, const char *text)
         free(golden);
 }
 
-START_TEST(a_full_app_is_rendered_as_the_golden_file_says)
+/* All that an App can say, in a namespace that says how hosts are served. */
+static const char everything[] =
+        APP("shop", "3",
+            "\"spec\":{\"tier\":\"backend\",\"image\":\"registry.example/shop:1.8.2\",\"port\":8080,"
+            "\"env\":[{\"name\":\"LOG_LEVEL\",\"value\":\"info\"}],"
+            "\"envFrom\":[{\"secretRef\":{\"name\":\"shop-db-app\"}},"
+            "{\"configMapRef\":{\"name\":\"shop-settings\"},\"prefix\":\"SHOP_\"}],"
+            "\"configFiles\":[{\"configMapRef\":{\"name\":\"shop-config\"},\"mountPath\":\"/etc/shop\"},"
+            "{\"secretRef\":{\"name\":\"shop-keys\"},\"mountPath\":\"/etc/keys\","
+            "\"items\":[{\"key\":\"tls.key\",\"path\":\"private/tls.key\"}]}],"
+            "\"resources\":{\"requests\":{\"memory\":\"1.5Gi\"}},"
+            "\"autoscaling\":{\"minReplicas\":3,\"targetCPUUtilization\":65,\"targetMemoryUtilization\":80,"
+            "\"scaleDownCooldown\":\"90s\"},"
+            "\"drain\":{\"delay\":\"10s\",\"timeout\":\"1m\"},"
+            "\"strategy\":{\"progressDeadline\":\"5m\"},\"revisionHistoryLimit\":3,"
+            "\"hosts\":[\"shop.example.com\",\"*.shop.example.com\"],"
+            "\"access\":{\"from\":[{\"app\":\"web\"}],\"to\":[{\"app\":\"pay\"},{\"postgres\":\"shop\"},"
+            "{\"redis\":\"sessions\"},{\"host\":\"api.stripe.com\"},{\"cidr\":\"10.20.0.0/16\"}]}}");
+
+#define WITH_INGRESS                                                                                         \
+        "\"ingressClassName\":\"nginx\",\"ingressNamespace\":\"ingress\",\"certificateIssuer\":{"            \
+        "\"kind\":\"ClusterIssuer\",\"name\":\"letsencrypt\"}"
+#define WITH_GATEWAY                                                                                         \
+        "\"gateway\":{\"name\":\"public\",\"namespace\":\"edge\",\"sectionName\":\"https\"},"                \
+        "\"certificateIssuer\":{\"name\":\"letsencrypt\"}"
+
+struct golden {
+        const char *file, *app, *environment;
+        bool httproutes;
+};
+
+static const struct golden goldens[] = {
+        { "full", full_app, NULL, false },
+        { "worker", worker, NULL, false },
+        { "ingress", everything, PRODUCTION(WITH_INGRESS), true },
+        { "httproute", everything, PRODUCTION(WITH_GATEWAY), true },
+};
+
+START_TEST(children_are_rendered_as_the_golden_files_say)
 {
-        struct fixture f;
-        char *text;
+        for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
+                struct fixture f;
+                char *text, path[256];
 
-        begin(&f, full_app);
-        ck_assert_int_eq(reconcile(&f), 0);
-        text = plan_text(&f);
-        check_golden(GOLDEN_DIR "/full.txt", text);
-        free(text);
-        end(&f);
-}
-END_TEST
-
-START_TEST(a_worker_is_rendered_as_the_golden_file_says)
-{
-        struct fixture f;
-        char *text;
-
-        begin(&f, worker);
-        ck_assert_int_eq(reconcile(&f), 0);
-        text = plan_text(&f);
-        check_golden(GOLDEN_DIR "/worker.txt", text);
-        free(text);
-        end(&f);
+                snprintf(path, sizeof(path), GOLDEN_DIR "/%s.txt", goldens[i].file);
+                begin(&f, goldens[i].app);
+                if (goldens[i].environment)
+                        put(&f, &environment_kind, goldens[i].environment);
+                if (goldens[i].httproutes)
+                        serve_httproutes(&f);
+                ck_assert_int_eq(reconcile(&f), 0);
+                text = plan_text(&f);
+                check_golden(path, text);
+                free(text);
+                end(&f);
+        }
 }
 END_TEST
 
@@ -167,7 +198,7 @@ START_TEST(a_worker_has_neither)
         ck_assert_ptr_null(yyjson_obj_get(c, "startupProbe"));
         ck_assert_ptr_null(yyjson_obj_get(c, "lifecycle"));
         ck_assert_ptr_null(yyjson_obj_get(c, "env"));
-        ck_assert_ptr_null(yyjson_obj_get(c, "resources"));
+        ck_str_eq(str_at(c, "/resources/limits/memory"), "2Gi"); /* there are limits always */
         ck_assert_ptr_null(json_get_path(status(&f), "/url"));
         ck_assert_int_eq(int_at(child(&f, &app_deployment_kind), "/spec/replicas"), 1); /* the default */
         end(&f);
@@ -205,6 +236,166 @@ START_TEST(a_service_of_somebody_else_is_not)
         ck_assert_int_eq(reconcile(&f), 0);
         ck_assert_uint_eq(count_effects(&f, EFFECT_DELETE), 0);
         end(&f);
+}
+END_TEST
+
+/* A child of the App "web" that is ours. */
+#define OURS(rest)                                                                                           \
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-child\","                        \
+        "\"resourceVersion\":\"12\",\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\","                \
+        "\"uid\":\"u-app\",\"controller\":true}]}" rest "}"
+
+START_TEST(autoscaling_comes_and_goes)
+{
+        yyjson_val *hpa;
+        struct fixture f;
+
+        begin(&f, APP("web", "1",
+                      "\"spec\":{\"image\":\"x\",\"autoscaling\":{\"minReplicas\":2,"
+                      "\"maxReplicas\":5,\"targetMemoryUtilization\":75}}"));
+        ck_assert_int_eq(reconcile(&f), 0);
+        hpa = child(&f, &app_horizontalpodautoscaler_kind);
+        ck_str_eq(str_at(hpa, "/spec/scaleTargetRef/name"), "web");
+        ck_assert_int_eq(int_at(hpa, "/spec/minReplicas"), 2);
+        ck_assert_int_eq(int_at(hpa, "/spec/maxReplicas"), 5);
+        ck_assert_uint_eq(yyjson_arr_size(json_get_path(hpa, "/spec/metrics")), 1);
+        ck_str_eq(str_at(hpa, "/spec/metrics/0/resource/name"), "memory");
+        ck_assert_int_eq(int_at(hpa, "/spec/metrics/0/resource/target/averageUtilization"), 75);
+        ck_assert_int_eq(int_at(hpa, "/spec/behavior/scaleDown/stabilizationWindowSeconds"), 300);
+        end(&f);
+
+        begin(&f, APP("web", "2", "\"spec\":{\"image\":\"x\",\"replicas\":2}"));
+        put(&f, &app_horizontalpodautoscaler_kind, OURS(""));
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_assert_ptr_null(find_effect(&f, EFFECT_APPLY, &app_horizontalpodautoscaler_kind));
+        ck_assert_ptr_nonnull(find_effect(&f, EFFECT_DELETE, &app_horizontalpodautoscaler_kind));
+        end(&f);
+}
+END_TEST
+
+#define FIXED "\"replicas\":3"
+#define SCALED "\"autoscaling\":{\"minReplicas\":2,\"maxReplicas\":5}"
+
+/* LIVE -1: there is no Deployment yet. */
+struct replicas_case {
+        const char *spec;
+        int live;
+        int64_t rendered;
+        bool changed, versioned;
+};
+
+static const struct replicas_case
+        replicas_cases
+                [] = {
+                        { FIXED, -1, 3, false, false },
+                        { FIXED, 3, 3, false, false },
+                        { FIXED, 7, 3, true, false },
+                        { SCALED, -1, 2, false, false },
+                        { SCALED, 2, 2, false, true },
+                        { SCALED, 4, 4, false, true },
+                        { SCALED, 9, 9, false, true }, /* the autoscaler's to mend */
+                        { SCALED, 1, 1, false, true },
+                        { SCALED, 0, 2, true, false }, /* which an autoscaler leaves alone for ever */
+                };
+
+START_TEST(the_number_of_pods_is_the_autoscalers_while_there_is_one)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(replicas_cases); i++) {
+                const struct replicas_case *c = &replicas_cases[i];
+                const struct effect *e;
+                char text[1024];
+                struct fixture f;
+
+                snprintf(text, sizeof(text), APP("web", "1", "\"spec\":{\"image\":\"x\",%s}"), c->spec);
+                begin(&f, text);
+                snprintf(text, sizeof(text), OURS(",\"spec\":{\"replicas\":%d}"), c->live);
+                if (c->live >= 0)
+                        put(&f, &app_deployment_kind, text);
+                ck_assert_int_eq(reconcile(&f), 0);
+                ck_assert_int_eq(int_at(child(&f, &app_deployment_kind), "/spec/replicas"), c->rendered);
+                e = find_effect(&f, EFFECT_APPLY, &app_deployment_kind);
+                ck_assert_msg(e->options.changed == c->changed && e->options.versioned == c->versioned,
+                              "case %zu", i);
+                ck_assert_int_eq(int_at(status(&f), "/desiredReplicas"), c->rendered);
+                end(&f);
+        }
+}
+END_TEST
+
+START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copies)
+{
+        static const struct app_config_ref copies[] = {
+                { true, STR_INIT("same"), STR_INIT("same-1a2b") },
+                { false, STR_INIT("files"), STR_INIT("files-3c4d") },
+        };
+        struct app_settings settings;
+        struct app_problem problem;
+        struct app_pods pods = { .spec = &settings.spec,
+                                 .annotations = STR("{\"a\":\"b\"}"),
+                                 .configs = copies,
+                                 .n_configs = ARRAY_SIZE(copies) };
+        yyjson_val *d, *c;
+        struct fixture f;
+
+        begin(&f, APP("web", "1",
+                      "\"spec\":{\"image\":\"x\",\"envFrom\":[{\"secretRef\":{\"name\":\"same\"}},"
+                      "{\"configMapRef\":{\"name\":\"same\"},\"prefix\":\"P_\"}],\"configFiles\":["
+                      "{\"configMapRef\":{\"name\":\"files\"},\"mountPath\":\"/etc/a\"},"
+                      "{\"secretRef\":{\"name\":\"files\"},\"mountPath\":\"/etc/b\"}]}"));
+        ck_assert_int_eq(reconcile(&f), 0);
+        plan_init(&f.plan, &f.arena);
+        ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problem), 0);
+        ck_assert_int_eq(app_plan_children(&f.view, &settings, &pods, &f.plan), 0);
+        d = child(&f, &app_deployment_kind);
+        ck_str_eq(str_at(d, "/spec/template/metadata/annotations/a"), "b");
+        ck_str_eq(str_at(d, "/spec/template/spec/volumes/0/name"), "tmp");
+        ck_str_eq(str_at(d, "/spec/template/spec/volumes/1/configMap/name"), "files-3c4d");
+        ck_str_eq(str_at(d, "/spec/template/spec/volumes/2/secret/secretName"), "files");
+        c = json_get_path(d, "/spec/template/spec/containers/0");
+        ck_str_eq(str_at(c, "/envFrom/0/secretRef/name"), "same-1a2b");
+        ck_str_eq(str_at(c, "/envFrom/1/configMapRef/name"), "same");
+        ck_str_eq(str_at(c, "/envFrom/1/prefix"), "P_");
+        ck_str_eq(str_at(c, "/volumeMounts/1/mountPath"), "/etc/a");
+        ck_assert(json_get_bool(json_get_path(c, "/volumeMounts/1"), "readOnly", false));
+        end(&f);
+}
+END_TEST
+
+START_TEST(a_drain_is_a_pause_and_a_grace)
+{
+        static const struct {
+                const char *spec;
+                int64_t pause, grace; /* 0: none */
+        } cases[] = {
+                { "\"port\":80", 5, 40 },
+                { "\"port\":80,\"drain\":{\"delay\":\"0s\",\"timeout\":\"10s\"}", 0, 15 },
+                { "\"port\":80,\"drain\":{\"delay\":\"1m\",\"timeout\":\"1h\"}", 0, 0 },
+                { "\"port\":80,\"drain\":{\"delay\":\"1m\",\"timeout\":\"9m\"}", 60, 605 },
+                { "\"drain\":{\"delay\":\"1m\",\"timeout\":\"20s\"}", 0, 25 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char app[512];
+                struct fixture f;
+                yyjson_val *d;
+
+                snprintf(app, sizeof(app), APP("web", "1", "\"spec\":{\"image\":\"x\",%s}"), cases[i].spec);
+                begin(&f, app);
+                ck_assert_int_eq(reconcile(&f), 0);
+                if (cases[i].grace == 0) {
+                        ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY), 0);
+                        end(&f);
+                        continue;
+                }
+                d = json_get_path(child(&f, &app_deployment_kind), "/spec/template/spec");
+                ck_assert_int_eq(int_at(d, "/terminationGracePeriodSeconds"), cases[i].grace);
+                if (cases[i].pause)
+                        ck_assert_int_eq(int_at(d, "/containers/0/lifecycle/preStop/sleep/seconds"),
+                                         cases[i].pause);
+                else
+                        ck_assert_ptr_null(json_get_path(d, "/containers/0/lifecycle"));
+                end(&f);
+        }
 }
 END_TEST
 
@@ -335,13 +526,16 @@ START_TEST(equal_views_give_equal_plans)
 END_TEST
 
 static const TTest *const tests[] = {
-        a_full_app_is_rendered_as_the_golden_file_says,
-        a_worker_is_rendered_as_the_golden_file_says,
+        children_are_rendered_as_the_golden_files_say,
         all_children_are_ours_and_belong_to_the_app,
         a_port_means_a_service_and_probes,
         a_worker_has_neither,
         a_service_that_is_no_longer_wanted_is_deleted,
         a_service_of_somebody_else_is_not,
+        autoscaling_comes_and_goes,
+        the_number_of_pods_is_the_autoscalers_while_there_is_one,
+        secrets_and_config_maps_keep_their_names_or_have_those_of_their_copies,
+        a_drain_is_a_pause_and_a_grace,
         quantities_are_written_as_the_server_writes_them,
         what_a_user_writes_stays_a_value,
         a_very_large_environment_is_rendered,

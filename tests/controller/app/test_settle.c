@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciled.h"
+
+#include "controller/environment/profile.h"
+
+#define ENVIRONMENT(spec)                                                                                    \
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"default\",\"uid\":\"u-env\",\"resourceVersion\":"  \
+        "\"3\"},\"spec\":{" spec "}}"
+
+struct settled {
+        struct fixture f;
+        struct app_settings settings;
+        struct app_problem problem;
+};
+
+/* SPEC beside the image; ENVIRONMENT may be NULL. */
+static int settle(struct settled *s, const char *environment, const char *spec)
+{
+        char app[8192];
+
+        snprintf(app, sizeof(app), APP("web", "1", "\"spec\":{\"image\":\"x\"%s%s}"), *spec ? "," : "", spec);
+        begin(&s->f, app);
+        if (environment)
+                put(&s->f, &environment_kind, environment);
+        s->f.view.self = cache_iterate(&s->f.cache, &app_kind, NULL);
+        ck_assert_msg(((const struct app *)s->f.view.self->state)->spec, "%.*s",
+                      STR_FMT(s->f.view.self->invalid));
+        s->f.view.cache = &s->f.cache;
+        return app_settle(&s->f.view, &s->f.arena, &s->settings, &s->problem);
+}
+
+/* --- precedence ------------------------------------------------------------------------ */
+
+static const struct app_status_effective *effective(const struct settled *s, const char *setting)
+{
+        for (size_t i = 0; i < s->settings.n_effective; i++)
+                if (str_eq_c(s->settings.effective[i].setting, setting))
+                        return &s->settings.effective[i];
+        return NULL;
+}
+
+#define DEVELOPMENT ENVIRONMENT("\"profile\":\"development\"")
+#define SCALING ENVIRONMENT("\"profile\":\"production\"")
+#define OVERRIDDEN                                                                                           \
+        ENVIRONMENT("\"profile\":\"production\",\"overrides\":[{\"tier\":\"backend\",\"autoscaling\":{"      \
+                    "\"minReplicas\":3,\"targetCPUUtilization\":60},\"resources\":{\"requests\":{"           \
+                    "\"memory\":\"700Mi\"}}},{\"tier\":\"frontend\",\"replicas\":4}]")
+
+/* VALUE NULL: there is no such figure. */
+struct precedence {
+        const char *environment, *spec, *setting, *value, *from;
+};
+
+static const struct precedence precedences[] = {
+        /* Without an Environment all is small. */
+        { NULL, "\"port\":80", "replicas", "1", "BuiltIn" },
+        { NULL, "\"port\":80", "resources.requests.cpu", "100m", "BuiltIn" },
+        { NULL, "\"port\":80", "resources.limits.memory", "2Gi", "BuiltIn" },
+        { NULL, "\"port\":80", "autoscaling.maxReplicas", NULL, NULL },
+        { NULL, "\"port\":80,\"replicas\":0", "replicas", "0", "App" },
+        { NULL, "\"port\":80,\"autoscaling\":{\"maxReplicas\":5}", "replicas", NULL, NULL },
+        { NULL, "\"port\":80,\"autoscaling\":{\"maxReplicas\":5}", "autoscaling.minReplicas", "1",
+          "BuiltIn" },
+        { NULL, "\"port\":80,\"autoscaling\":{\"maxReplicas\":5}", "autoscaling.maxReplicas", "5", "App" },
+        /* The profile. */
+        { DEVELOPMENT, "\"port\":80", "replicas", "1", "BuiltIn" },
+        { SCALING, "\"port\":80", "replicas", NULL, NULL },
+        { SCALING, "\"port\":80", "autoscaling.minReplicas", "2", "BuiltIn" },
+        { SCALING, "\"port\":80", "autoscaling.maxReplicas", "10", "BuiltIn" },
+        { SCALING, "\"port\":80", "autoscaling.targetCPUUtilization", "70", "BuiltIn" },
+        { SCALING, "\"port\":80", "autoscaling.targetMemoryUtilization", NULL, NULL },
+        { SCALING, "\"port\":80", "autoscaling.scaleDownCooldown", "5m", "BuiltIn" },
+        { SCALING, "\"port\":80", "resources.requests.memory", "1Gi", "BuiltIn" },
+        { SCALING, "\"port\":80,\"tier\":\"frontend\"", "autoscaling.maxReplicas", "8", "BuiltIn" },
+        { SCALING, "\"port\":80,\"tier\":\"frontend\"", "resources.limits.cpu", "500m", "BuiltIn" },
+        /* The Environment's own word over it. */
+        { OVERRIDDEN, "\"port\":80", "autoscaling.minReplicas", "3", "Environment" },
+        { OVERRIDDEN, "\"port\":80", "autoscaling.maxReplicas", "10", "BuiltIn" },
+        { OVERRIDDEN, "\"port\":80", "autoscaling.targetCPUUtilization", "60", "Environment" },
+        { OVERRIDDEN, "\"port\":80", "resources.requests.memory", "700Mi", "Environment" },
+        { OVERRIDDEN, "\"port\":80", "resources.requests.cpu", "500m", "BuiltIn" },
+        { OVERRIDDEN, "\"port\":80,\"tier\":\"frontend\"", "replicas", "4", "Environment" },
+        /* The App's over both. */
+        { SCALING, "\"port\":80,\"replicas\":7", "replicas", "7", "App" },
+        { SCALING, "\"port\":80,\"replicas\":7", "autoscaling.minReplicas", NULL, NULL },
+        { OVERRIDDEN, "\"port\":80,\"tier\":\"frontend\",\"replicas\":1", "replicas", "1", "App" },
+        { OVERRIDDEN, "\"autoscaling\":{\"minReplicas\":4},\"port\":80", "autoscaling.minReplicas", "4",
+          "App" },
+        { OVERRIDDEN, "\"autoscaling\":{\"minReplicas\":4},\"port\":80", "autoscaling.targetCPUUtilization",
+          "60", "Environment" },
+        { OVERRIDDEN, "\"autoscaling\":{\"scaleDownCooldown\":\"90s\"},\"port\":80",
+          "autoscaling.scaleDownCooldown", "90s", "App" },
+        /* Whoever names one target has named all. */
+        { OVERRIDDEN, "\"autoscaling\":{\"targetMemoryUtilization\":80},\"port\":80",
+          "autoscaling.targetCPUUtilization", NULL, NULL },
+        { OVERRIDDEN, "\"autoscaling\":{\"targetMemoryUtilization\":80},\"port\":80",
+          "autoscaling.targetMemoryUtilization", "80", "App" },
+        { OVERRIDDEN, "\"resources\":{\"requests\":{\"cpu\":\"250m\"}},\"port\":80", "resources.requests.cpu",
+          "250m", "App" },
+        { OVERRIDDEN, "\"resources\":{\"requests\":{\"cpu\":\"250m\"}},\"port\":80",
+          "resources.requests.memory", "700Mi", "Environment" },
+        /* A figure gives way to the App's, where the two would exclude each other. */
+        { SCALING, "\"resources\":{\"requests\":{\"cpu\":\"3\"}},\"port\":80", "resources.limits.cpu", "3",
+          "App" },
+        { SCALING, "\"resources\":{\"limits\":{\"memory\":\"256Mi\"}},\"port\":80",
+          "resources.requests.memory", "256Mi", "App" },
+        { NULL, "\"resources\":{\"limits\":{\"example.com/gpu\":\"1\"}}", "resources.limits.example.com/gpu",
+          "1", "App" },
+};
+
+START_TEST(each_figure_comes_from_the_last_who_says_it)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(precedences); i++) {
+                const struct precedence *p = &precedences[i];
+                const struct app_status_effective *e;
+                struct settled s;
+
+                ck_assert_msg(settle(&s, p->environment, p->spec) == 0, "%s: %.*s", p->spec,
+                              STR_FMT(s.problem.message));
+                e = effective(&s, p->setting);
+                ck_assert_msg(!e == !p->value, "%s: %s", p->spec, p->setting);
+                if (e) {
+                        ck_assert_msg(str_eq_c(e->value, p->value), "%s: %s is %.*s", p->spec, p->setting,
+                                      STR_FMT(e->value));
+                        ck_assert_msg(str_eq_c(e->from, p->from), "%s: %s is from %.*s", p->spec, p->setting,
+                                      STR_FMT(e->from));
+                }
+                end(&s.f);
+        }
+}
+END_TEST
+
+START_TEST(what_is_shown_is_what_counts)
+{
+        const struct app_spec_autoscaling *scaling;
+        struct settled s;
+
+        ck_assert_int_eq(settle(&s, OVERRIDDEN, "\"port\":80"), 0);
+        scaling = s.settings.spec.autoscaling;
+        ck_assert_ptr_nonnull(scaling);
+        ck_assert(!s.settings.spec.has_replicas);
+        ck_assert_int_eq(scaling->min_replicas, 3);
+        ck_assert_int_eq(scaling->max_replicas, 10);
+        ck_assert_int_eq(scaling->target_cpu_utilization, 60);
+        ck_assert(!scaling->has_target_memory_utilization);
+        ck_str_eq(scaling->scale_down_cooldown, "5m");
+        ck_str_eq(profile_resource(&s.settings.spec.resources->requests, STR("memory")), "700Mi");
+        ck_str_eq(profile_resource(&s.settings.spec.resources->limits, STR("memory")), "2Gi");
+        ck_str_eq(s.settings.profile, "production/backend");
+        end(&s.f);
+        ck_assert_int_eq(settle(&s, NULL, ""), 0);
+        ck_assert(s.settings.spec.has_replicas);
+        ck_assert_ptr_null(s.settings.spec.autoscaling);
+        ck_str_eq(s.settings.profile, "development/worker");
+        end(&s.f);
+}
+END_TEST
+
+/* --- problems --------------------------------------------------------------------------- */
+
+struct trouble {
+        const char *spec, *path, *message;
+};
+
+static const struct trouble troubles[] = {
+        { "\"replicas\":2,\"autoscaling\":{\"maxReplicas\":3}", "spec.replicas",
+          "excludes spec.autoscaling" },
+        { "\"autoscaling\":{\"minReplicas\":4,\"maxReplicas\":3}", "spec.autoscaling.minReplicas",
+          "minReplicas is 4 (from App) and maxReplicas is 3 (from App)" },
+        { "\"autoscaling\":{\"minReplicas\":4}", "spec.autoscaling.minReplicas",
+          "maxReplicas is 1 (from BuiltIn)" },
+        { "\"autoscaling\":{\"maxReplicas\":3},\"resources\":{\"requests\":{\"cpu\":\"0\"}}",
+          "spec.autoscaling.targetCPUUtilization", "set spec.resources.requests.cpu" },
+        { "\"autoscaling\":{\"maxReplicas\":3,\"targetMemoryUtilization\":80},\"resources\":{\"requests\":{"
+          "\"memory\":\"0\"}}",
+          "spec.autoscaling.targetMemoryUtilization", "set spec.resources.requests.memory" },
+        { "\"autoscaling\":{\"maxReplicas\":3,\"scaleDownCooldown\":\"2h\"}",
+          "spec.autoscaling.scaleDownCooldown", "between 0s and 1h" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"2\"},\"limits\":{\"cpu\":\"1500m\"}}",
+          "spec.resources.requests.cpu", "2 is more than the limit of 1500m" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"lots\"}}", "spec.resources.requests.cpu",
+          "\"lots\" is not a quantity" },
+        { "\"resources\":{\"limits\":{\"memory\":\"-1Gi\"}}", "spec.resources.limits.memory",
+          "less than nothing" },
+        { "\"env\":[{\"name\":\"A\"},{\"name\":\"B\"},{\"name\":\"A\"}]", "spec.env[2].name",
+          "A is in the list twice" },
+        { "\"envFrom\":[{\"prefix\":\"A\"}]", "spec.envFrom[0]", "exactly one of" },
+        { "\"envFrom\":[{\"secretRef\":{\"name\":\"a\"},\"configMapRef\":{\"name\":\"a\"}}]",
+          "spec.envFrom[0]", "exactly one of" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\"}]", "spec.configFiles[0]", "exactly one of" },
+        { "\"configFiles\":[{\"mountPath\":\"/tmp\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not be /tmp" },
+        { "\"configFiles\":[{\"mountPath\":\"/tmp/a\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not be /tmp" },
+        { "\"configFiles\":[{\"mountPath\":\"relative\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "absolute" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+          "{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"b\"}}]",
+          "spec.configFiles[0].mountPath", "the mountPath of configFiles[1]" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+          "{\"mountPath\":\"/a/b\",\"secretRef\":{\"name\":\"b\"}}]",
+          "spec.configFiles[1].mountPath", "the mountPath of configFiles[0]" },
+        { "\"hosts\":[\"a.example\"]", "spec.hosts", "set spec.port" },
+        { "\"hosts\":[\"a.example\"],\"port\":80,\"tier\":\"worker\"", "spec.hosts",
+          "a worker has no hosts" },
+        { "\"drain\":{\"delay\":\"40m\",\"timeout\":\"40m\"}", "spec.drain", "must not be more than 1h" },
+        { "\"drain\":{\"timeout\":\"0s\"}", "spec.drain.timeout", "between 1s and 1h" },
+        { "\"drain\":{\"delay\":\"soon\"}", "spec.drain.delay", "\"soon\" must be a duration" },
+        { "\"healthCheck\":{\"startupTimeout\":\"999999h999999h\"}", "spec.healthCheck.startupTimeout",
+          "between 1s and 1h" },
+        { "\"strategy\":{\"progressDeadline\":\"1s\"}", "spec.strategy.progressDeadline",
+          "between 10s and 24h" },
+        { "\"access\":{\"to\":[{\"app\":\"a\"},{\"app\":\"a\",\"redis\":\"b\"}]}", "spec.access.to[1]",
+          "exactly one of" },
+        { "\"access\":{\"to\":[{\"port\":3}]}", "spec.access.to[0]", "exactly one of" },
+        { "\"access\":{\"to\":[{\"app\":\"a\",\"port\":3}]}", "spec.access.to[0].port", "leave it out" },
+};
+
+START_TEST(what_cannot_work_is_named)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(troubles); i++) {
+                const struct trouble *t = &troubles[i];
+                struct settled s;
+
+                ck_assert_msg(settle(&s, NULL, t->spec) == -EINVAL, "%s: is let through", t->spec);
+                ck_assert_msg(str_eq_c(s.problem.path, t->path), "%s: it is %.*s", t->spec,
+                              STR_FMT(s.problem.path));
+                ck_assert_msg(
+                        memmem(s.problem.message.data, s.problem.message.len, t->message, strlen(t->message)),
+                        "%s: %.*s", t->spec, STR_FMT(s.problem.message));
+                end(&s.f);
+        }
+}
+END_TEST
+
+/* What looks like the above and is none. */
+static const char *const fine[] = {
+        "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+        "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]",
+        "\"configFiles\":[{\"mountPath\":\"/tmpfiles\",\"configMapRef\":{\"name\":\"a\"}}]",
+        "\"resources\":{\"requests\":{\"cpu\":\"1000m\"},\"limits\":{\"cpu\":\"1\"}}",
+        "\"autoscaling\":{\"minReplicas\":3,\"maxReplicas\":3}",
+        "\"drain\":{\"delay\":\"0s\",\"timeout\":\"1h\"}",
+        "\"hosts\":[],\"tier\":\"worker\"",
+        "\"env\":[{\"name\":\"A\"},{\"name\":\"a\"}]",
+        "\"access\":{\"to\":[{\"host\":\"a.example\",\"port\":25},{\"cidr\":\"10.0.0.0/8\"}]}",
+};
+
+START_TEST(what_can_work_is_let_through)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(fine); i++) {
+                struct settled s;
+
+                ck_assert_msg(settle(&s, NULL, fine[i]) == 0, "%s: %.*s: %.*s", fine[i],
+                              STR_FMT(s.problem.path), STR_FMT(s.problem.message));
+                ck_assert_ptr_null(s.problem.path.data);
+                end(&s.f);
+        }
+}
+END_TEST
+
+/* The problem is shown, told once, and nothing is touched: what runs goes on. */
+START_TEST(a_problem_stalls_the_app_and_leaves_its_children)
+{
+        const struct effect *event;
+        yyjson_val *ready;
+        struct fixture f;
+
+        begin(&f,
+              APP("web", "4",
+                  "\"spec\":{\"image\":\"x\",\"hosts\":[\"a.example\"]},\"status\":{\"url\":\"http://before\","
+                  "\"desiredReplicas\":3,\"profile\":\"staging/backend\"}"));
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY) + count_effects(&f, EFFECT_DELETE), 0);
+        ready = json_get_path(status(&f), "/conditions/0");
+        ck_str_eq(json_get_str(ready, "reason"), "InvalidSpec");
+        ck_str_eq(json_get_str(ready, "message"),
+                  "spec.hosts: need a port; set spec.port to the one that the program listens on");
+        ck_str_eq(str_at(status(&f), "/conditions/3/type"), "Stalled");
+        ck_str_eq(str_at(status(&f), "/conditions/3/status"), "True");
+        ck_str_eq(str_at(status(&f), "/url"), "http://before");
+        ck_str_eq(str_at(status(&f), "/profile"), "staging/backend");
+        ck_assert_int_eq(int_at(status(&f), "/desiredReplicas"), 3);
+        ck_assert_uint_eq(count_effects(&f, EFFECT_EVENT), 1);
+        event = find_effect(&f, EFFECT_EVENT, NULL);
+        ck_assert(event->warning);
+        ck_str_eq(event->reason, "InvalidSpec");
+        ck_assert_int_eq(f.plan.wake, USEC_NEVER);
+        end(&f);
+}
+END_TEST
+
+/* --- the rest ----------------------------------------------------------------------------- */
+
+START_TEST(seconds_are_rounded_up)
+{
+        ck_assert_int_eq(app_seconds(STR("30s")), 30);
+        ck_assert_int_eq(app_seconds(STR("1h1m1s")), 3661);
+        ck_assert_int_eq(app_seconds(STR("1500ms")), 2);
+        ck_assert_int_eq(app_seconds(STR("0s")), 0);
+        ck_assert_int_eq(app_seconds(STR("-1s")), 0);
+        ck_assert_int_eq(app_seconds(STR("soon")), 0);
+        ck_assert_int_eq(app_seconds(STR_NULL), 0);
+}
+END_TEST
+
+static int settle_in_new_arena(void *arg)
+{
+        struct settled *s = arg;
+        struct arena a;
+        int r;
+
+        arena_init(&a, 1024 * 1024);
+        r = app_settle(&s->f.view, &a, &s->settings, &s->problem);
+        arena_release(&a);
+        return r;
+}
+
+START_TEST(any_allocation_may_fail)
+{
+        struct settled s;
+
+        ck_assert_int_eq(settle(&s, OVERRIDDEN, "\"port\":80"), 0);
+        torture(settle_in_new_arena, &s, 0);
+        end(&s.f);
+        ck_assert_int_eq(settle(&s, NULL, "\"hosts\":[\"a.example\"]"), -EINVAL);
+        ck_assert_int_eq(settle_in_new_arena(&s), -EINVAL);
+        end(&s.f);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        each_figure_comes_from_the_last_who_says_it,
+        what_is_shown_is_what_counts,
+        what_cannot_work_is_named,
+        what_can_work_is_let_through,
+        a_problem_stalls_the_app_and_leaves_its_children,
+        seconds_are_rounded_up,
+        any_allocation_may_fail,
+};
+TEST_MAIN("app/settle", tests)
