@@ -72,7 +72,7 @@ static void write_delete_options(struct buf *out, const struct kube_call *call)
 static int start(struct kube_client *c, const struct kube_call *call, struct str body, kube_done_fn *done,
                  void *arg, struct kube_request **ret, struct error *err)
 {
-        struct kube_request *request = kube_request_new(c, call, body);
+        struct kube_request *request = kube_request_new(c, call, body, STR_NULL);
         int r;
 
         if (!request)

@@ -91,6 +91,13 @@ const struct kube_config *kube_client_config(const struct kube_client *c)
         return &c->config;
 }
 
+void kube_client_observe(struct kube_client *c, void (*fn)(const struct kube_observed *seen, void *arg),
+                         void *arg)
+{
+        c->observe = fn;
+        c->observe_arg = arg;
+}
+
 size_t kube_client_pending(const struct kube_client *c)
 {
         return c->n_in_flight + c->n_waiting;

@@ -80,6 +80,22 @@ void kube_cancel(struct kube_request *r);
 /* How many are in flight or waiting. */
 size_t kube_client_pending(const struct kube_client *c);
 
+/* One attempt of a request that came back, or did not: of a stream when its
+ * headers came, of all else at its end. */
+struct kube_observed {
+        enum kube_verb verb;
+        const struct kube_kind *kind;
+        struct str subresource;
+        const char *method; /* of HTTP */
+        int status;         /* 0: no answer came */
+        bool missing_right; /* 403, and not for a quota or a policy */
+        usec_t elapsed;
+};
+
+/* FN hears of each, for metrics; it must not start or cancel requests. */
+void kube_client_observe(struct kube_client *c, void (*fn)(const struct kube_observed *seen, void *arg),
+                         void *arg);
+
 /* --- the common ones ------------------------------------------------------ */
 
 int kube_get(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
@@ -100,10 +116,19 @@ int kube_delete(struct kube_client *c, const struct kube_kind *kind, struct str 
 
 /* --- for streams (kube/reflector.h) ----------------------------------------- */
 
-/* A GET of URL (a path with its query) on the connection for lists and watches,
- * with our credentials. To be ended by kube_cancel, where HANDLERS does not come
- * to its done; that gets NULL for the request if it was never sent. */
-int kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
+/* What is asked of the server, and by which GET. Strings are copied, KIND is not. */
+struct kube_stream_call {
+        enum kube_verb verb; /* KUBE_LIST or KUBE_WATCH, as RBAC sees it */
+        const struct kube_kind *kind;
+        struct str path;   /* with its query */
+        struct str accept; /* a media type; absent: application/json */
+        usec_t timeout, idle_timeout;
+};
+
+/* That GET, on the connection for lists and watches, with our credentials. To
+ * be ended by kube_cancel, where HANDLERS does not come to its done; that gets
+ * NULL for the request if it was never sent. */
+int kube_stream(struct kube_client *c, const struct kube_stream_call *call,
                 const struct http_handlers *handlers, struct kube_request **ret, struct error *err)
         _must_check_;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "kube/reflector_take.h"
+#include "kube/selector.h"
 
 #define FAILURE_BODY_MAX ((size_t)16 * 1024)
 #define VERSION_MAX ((size_t)1024)
@@ -374,6 +375,22 @@ static void add_query(struct reflector *r)
         }
 }
 
+/* Behind it what a server may send that does not know how to leave things out. */
+static struct str media_type(const struct reflector *r, bool stays)
+{
+        if (!r->config.metadata_only)
+                return STR_NULL;
+        return stays ? STR("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json")
+                     : STR("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json");
+}
+
+static int check_selectors(const struct reflector *r, struct error *err)
+{
+        int result = kube_selector_check(KUBE_BY_LABELS, r->config.label_selector, err);
+
+        return result < 0 ? result : kube_selector_check(KUBE_BY_FIELDS, r->config.field_selector, err);
+}
+
 static int request(struct reflector *r, struct error *err)
 {
         struct http_handlers handlers = {
@@ -383,6 +400,9 @@ static int request(struct reflector *r, struct error *err)
         int64_t seconds = WATCH_SECONDS_MIN + (int64_t)rand_below(&r->rand, WATCH_SECONDS_SPREAD + 1);
         int result;
 
+        result = check_selectors(r, err);
+        if (result < 0)
+                return result;
         buf_clear(&r->path);
         result = kube_path(&r->path, r->config.kind, r->config.namespace, STR_NULL, STR_NULL);
         add_query(r);
@@ -390,9 +410,16 @@ static int request(struct reflector *r, struct error *err)
                 kube_query_int(&r->path, "timeoutSeconds", seconds);
         if (result < 0 || buf_error(&r->path))
                 return error_set(err, -EINVAL, "the URL is too long, or the namespace or kind cannot be one");
-        return kube_stream(r->client, buf_str(&r->path),
-                           stays ? seconds * USEC_SEC + WATCH_GRACE : REFLECTOR_LIST_TIMEOUT,
-                           or_default(r->config.silence, REFLECTOR_SILENCE), &handlers, &r->request, err);
+        return kube_stream(
+                r->client,
+                &(struct kube_stream_call){
+                        .verb = stays ? KUBE_WATCH : KUBE_LIST,
+                        .kind = r->config.kind,
+                        .path = buf_str(&r->path),
+                        .accept = media_type(r, stays),
+                        .timeout = stays ? seconds * USEC_SEC + WATCH_GRACE : REFLECTOR_LIST_TIMEOUT,
+                        .idle_timeout = or_default(r->config.silence, REFLECTOR_SILENCE) },
+                &handlers, &r->request, err);
 }
 
 /* Forgets the request before. */

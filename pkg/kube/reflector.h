@@ -90,8 +90,11 @@ struct reflector_handlers {
 struct reflector_config {
         const struct kube_kind *kind;
         struct str namespace;      /* absent: all */
-        struct str label_selector; /* in the API's own syntax: "a=b,c" */
+        struct str label_selector; /* in the API's own syntax: "a=b,c" (kube/selector.h) */
         struct str field_selector;
+        /* Objects come as PartialObjectMetadata: their metadata alone, whatever
+         * the kind (Kubernetes docs, "API Concepts", metadata-only fetches). */
+        bool metadata_only;
         uint64_t seed; /* of the jitter */
         bool paged;    /* never stream the list */
         /* 0: REFLECTOR_SILENCE, _STREAM_LIMIT, _SETTLE and _BACKOFF_MIN; tests take less. */

@@ -159,6 +159,11 @@ static bool is_missing_right(struct str message)
         return !message.data || memmem(message.data, message.len, mark, sizeof(mark) - 1);
 }
 
+bool kube_reply_is_missing_right(const struct kube_reply *r)
+{
+        return r->reason == KUBE_FORBIDDEN && is_missing_right(r->message);
+}
+
 static void explain(struct kube_reply *r, const struct kube_asked *a)
 {
         _cleanup_(buf_release) struct buf what = BUF_INIT(WHAT_MAX);
@@ -171,7 +176,7 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
         w = buf_str(&what);
         switch (r->reason) {
         case KUBE_FORBIDDEN:
-                if (!is_missing_right(r->message))
+                if (!kube_reply_is_missing_right(r))
                         break;
                 error_set(&r->error, code,
                           "may not %s %.*s: grant this service account or user the %s on it%s%.*s", verb,

@@ -85,6 +85,10 @@ enum kube_prospect kube_reply_prospect(const struct kube_reply *r);
 /* Does a Status name this cause: "FieldValueInvalid" at "metadata.uid"? FIELD NULL: any. */
 bool kube_status_has_cause(yyjson_val *status, const char *reason, const char *field);
 
+/* Is it a 403 of the authorizer, which a right that is granted ends? Quotas and
+ * policies answer 403 as well. */
+bool kube_reply_is_missing_right(const struct kube_reply *r);
+
 /* Reads an answer. It borrows RESULT's body. A failure is never lost: without
  * memory for its Status it still has the reason that the HTTP status tells. */
 void kube_reply_read(const struct http_result *result, const struct kube_asked *asked,

@@ -19,9 +19,11 @@ static struct str copy(char **at, struct str s)
 }
 
 /* One block: the request, and behind it the strings that it keeps. */
-struct kube_request *kube_request_new(struct kube_client *c, const struct kube_call *call, struct str body)
+struct kube_request *kube_request_new(struct kube_client *c, const struct kube_call *call, struct str body,
+                                      struct str accept)
 {
-        size_t n = c->url.len + body.len + call->namespace.len + call->name.len + call->subresource.len;
+        size_t n = c->url.len + body.len + accept.len + call->namespace.len + call->name.len +
+                   call->subresource.len;
         struct kube_request *r = mem_alloc(sizeof(*r) + n);
         char *at;
 
@@ -32,6 +34,7 @@ struct kube_request *kube_request_new(struct kube_client *c, const struct kube_c
                 .client = c,
                 .url = copy(&at, buf_str(&c->url)),
                 .body = copy(&at, body),
+                .accept = copy(&at, accept),
                 .asked = { .verb = call->verb,
                            .kind = call->kind,
                            .namespace = copy(&at, call->namespace),
@@ -71,6 +74,43 @@ bool kube_request_is_waiting(const struct kube_request *r)
         return !r->http;
 }
 
+static const char *method_of(enum kube_verb verb)
+{
+        switch (verb) {
+        case KUBE_CREATE:
+                return "POST";
+        case KUBE_UPDATE:
+                return "PUT";
+        case KUBE_APPLY:
+        case KUBE_MERGE_PATCH:
+        case KUBE_JSON_PATCH:
+                return "PATCH";
+        case KUBE_DELETE:
+                return "DELETE";
+        default:
+                return "GET";
+        }
+}
+
+/* Once for each attempt, and not where nothing was sent. */
+static void observe(struct kube_request *r, int status, bool missing_right)
+{
+        struct kube_observed seen = {
+                .verb = r->asked.verb,
+                .kind = r->asked.kind,
+                .subresource = r->asked.subresource,
+                .method = method_of(r->asked.verb),
+                .status = status,
+                .missing_right = missing_right,
+                .elapsed = loop_now(r->client->loop) - r->sent,
+        };
+
+        if (r->observed || !r->sent || !r->client->observe)
+                return;
+        r->observed = true;
+        r->client->observe(&seen, r->client->observe_arg);
+}
+
 /* --- its end ------------------------------------------------------------------ */
 
 /* Its owner may free the client from inside done. */
@@ -80,11 +120,14 @@ static void finish(struct kube_request *r, struct http_request *http, const stru
         struct kube_reply reply;
 
         if (last.is_stream) {
+                if (http)
+                        observe(r, result->status, false);
                 mem_free(r);
                 last.stream.done(http, result, last.stream.arg);
                 return;
         }
         kube_reply_read(result, &r->asked, &reply);
+        observe(r, result->status, kube_reply_is_missing_right(&reply));
         mem_free(r);
         last.done(&reply, last.arg);
         kube_reply_release(&reply);
@@ -107,6 +150,8 @@ static void on_headers(struct http_request *http, const struct http_result *so_f
         if (so_far->status == 401 && !r->retried)
                 r->refused = kube_credentials_refused(&r->client->credentials, loop_now(r->client->loop),
                                                       r->generation);
+        if (r->is_stream || r->refused)
+                observe(r, so_far->status, so_far->status == 403);
         if (!r->refused && r->is_stream && r->stream.on_headers)
                 r->stream.on_headers(http, so_far, r->stream.arg);
 }
@@ -136,24 +181,6 @@ static void on_done(struct http_request *http, const struct http_result *result,
                 finish_with(r, &err);
 }
 
-static const char *method_of(enum kube_verb verb)
-{
-        switch (verb) {
-        case KUBE_CREATE:
-                return "POST";
-        case KUBE_UPDATE:
-                return "PUT";
-        case KUBE_APPLY:
-        case KUBE_MERGE_PATCH:
-        case KUBE_JSON_PATCH:
-                return "PATCH";
-        case KUBE_DELETE:
-                return "DELETE";
-        default:
-                return "GET";
-        }
-}
-
 /* JSON is YAML, so an apply may send it under this name. */
 static struct str content_type_of(enum kube_verb verb)
 {
@@ -180,7 +207,8 @@ static size_t add_authorization(const struct kube_client *c, struct http_header 
 static int send_request(struct kube_request *r, struct error *err)
 {
         struct kube_client *c = r->client;
-        struct http_header headers[3] = { { STR("Accept"), STR("application/json") } };
+        struct http_header headers[3] = { { STR("Accept"),
+                                            r->accept.data ? r->accept : STR("application/json") } };
         size_t n = add_authorization(c, headers, 1);
         struct http_handlers handlers = { .on_headers = on_headers, .done = on_done, .arg = r };
         int result;
@@ -190,6 +218,8 @@ static int send_request(struct kube_request *r, struct error *err)
         if (r->body.data)
                 headers[n++] = (struct http_header){ STR("Content-Type"), content_type_of(r->asked.verb) };
         r->generation = c->credentials.generation;
+        r->sent = loop_now(c->loop);
+        r->observed = false;
         result = http_start(r->is_stream ? c->streams : c->calls,
                             &(struct http_call){ .method = method_of(r->asked.verb),
                                                  .url = r->url,
@@ -258,7 +288,7 @@ void kube_request_flush(struct loop_defer *defer, void *arg)
 
 /* --- streams ------------------------------------------------------------------- */
 
-int kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
+int kube_stream(struct kube_client *c, const struct kube_stream_call *call,
                 const struct http_handlers *handlers, struct kube_request **ret, struct error *err)
 {
         struct kube_request *request;
@@ -266,16 +296,17 @@ int kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t i
 
         buf_clear(&c->url);
         buf_add_str(&c->url, c->config.server);
-        buf_add_str(&c->url, path);
+        buf_add_str(&c->url, call->path);
         if (buf_error(&c->url))
                 return error_set(err, buf_error(&c->url), "the URL of a watch is too long");
-        request = kube_request_new(c, &(struct kube_call){ .verb = KUBE_WATCH }, STR_NULL);
+        request = kube_request_new(c, &(struct kube_call){ .verb = call->verb, .kind = call->kind }, STR_NULL,
+                                   call->accept);
         if (!request)
                 return error_set(err, -ENOMEM, "out of memory");
         request->is_stream = true;
         request->stream = *handlers;
-        request->timeout = timeout;
-        request->idle_timeout = idle_timeout;
+        request->timeout = call->timeout;
+        request->idle_timeout = call->idle_timeout;
         r = kube_request_start(request, err);
         if (r < 0) {
                 kube_cancel(request);

@@ -26,6 +26,8 @@ struct kube_client {
         struct loop_defer flush; /* one request of the waiting ones is due */
         struct buf url;          /* of the request being made */
         bool tls_changed;        /* and the HTTP clients do not know yet */
+        void (*observe)(const struct kube_observed *seen, void *arg);
+        void *observe_arg;
 };
 
 struct kube_request {
@@ -38,17 +40,20 @@ struct kube_request {
         void *arg;
         struct kube_asked asked; /* its strings are copies */
         struct str url, body;    /* copies, for when it is sent, and for the second attempt after a 401 */
+        struct str accept;       /* of a stream; a copy */
         usec_t timeout, idle_timeout;
         size_t max_body;
         uint64_t generation; /* of the credentials that it was sent with */
+        usec_t sent;
+        bool observed; /* this attempt */
         bool retried;
         bool refused; /* this attempt does not count; there is another */
 };
 
 /* To c->url, and what of CALL the request needs later; NULL without memory. It
  * is kube_cancel'ed if it does not start. */
-struct kube_request *kube_request_new(struct kube_client *c, const struct kube_call *call, struct str body)
-        _must_check_;
+struct kube_request *kube_request_new(struct kube_client *c, const struct kube_call *call, struct str body,
+                                      struct str accept) _must_check_;
 
 /* Sends it, now or once there are credentials. */
 int kube_request_start(struct kube_request *r, struct error *err) _must_check_;

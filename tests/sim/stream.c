@@ -436,9 +436,9 @@ void streams_expire(struct world *w)
 
 /* --- the client's side -------------------------------------------------------------------------- */
 
-int __wrap_kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
+int __wrap_kube_stream(struct kube_client *c, const struct kube_stream_call *call,
                        const struct http_handlers *handlers, struct kube_request **ret, struct error *err);
-int __wrap_kube_stream(struct kube_client *c, struct str path, usec_t timeout, usec_t idle_timeout,
+int __wrap_kube_stream(struct kube_client *c, const struct kube_stream_call *call,
                        const struct http_handlers *handlers, struct kube_request **ret, struct error *err)
 {
         struct world *w = c->replica->world;
@@ -446,14 +446,14 @@ int __wrap_kube_stream(struct kube_client *c, struct str path, usec_t timeout, u
         char text[1024], value[QUERY_MAX];
 
         (void)err;
-        assert(s && path.len < sizeof(text));
-        snprintf(text, sizeof(text), "%.*s", STR_FMT(path));
+        assert(s && call->path.len < sizeof(text));
+        snprintf(text, sizeof(text), "%.*s", STR_FMT(call->path));
         *s = (struct stream){
                 .base = { .replica = c->replica, .is_stream = true },
                 .handlers = *handlers,
                 .kind = kind_of(w, text),
-                .idle_timeout = idle_timeout,
-                .ends = w->now + timeout,
+                .idle_timeout = call->idle_timeout,
+                .ends = w->now + call->timeout,
                 .last_byte = w->now,
         };
         assert(s->kind);

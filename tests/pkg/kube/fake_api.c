@@ -69,6 +69,7 @@ static struct fake_step note(struct exchange *x, const char *method, const char 
         buf_printf(&f->bodies, "%.*s\n", STR_FMT(buf_str(&x->body)));
         add_header(&f->authorization, x->connection, "Authorization");
         add_header(&f->content_type, x->connection, "Content-Type");
+        add_header(&f->accept, x->connection, "Accept");
         if (f->respond)
                 return f->respond(f->line.data);
         /* Past its script it hangs, so that a test cannot pass by chance. */
@@ -152,7 +153,8 @@ static void on_ready(struct loop_fd *fd _unused_, uint32_t events _unused_, void
 void fake_api_start(struct fake_api *f, struct loop *l)
 {
         struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        struct buf *const bufs[] = { &f->asked, &f->bodies, &f->authorization, &f->content_type, &f->line };
+        struct buf *const bufs[] = { &f->asked,        &f->bodies, &f->authorization,
+                                     &f->content_type, &f->accept, &f->line };
         const union MHD_DaemonInfo *info;
 
         *f = (struct fake_api){ .loop = l };
@@ -183,6 +185,7 @@ void fake_api_stop(struct fake_api *f)
         buf_release(&f->bodies);
         buf_release(&f->authorization);
         buf_release(&f->content_type);
+        buf_release(&f->accept);
 }
 
 void fake_api_will(struct fake_api *f, struct fake_step step)

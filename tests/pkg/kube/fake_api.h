@@ -45,6 +45,7 @@ struct fake_api {
         struct buf bodies;        /* what was sent, "\n" behind each */
         struct buf authorization; /* likewise */
         struct buf content_type;
+        struct buf accept;
         char url[64];
 };
 

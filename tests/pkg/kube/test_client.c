@@ -285,6 +285,90 @@ START_TEST(test_refused_token)
 }
 END_TEST
 
+/* --- who watches ------------------------------------------------------------------ */
+
+static struct buf observed = BUF_INIT(1024);
+
+static void note_observed(const struct kube_observed *seen, void *arg _unused_)
+{
+        ck_assert_ptr_eq(seen->kind, &deployment);
+        ck_assert_int_ge(seen->elapsed, 0);
+        ck_assert_int_lt(seen->elapsed, USEC_MINUTE);
+        buf_printf(&observed, "%s %d%s%s ", seen->method, seen->status, seen->missing_right ? "!" : "",
+                   seen->subresource.data ? "/" : "");
+}
+
+static int on_stream_data(struct http_request *http _unused_, struct str data _unused_, void *arg _unused_)
+{
+        return 0;
+}
+
+static void on_stream_done(struct http_request *http _unused_, const struct http_result *result _unused_,
+                           void *arg)
+{
+        ((struct seen *)arg)->calls++;
+}
+
+/* Each attempt once: of a stream when its headers come, and before its end. */
+START_TEST(test_observer)
+{
+        struct seen s[5] = { 0 };
+        struct http_handlers handlers = { .on_data = on_stream_data, .done = on_stream_done };
+        struct kube_stream_call watch = { .verb = KUBE_WATCH, .kind = &deployment, .path = STR("/watch") };
+        struct kube_request *request;
+        struct error err;
+
+        open_with_token();
+        kube_client_observe(client, note_observed, NULL);
+        fake_api_will(&fake, (struct fake_step){ .status = 401, .body = "{}" });
+        fake_api_will(&fake, (struct fake_step){ .status = 200, .body = "{}" });
+        fake_api_will(&fake,
+                      (struct fake_step){ .status = 403,
+                                          .body = "{\"kind\":\"Status\",\"message\":\"u cannot patch\"}" });
+        fake_api_will(&fake, (struct fake_step){ .status = 403,
+                                                 .body = "{\"kind\":\"Status\",\"message\":\"quota\"}" });
+        fake_api_will(&fake, (struct fake_step){ .status = 200, .body = "{}", .end = FAKE_CUT });
+        fake_api_will(&fake, (struct fake_step){ .status = 403, .body = "{}" });
+        put_token("new");
+        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s[0], &err), 0);
+        fake_api_wait(&fake, was_called, &s[0]);
+        ck_str_eq(buf_str(&observed), "GET 401 GET 200 ");
+        buf_clear(&observed);
+        ck_assert_int_eq(kube_apply(client, &deployment, STR("shop"), STR("web"), STR("status"), STR("{}"),
+                                    STR("k"), true, see, &s[1], &err),
+                         0);
+        fake_api_wait(&fake, was_called, &s[1]);
+        ck_assert_int_eq(kube_delete(client, &deployment, STR("shop"), STR("web"), STR_NULL, STR_NULL, see,
+                                     &s[2], &err),
+                         0);
+        fake_api_wait(&fake, was_called, &s[2]);
+        ck_str_eq(buf_str(&observed), "PATCH 403!/ DELETE 403 ");
+        buf_clear(&observed);
+        for (int i = 3; i < 5; i++) {
+                handlers.arg = &s[i];
+                ck_assert_int_eq(kube_stream(client, &watch, &handlers, &request, &err), 0);
+                fake_api_wait(&fake, was_called, &s[i]);
+        }
+        ck_str_eq(buf_str(&observed), "GET 200 GET 403! ");
+        /* Nobody is there. */
+        buf_clear(&observed);
+        kube_client_free(client);
+        fake_api_stop(&fake);
+        fake.loop = loop;
+        client = fake_api_client(&fake, "");
+        kube_client_observe(client, note_observed, NULL);
+        s[0].calls = 0;
+        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s[0], &err), 0);
+        while (!s[0].calls)
+                ck_assert_int_eq(loop_turn(loop, USEC_SEC), 0);
+        ck_str_eq(buf_str(&observed), "GET 0 ");
+        buf_release(&observed);
+        kube_client_free(client);
+        loop_free(loop);
+        unlink(token_path);
+}
+END_TEST
+
 /* --- without memory ------------------------------------------------------------- */
 
 static int call_under_torture(void *arg)
@@ -337,6 +421,7 @@ END_TEST
 
 static const TTest *const tests[] = { test_verbs,     test_refusal,       test_unreachable,
                                       test_bad_names, test_cancel,        test_free_from_done,
-                                      test_new_token, test_refused_token, test_torture };
+                                      test_new_token, test_refused_token, test_observer,
+                                      test_torture };
 
 TEST_MAIN("kube/client", tests)

@@ -400,7 +400,11 @@ static void stream_and_wait(struct stream_seen *s)
         struct error err;
 
         *s = (struct stream_seen){ 0 };
-        ck_assert_int_eq(kube_stream(client, STR("/api/v1/pods"), 0, 0, &handlers, &request, &err), 0);
+        ck_assert_int_eq(
+                kube_stream(client,
+                            &(struct kube_stream_call){ .verb = KUBE_WATCH, .path = STR("/api/v1/pods") },
+                            &handlers, &request, &err),
+                0);
         fake_api_wait(&fake, stream_is_done, s);
         ck_assert_int_eq(s->done, 1);
 }

@@ -56,6 +56,64 @@ START_TEST(test_selectors)
 }
 END_TEST
 
+/* Nothing is asked, and what is wrong is told. */
+START_TEST(test_wrong_selectors)
+{
+        open_all(0);
+        reflector.config.label_selector = STR("app=web,");
+        start();
+        wait_for("failing");
+        ck_assert_str_eq(heard.data,
+                         "begin failing(label selector: there is nothing before, behind or between two "
+                         "commas) ");
+        close_listener();
+        open_all(0);
+        reflector.config.field_selector = STR("metadata.name");
+        start();
+        wait_for("failing");
+        ck_assert_str_eq(
+                heard.data,
+                "begin failing(field selector: \"metadata.name\": write FIELD=VALUE or FIELD!=VALUE) ");
+        ck_assert_uint_eq(fake.asked.len, 0);
+        close_listener();
+}
+END_TEST
+
+#define AS(type) "application/json;as=" type ";g=meta.k8s.io;v=v1,application/json\n"
+
+/* As a real server answers it. */
+START_TEST(test_metadata_only)
+{
+        open_all(0);
+        reflector.config.metadata_only = true;
+        will(200,
+             "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{"
+             "\"resourceVersion\":\"10\"},\"items\":[{\"kind\":\"PartialObjectMetadata\",\"metadata\":{\"name\":"
+             "\"a\",\"resourceVersion\":\"3\"}}]}",
+             FAKE_END);
+        will(200, EVENT("ADDED", "b", "11"), FAKE_HANG);
+        start();
+        wait_for("ADDED:b");
+        ck_assert_str_eq(heard.data, "begin LISTED:a end:10 synced ADDED:b ");
+        ck_assert_str_eq(fake.accept.data, AS("PartialObjectMetadataList") AS("PartialObjectMetadata"));
+        close_listener();
+
+        open_listener(&(struct reflector_config){ .metadata_only = true });
+        will(200, EVENT("ADDED", "a", "3") LIST_END("10"), FAKE_HANG);
+        start();
+        wait_for("end:10");
+        ck_assert_str_eq(fake.accept.data, AS("PartialObjectMetadata"));
+        close_listener();
+
+        open_all(0);
+        will(200, LIST("1", ""), FAKE_END);
+        start();
+        wait_for_requests(2);
+        ck_assert_str_eq(fake.accept.data, "application/json\napplication/json\n");
+        close_listener();
+}
+END_TEST
+
 /* An event that is older than what we have is handed on, but the watch does
  * not go back for it. Versions are longer than any integer. */
 START_TEST(test_versions)
@@ -442,12 +500,12 @@ START_TEST(test_torture)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_list_and_watch, test_selectors,    test_versions,          test_gone_event,
-        test_gone_status,    test_gone_page,    test_other_error_event, test_cut_event,
-        test_cut_list,       test_refused_page, test_cut_page,          test_silence,
-        test_empty_watches,  test_retry_after,  test_forbidden,         test_not_a_list,
-        test_not_an_event,   test_owner_fails,  test_stop_inside,       test_stop_and_start,
-        test_torture,
+        test_list_and_watch,    test_selectors,      test_wrong_selectors, test_metadata_only,
+        test_versions,          test_gone_event,     test_gone_status,     test_gone_page,
+        test_other_error_event, test_cut_event,      test_cut_list,        test_refused_page,
+        test_cut_page,          test_silence,        test_empty_watches,   test_retry_after,
+        test_forbidden,         test_not_a_list,     test_not_an_event,    test_owner_fails,
+        test_stop_inside,       test_stop_and_start, test_torture,
 };
 
 TEST_MAIN("kube/reflector", tests)
