@@ -32,6 +32,7 @@ const struct cache_kind app_kind = {
                  .kind = STR_INIT("App"),
                  .namespaced = true },
         .schema = &app_schema,
+        .tallied = true, /* for the Environment */
 };
 
 const struct cache_kind app_deployment_kind = {

@@ -58,10 +58,17 @@ static const struct cache_kind *const children[] = {
         &environment_limits_kind,
 };
 
+/* How many there are is told. */
+static const struct observed observed[] = {
+        { .kind = &app_kind, .by = OBSERVED_BY_NAME, .name = STR_INIT("default") },
+};
+
 const struct controller environment_controller = {
         .name = "environment",
         .kind = &environment_kind,
         .children = children,
         .n_children = ARRAY_SIZE(children),
+        .observed = observed,
+        .n_observed = ARRAY_SIZE(observed),
         .reconcile = environment_reconcile,
 };

@@ -173,16 +173,6 @@ static void put_conditions(struct condition_set *set, const struct verdict *v, c
                       v->phase == STALLED ? v->message : none);
 }
 
-static int64_t count_apps(const struct view *view)
-{
-        const struct object *app = NULL;
-        int64_t n = 0;
-
-        while ((app = cache_iterate(view->cache, &app_kind, app)))
-                n += str_eq(app->namespace, view->self->namespace);
-        return n;
-}
-
 /* --- events ---------------------------------------------------------------------------------- */
 
 static bool turned(const struct environment_status *before, struct str type, struct str reason)
@@ -221,7 +211,8 @@ int environment_report(const struct view *view, struct plan *plan)
         struct verdict verdict = judge(view, plan, too_small);
         struct environment_status status = { .observed_generation = view->self->generation,
                                              .has_observed_generation = true,
-                                             .apps = count_apps(view),
+                                             .apps = (int64_t)cache_count(view->cache, &app_kind,
+                                                                          view->self->namespace),
                                              .has_apps = true };
         struct condition_set set;
         struct usage usage;

@@ -35,6 +35,7 @@ void cache_init(struct cache *c, struct str field_manager, cache_change_fn *chan
         *c = (struct cache){ .manager = field_manager, .changed = changed, .arg = arg };
         map_init(&c->by_key);
         map_init(&c->by_owner);
+        tally_init(&c->tally);
         map_init(&c->readings);
         arena_init(&c->scratch, SCRATCH_CAP);
 }
@@ -45,6 +46,7 @@ void cache_release(struct cache *c)
                 mem_free(container_of(n, struct object, by_key));
         map_release(&c->by_key);
         map_release(&c->by_owner);
+        tally_release(&c->tally);
         map_for_each (n, &c->readings)
                 mem_free(container_of(n, struct reading, node));
         map_release(&c->readings);
@@ -129,6 +131,11 @@ const struct object *cache_iterate(const struct cache *c, const struct cache_kin
         while (n && container_of(n, struct object, by_key)->kind != kind)
                 n = map_iterate(&c->by_key, n);
         return n ? container_of(n, struct object, by_key) : NULL;
+}
+
+size_t cache_count(const struct cache *c, const struct cache_kind *kind, struct str namespace)
+{
+        return tally_get(&c->tally, kind, namespace);
 }
 
 static uint64_t hash_owner(const struct object *o)
@@ -290,17 +297,29 @@ static void unlink_object(struct cache *c, struct object *o)
         map_remove(&c->by_key, &o->by_key);
         if (o->kind->by_owner)
                 map_remove(&c->by_owner, &owned_node(o)->node);
+        if (o->kind->tallied)
+                tally_remove(&c->tally, o->kind, o->namespace);
 }
 
 static int link_object(struct cache *c, struct object *o)
 {
         int r = map_insert(&c->by_key, &o->by_key, hash_key(o->kind, o->namespace, o->name));
 
-        if (r < 0 || !o->kind->by_owner)
-                return r;
-        r = map_insert(&c->by_owner, &owned_node(o)->node, hash_owner(o));
         if (r < 0)
+                return r;
+        if (o->kind->by_owner)
+                r = map_insert(&c->by_owner, &owned_node(o)->node, hash_owner(o));
+        if (r < 0) {
                 map_remove(&c->by_key, &o->by_key);
+                return r;
+        }
+        if (o->kind->tallied)
+                r = tally_add(&c->tally, o->kind, o->namespace);
+        if (r < 0) {
+                map_remove(&c->by_key, &o->by_key);
+                if (o->kind->by_owner)
+                        map_remove(&c->by_owner, &owned_node(o)->node);
+        }
         return r;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "cache/tally.h"
 #include "kube/meta.h"
 #include "kube/path.h"
 #include "schema/schema.h"
@@ -34,6 +35,7 @@ struct cache_kind {
          * name, again every now and then. What others keep under this kind costs
          * nothing, and no right to list it is needed (Secrets). */
         bool on_demand;
+        bool tallied; /* the objects of each namespace are counted: cache_count */
         /* Objects are also found by the name of their owner: cache_owned. */
         bool by_owner;
         /* Where an owner reference does not lead to the resource (a pod's is its
@@ -96,6 +98,7 @@ enum cache_source { CACHE_FROM_WATCH, CACHE_FROM_REPLY };
 
 struct cache {
         struct map by_key;
+        struct tally tally;
         struct map by_owner; /* of the kinds that ask for it */
         struct map readings; /* of the kinds that are read on demand: when each name was asked for */
         struct arena scratch;
@@ -138,6 +141,9 @@ void cache_forget(struct cache *c, const struct cache_kind *kind, struct str nam
 
 /* Is the API of the kind installed? Its objects are gone if it is not. 0 or -ENOMEM. */
 int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served) _must_check_;
+
+/* How many objects of the kind (tallied) the namespace has. */
+size_t cache_count(const struct cache *c, const struct cache_kind *kind, struct str namespace);
 
 /* Takes in an object as a list or a watch, or the reply to a write brought it.
  * 0, also where it was too old to count; -ENOMEM; -EBADMSG for what is not an object. */

@@ -37,11 +37,13 @@ enum observed_by {
         OBSERVED_BY_NAMESPACE, /* all in its namespace */
         OBSERVED_BY_OWNER,     /* the one that its owner says (cache_kind.owner_label) */
         OBSERVED_BY_REFERENCE, /* those whose references name it */
+        OBSERVED_BY_NAME,      /* the one in its namespace that is called observed.name */
 };
 
 struct observed {
         const struct cache_kind *kind;
         enum observed_by by;
+        struct str name; /* by name */
 };
 
 /* An object in the resource's own namespace. */

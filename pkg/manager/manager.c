@@ -49,6 +49,15 @@ static int enqueue_kind(struct manager *m, unsigned i, struct str namespace)
         return 0;
 }
 
+/* There need be none: then nothing is to be done. */
+static void enqueue_named(struct manager *m, unsigned i, struct str namespace, struct str name)
+{
+        struct queue_key key = { i, namespace, name };
+
+        if (cache_get(&m->cache, m->controllers[i]->kind, namespace, name))
+                enqueue(m, &key);
+}
+
 static void enqueue_observers(struct manager *m, unsigned i, const struct object *o)
 {
         const struct controller *c = m->controllers[i];
@@ -62,6 +71,9 @@ static void enqueue_observers(struct manager *m, unsigned i, const struct object
                         break;
                 case OBSERVED_BY_OWNER:
                         enqueue_owner(m, i, o);
+                        break;
+                case OBSERVED_BY_NAME:
+                        enqueue_named(m, i, o->namespace, c->observed[j].name);
                         break;
                 case OBSERVED_BY_REFERENCE:
                         references_each(&m->references, o->kind, o->namespace, o->name, enqueue_referring, m);

@@ -65,6 +65,7 @@ static const struct schema box_schema = { "Box", sizeof(struct box), box_fields,
 static const struct cache_kind box_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("boxes"), STR_INIT("Box"), true },
         .schema = &box_schema,
+        .tallied = true,
 };
 static const struct cache_kind crate_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("crates"), STR_INIT("Crate"), true },
@@ -683,6 +684,8 @@ START_TEST(totals_are_those_of_the_objects_at_any_time)
                 ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->objects, n);
                 ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->bytes, bytes);
                 ck_assert_uint_eq(f.cache.by_key.count, n);
+                ck_assert_uint_eq(cache_count(&f.cache, &box_kind, STR("shop")), n);
+                ck_assert_uint_eq(cache_count(&f.cache, &box_kind, STR("other")), 0);
         }
         cache_release(&f.cache);
         ck_assert_uint_eq(mem_live(), 0);
