@@ -82,6 +82,7 @@ struct app_config_ref {
         bool secret;
         struct str name; /* as the spec says */
         struct str copy; /* as the pods say */
+        struct str hash; /* of its content */
 };
 
 /* What the pods are made of. It may be of an older revision than all else:
@@ -92,10 +93,13 @@ struct app_pods {
         struct str annotations;               /* of the pods: a JSON object, or absent */
         const struct app_config_ref *configs; /* a reference that is not in here keeps its name */
         size_t n_configs;
+        struct str pod_spec; /* rendered (app_pod_spec), as JSON */
+        struct str revision; /* what the revision is called */
 };
 
 /* Renders the children and puts them into the plan; deletes those that are no
- * longer wanted. */
+ * longer wanted. PODS is NULL if nothing can be said about them now: then the
+ * Deployment stays as it is. */
 int app_plan_children(const struct view *view, const struct app_settings *settings,
                       const struct app_pods *pods, struct plan *plan) _must_check_;
 
@@ -106,12 +110,7 @@ int64_t app_replicas(const struct view *view, const struct app_settings *setting
 /* Are hosts served by an HTTPRoute? Else by an Ingress. */
 bool app_uses_httproute(const struct view *view, const struct app_settings *settings);
 
-/* --- status (status.c) --------------------------------------------------------- */
-
-/* Says in the status what is so, from what is observed. SETTINGS is NULL if
- * there are none: the spec cannot be read, or has a PROBLEM. */
-int app_report(const struct view *view, const struct app_settings *settings,
-               const struct app_problem *problem, struct plan *plan) _must_check_;
+/* --- status (status.h; fields.c) ------------------------------------------------ */
 
 /* What the status says of the settings (fields.c): profile, effective,
  * desiredReplicas, url, routing and access. */

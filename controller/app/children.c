@@ -41,7 +41,7 @@ static struct str owner_references(const struct view *view, struct arena *a)
                             STR_FMT(self->name), STR_FMT(self->uid));
 }
 
-static struct app_child child_of(const struct view *view, struct arena *a)
+struct app_child app_child_of(const struct view *view, struct arena *a)
 {
         return (struct app_child){
                 .name = view->self->name,
@@ -198,6 +198,8 @@ static int plan_deployment(struct planning *p)
                 .versioned = p->settings->spec.autoscaling && live == replicas,
         };
 
+        if (!p->pods)
+                return 0;
         return apply_with(
                 p, &app_deployment_kind,
                 app_child_deployment(&p->common, p->settings, p->pods, replicas, p->plan->arena, &p->json),
@@ -253,7 +255,7 @@ int app_plan_children(const struct view *view, const struct app_settings *settin
                 .settings = settings,
                 .pods = pods,
                 .plan = plan,
-                .common = child_of(view, plan->arena),
+                .common = app_child_of(view, plan->arena),
                 .json = BUF_INIT(CHILD_BYTES_MAX),
         };
         int r = 0;

@@ -25,6 +25,13 @@ struct app_child {
 /* The text, copied into the arena; its error, if any, becomes the arena's. */
 struct str app_keep(struct arena *a, const struct buf *text);
 
+/* What all children of this App share. */
+struct app_child app_child_of(const struct view *view, struct arena *a);
+
+/* What the pods are: the whole of a revision, and so its hash is that of this text. */
+int app_pod_spec(const struct app_child *c, const struct app_pods *pods, struct arena *a, struct str *ret)
+        _must_check_;
+
 int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
                          const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
         _must_check_;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controller/app/app.h"
+#include "controller/app/status.h"
 #include "controller/environment/environment.h"
 
 #define OURS STR_INIT("app.kubernetes.io/managed-by=keelson")
@@ -118,13 +118,19 @@ const struct cache_kind app_serviceaccount_kind = {
 };
 
 static const struct cache_kind *const children[] = {
-        &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
-        &app_poddisruptionbudget_kind, &app_service_kind,       &app_horizontalpodautoscaler_kind,
-        &app_httproute_kind,           &app_ingress_kind,
+        &app_serviceaccount_kind, &app_networkpolicy_kind,
+        &app_deployment_kind,     &app_poddisruptionbudget_kind,
+        &app_service_kind,        &app_horizontalpodautoscaler_kind,
+        &app_httproute_kind,      &app_ingress_kind,
+        &app_configmap_kind,      &app_secret_kind,
+        &app_revision_kind,       &app_revision_data_kind,
 };
 
 static const struct observed observed[] = {
         { &environment_kind, OBSERVED_BY_NAMESPACE },
+        { &app_pod_kind, OBSERVED_BY_OWNER },
+        { &app_configmap_source_kind, OBSERVED_BY_REFERENCE },
+        { &app_secret_source_kind, OBSERVED_BY_REFERENCE },
 };
 
 const struct controller app_controller = {
@@ -134,5 +140,6 @@ const struct controller app_controller = {
         .n_children = ARRAY_SIZE(children),
         .observed = observed,
         .n_observed = ARRAY_SIZE(observed),
+        .references = app_config_references,
         .reconcile = app_reconcile,
 };

@@ -5,6 +5,8 @@
  */
 #include "controller/app/children.h"
 
+#include <errno.h>
+
 #include "kube/quantity.h"
 
 /* What a pod has beyond drain and timeout before it is killed. */
@@ -174,20 +176,13 @@ static struct str volumes_json(const struct app_pods *pods, struct arena *a)
 
 /* --- the whole ------------------------------------------------------------------------ */
 
-int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
-                         const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
+int app_pod_spec(const struct app_child *c, const struct app_pods *pods, struct arena *a, struct str *ret)
 {
+        _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
         const struct app_spec *spec = pods->spec;
         int64_t delay = spec->has_port ? app_seconds(spec->drain->delay) : 0;
-        struct app_deployment_params params = {
+        struct app_pod_params params = {
                 .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
-                .annotations = pods->annotations,
-                .replicas = replicas,
-                .history = settings->spec.revision_history_limit,
-                .deadline_seconds = app_seconds(settings->spec.strategy->progress_deadline),
                 .grace_seconds = delay + app_seconds(spec->drain->timeout) + GRACE_MARGIN,
                 .image = spec->image,
                 .ports = ports_json(spec, a),
@@ -203,6 +198,36 @@ int app_child_deployment(const struct app_child *c, const struct app_settings *s
                 .ready_path = spec->health_check->ready_path,
                 .mounts = mounts_json(spec, a),
                 .volumes = volumes_json(pods, a),
+        };
+        int r = app_render_pod(&json, &params);
+
+        if (r < 0)
+                return r;
+        *ret = app_keep(a, &json);
+        return ret->data ? 0 : -ENOMEM;
+}
+
+/* The labels of all children, and which revision the pod is of. */
+static struct str pod_labels(const struct app_child *c, struct str revision, struct arena *a)
+{
+        return arena_printf(a, "%.*s,\"keelson.dev/revision\":\"%.*s\"}", (int)c->labels.len - 1,
+                            c->labels.data, STR_FMT(revision));
+}
+
+int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
+                         const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
+{
+        struct app_deployment_params params = {
+                .name = c->name,
+                .namespace = c->namespace,
+                .labels = c->labels,
+                .owner = c->owner,
+                .pod_labels = pod_labels(c, pods->revision, a),
+                .annotations = pods->annotations,
+                .replicas = replicas,
+                .history = settings->spec.revision_history_limit,
+                .deadline_seconds = app_seconds(settings->spec.strategy->progress_deadline),
+                .pod = pods->pod_spec,
         };
 
         return app_render_deployment(out, &params);

@@ -1,23 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "controller/app/app.h"
+#include "controller/app/status.h"
 
 /* An App that can be carried out: its children, and what is so. */
 static int carry_out(const struct view *view, const struct app_settings *settings, struct plan *plan)
 {
-        struct app_pods pods = { .spec = &settings->spec };
+        struct app_config *config = arena_new(plan->arena, struct app_config);
+        struct app_revision revision;
+        struct app_outlook outlook = { .settings = settings, .config = config, .revision = &revision };
+        bool copied;
         int r;
 
-        r = app_plan_children(view, settings, &pods, plan);
+        if (!config)
+                return -ENOMEM;
+        r = app_config_resolve(view, settings, plan, config);
         if (r < 0)
                 return r;
-        return app_report(view, settings, NULL, plan);
+        r = app_revision_choose(view, settings, config, plan, &revision);
+        if (r < 0)
+                return r;
+        /* Pods that begin before their config is there fail, and wait long to try again. */
+        r = app_config_plan(view, config, plan, &copied);
+        if (r < 0)
+                return r;
+        revision.ready = copied && revision.hash.data;
+        r = app_plan_children(view, settings, revision.ready ? &revision.pods : NULL, plan);
+        if (r < 0)
+                return r;
+        return app_report(view, &outlook, plan);
 }
 
 int app_reconcile(const struct view *view, struct plan *plan)
 {
         const struct app *app = view->self->state;
+        struct app_outlook outlook = { 0 };
         struct app_settings *settings;
         struct app_problem problem;
         int r;
@@ -25,13 +42,15 @@ int app_reconcile(const struct view *view, struct plan *plan)
         if (view->self->deleting)
                 return 0; /* owner references let the garbage collector clean up */
         if (!app->spec)
-                return app_report(view, NULL, NULL, plan);
+                return app_report(view, &outlook, plan);
         settings = arena_new(plan->arena, struct app_settings);
         if (!settings)
                 return -ENOMEM;
         r = app_settle(view, plan->arena, settings, &problem);
-        if (r == -EINVAL)
-                return app_report(view, NULL, &problem, plan); /* what runs goes on */
+        if (r == -EINVAL) {
+                outlook.problem = &problem;
+                return app_report(view, &outlook, plan); /* what runs goes on */
+        }
         if (r < 0)
                 return r;
         return carry_out(view, settings, plan);

@@ -36,6 +36,7 @@ struct cache_kind {
          * nothing, and no right to list it is needed (Secrets). */
         bool on_demand;
         bool tallied; /* the objects of each namespace are counted: cache_count */
+        bool quiet; /* bookkeeping: that one was made or deleted is logged, but no event for the user */
         /* Objects are also found by the name of their owner: cache_owned. */
         bool by_owner;
         /* Where an owner reference does not lead to the resource (a pod's is its

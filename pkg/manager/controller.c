@@ -56,15 +56,15 @@ bool view_served(const struct view *view, const struct cache_kind *kind)
 }
 
 enum reading_state view_read(const struct view *view, struct plan *plan, const struct cache_kind *kind,
-                             struct str name, const struct object **ret)
+                             struct str name, usec_t age, const struct object **ret)
 {
         const struct object *o = view_lookup(view, kind, name);
         usec_t read_at = cache_read_at(view->cache, kind, view->self->namespace, name);
 
-        if (read_at == 0 || read_at + VIEW_READ_AGE <= view->now)
+        if (read_at == 0 || (age != USEC_NEVER && read_at + age <= view->now))
                 plan_read(plan, kind, name);
-        else
-                plan_wake(plan, read_at + VIEW_READ_AGE);
+        else if (age != USEC_NEVER)
+                plan_wake(plan, read_at + age);
         if (o)
                 *ret = o;
         else if (read_at == 0)

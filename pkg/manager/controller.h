@@ -86,7 +86,7 @@ const struct object *view_lookup(const struct view *view, const struct cache_kin
 /* Is the API of that optional kind installed? */
 bool view_served(const struct view *view, const struct cache_kind *kind);
 
-/* How old a reading may be before it is asked for again. */
+/* How old a reading had better not be. */
 #define VIEW_READ_AGE USEC_MINUTE
 
 enum reading_state {
@@ -95,8 +95,8 @@ enum reading_state {
         READING_PRESENT,
 };
 
-/* An object of a kind that is read on demand, to *RET. What is known may be
- * VIEW_READ_AGE old; then it is asked for again, and meanwhile it counts. To be
- * woken by it the controller's references must name it. */
+/* An object of a kind that is read on demand, to *RET. What is known may be AGE
+ * old; then it is asked for again, and meanwhile it counts. USEC_NEVER: it does
+ * not change. To be woken by it the controller's references must name it. */
 enum reading_state view_read(const struct view *view, struct plan *plan, const struct cache_kind *kind,
-                             struct str name, const struct object **ret);
+                             struct str name, usec_t age, const struct object **ret);

@@ -60,12 +60,14 @@ static void report_done(const struct errand *q)
 
         if (e->type == EFFECT_DELETE) {
                 log_done(q, "deleted");
-                task_tell(t, false, STR("Deleted"),
-                          arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
-                                       STR_FMT(e->name)));
+                if (!e->kind->quiet)
+                        task_tell(t, false, STR("Deleted"),
+                                  arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
+                                               STR_FMT(e->name)));
         } else if (q->step == ERRAND_CREATING) {
                 log_done(q, "created");
-                task_note_created(t, e);
+                if (!e->kind->quiet)
+                        task_note_created(t, e);
         } else if (q->repairing) {
                 log_done(q, "repaired");
                 task_tell(t, true, STR("DriftRepaired"),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/app/children.h"
 #include "reconciled.h"
 
 /* --- children --------------------------------------------------------------------------- */
@@ -86,7 +87,7 @@ static const char everything[] =
             "{\"configMapRef\":{\"name\":\"shop-settings\"},\"prefix\":\"SHOP_\"}],"
             "\"configFiles\":[{\"configMapRef\":{\"name\":\"shop-config\"},\"mountPath\":\"/etc/shop\"},"
             "{\"secretRef\":{\"name\":\"shop-keys\"},\"mountPath\":\"/etc/keys\","
-            "\"items\":[{\"key\":\"tls.key\",\"path\":\"private/tls.key\"}]}],"
+            "\"items\":[{\"key\":\"tls.key\",\"path\":\"private/tls.key\"}]}],\"configReload\":\"None\","
             "\"resources\":{\"requests\":{\"memory\":\"1.5Gi\"}},"
             "\"autoscaling\":{\"minReplicas\":3,\"targetCPUUtilization\":65,\"targetMemoryUtilization\":80,"
             "\"scaleDownCooldown\":\"90s\"},"
@@ -334,6 +335,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
                                  .annotations = STR("{\"a\":\"b\"}"),
                                  .configs = copies,
                                  .n_configs = ARRAY_SIZE(copies) };
+        struct app_child common;
         yyjson_val *d, *c;
         struct fixture f;
 
@@ -345,9 +347,13 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
         ck_assert_int_eq(reconcile(&f), 0);
         plan_init(&f.plan, &f.arena);
         ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problem), 0);
+        common = app_child_of(&f.view, &f.arena);
+        ck_assert_int_eq(app_pod_spec(&common, &pods, &f.arena, &pods.pod_spec), 0);
+        pods.revision = STR("r1");
         ck_assert_int_eq(app_plan_children(&f.view, &settings, &pods, &f.plan), 0);
         d = child(&f, &app_deployment_kind);
         ck_str_eq(str_at(d, "/spec/template/metadata/annotations/a"), "b");
+        ck_str_eq(str_at(json_get_path(d, "/spec/template/metadata/labels"), "/keelson.dev~1revision"), "r1");
         ck_str_eq(str_at(d, "/spec/template/spec/volumes/0/name"), "tmp");
         ck_str_eq(str_at(d, "/spec/template/spec/volumes/1/configMap/name"), "files-3c4d");
         ck_str_eq(str_at(d, "/spec/template/spec/volumes/2/secret/secretName"), "files");

@@ -31,6 +31,8 @@
 
 /* Of an App with a port: ServiceAccount, NetworkPolicy, Deployment, PodDisruptionBudget, Service. */
 #define CHILDREN 5
+/* And once all is well, the record of the revision. */
+#define OBJECTS (CHILDREN + 1)
 
 static const struct controller *const controllers[] _unused_ = { &app_controller };
 

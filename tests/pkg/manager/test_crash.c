@@ -22,7 +22,7 @@ START_TEST(a_create_whose_reply_is_lost_makes_one_object)
                 check_rest(&w);
                 ck_assert_uint_eq(count_events(&w, "NameConflict"), 0);
                 /* The App, its children, and events: no object was made twice. */
-                ck_assert_uint_eq(w.api.n_created, 1 + CHILDREN + sim_api_count(&w.api, &event_kind));
+                ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + sim_api_count(&w.api, &event_kind));
                 end(&w);
         }
 }
@@ -79,7 +79,7 @@ static char *live_through(uint64_t crash_after, uint64_t *ret_served)
         *ret_served = w.n_served;
         state = sim_api_dump(&w.api, &event_kind);
         /* The App, its children, events: nothing was made twice. */
-        ck_assert_uint_eq(w.api.n_created, 1 + CHILDREN + sim_api_count(&w.api, &event_kind));
+        ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + 1 + sim_api_count(&w.api, &event_kind));
         check_rest(&w);
         end(&w);
         return state;
@@ -112,11 +112,11 @@ START_TEST(a_watch_that_lags_causes_no_write_twice)
                 w.watch_lag = 3 * USEC_SEC;
                 world_start(&w);
                 world_run(&w, 2 * USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS);
                 ck_assert_uint_eq(w.n_calls[CALL_GET], 0);
                 user_applies(&w, APP("\"image\":\"registry.example/web:2\",\"port\":8080,\"replicas\":3"));
                 world_run(&w, 2 * USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN + 1);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS + 2); /* the Deployment, and the record of its revision */
                 check_rest(&w);
                 end(&w);
         }
@@ -139,7 +139,7 @@ START_TEST(a_watch_may_start_over_at_any_time)
                 world_start(&w);
                 world_after(&w, at, relist_now, NULL);
                 world_run(&w, USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS);
                 check_rest(&w);
                 end(&w);
         }

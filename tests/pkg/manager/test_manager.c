@@ -15,7 +15,7 @@ START_TEST(it_converges_from_nothing)
         ck_assert_uint_eq(count_events(&w, "Created"), 1);
         ck_assert_uint_eq(count_events(&w, "Ready"), 1);
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 0);
-        ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN); /* one for each child */
+        ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS); /* one for each child */
         ck_assert_uint_eq(w.n_calls[CALL_GET], 0);
         check_rest(&w);
         end(&w);
@@ -449,7 +449,7 @@ START_TEST(a_hundred_resources_converge_in_bad_weather)
         ck_assert_uint_eq(sim_api_count(&w.api, &app_service_kind.api), 100);
         ck_assert(manager_idle(&w.op[0].manager));
         ck_assert_uint_eq(w.op[0].manager.queue.items.count, 0);
-        ck_assert_uint_eq(w.api.n_created, 100 * (1 + CHILDREN) + sim_api_count(&w.api, &event_kind));
+        ck_assert_uint_eq(w.api.n_created, 100 * (1 + OBJECTS) + sim_api_count(&w.api, &event_kind));
         end(&w);
 }
 END_TEST

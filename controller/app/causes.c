@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Why pods are not ready: what `kubectl describe pod` would be looked at for.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "controller/app/status.h"
+
+/* An image that could not be pulled for so long, after several tries, is taken
+ * for one that cannot be pulled; a registry may stumble for a moment. */
+#define PULL_PATIENCE USEC_MINUTE
+/* The pauses between restarts grow: 10, 20, 40 s. */
+#define CRASHES_DECISIVE 3
+#define DETAIL_MAX ((size_t)512)
+
+typedef struct pod_state_status_container_statuses container_status;
+
+static bool is_ready(const void *state)
+{
+        const struct pod_state *pod = state;
+
+        for (size_t i = 0; pod->status && i < pod->status->conditions.n; i++)
+                if (str_eq(pod->status->conditions.items[i].type, STR("Ready")))
+                        return str_eq(pod->status->conditions.items[i].status, STR("True"));
+        return false;
+}
+
+static bool is_interesting(const void *state)
+{
+        return !is_ready(state);
+}
+
+const struct cache_kind app_pod_kind = {
+        .api = { .group = STR_INIT(""),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("pods"),
+                 .kind = STR_INIT("Pod"),
+                 .namespaced = true },
+        .schema = &pod_state_schema,
+        .label_selector = STR_INIT("app.kubernetes.io/managed-by=keelson,app.kubernetes.io/name=app"),
+        .by_owner = true,
+        .owner_label = STR_INIT("app.kubernetes.io/instance"),
+        .owner_kind = STR_INIT("App"),
+        .keep = is_interesting,
+};
+
+/* --- one pod --------------------------------------------------------------------- */
+
+static struct str label(const struct pod_state *pod, struct str key)
+{
+        for (size_t i = 0; pod->metadata && i < pod->metadata->labels.n; i++)
+                if (str_eq(pod->metadata->labels.items[i].key, key))
+                        return pod->metadata->labels.items[i].value;
+        return STR_NULL;
+}
+
+static struct str short_of(struct str detail)
+{
+        return str_n(detail.data, MIN(detail.len, DETAIL_MAX));
+}
+
+static bool is_one_of(struct str s, const char *const *words)
+{
+        for (; *words; words++)
+                if (str_eq_c(s, *words))
+                        return true;
+        return false;
+}
+
+/* Has the pod been there for so long? If not, it is looked at again when it has. */
+static bool is_old(const struct view *view, const struct pod_state *pod, usec_t age, struct plan *plan)
+{
+        usec_t made;
+
+        if (!pod->metadata || clock_parse(pod->metadata->creation_timestamp, &made) < 0)
+                return false;
+        if (view->wall - made >= age)
+                return true;
+        plan_wake(plan, view->now + MIN(age, age - (view->wall - made)));
+        return false;
+}
+
+static bool find_waiting(const struct view *view, const struct object *o, const container_status *c,
+                         struct plan *plan, struct app_cause *ret)
+{
+        static const char *const pulls[] = { "ErrImagePull",     "ImagePullBackOff",    "ErrImageNeverPull",
+                                             "InvalidImageName", "RegistryUnavailable", NULL };
+        static const char *const configs[] = { "CreateContainerConfigError", "CreateContainerError",
+                                               "RunContainerError", NULL };
+        struct str reason, message;
+
+        if (!c->state || !c->state->waiting)
+                return false;
+        reason = c->state->waiting->reason;
+        message = short_of(c->state->waiting->message);
+        if (is_one_of(reason, pulls)) {
+                ret->reason = STR("ImagePullFailed");
+                ret->message = arena_printf(plan->arena, "pod %.*s: the image cannot be pulled: %.*s",
+                                            STR_FMT(o->name), STR_FMT(message.data ? message : reason));
+                ret->decisive = str_eq(reason, STR("InvalidImageName")) ||
+                                is_old(view, o->state, PULL_PATIENCE, plan);
+                return true;
+        }
+        if (is_one_of(reason, configs)) {
+                ret->reason = STR("ContainerCannotStart");
+                ret->message = arena_printf(plan->arena, "pod %.*s: the container cannot start: %.*s",
+                                            STR_FMT(o->name), STR_FMT(message.data ? message : reason));
+                ret->decisive = is_old(view, o->state, PULL_PATIENCE, plan);
+                return true;
+        }
+        return false;
+}
+
+static bool find_crash(const struct object *o, const container_status *c, struct plan *plan,
+                       struct app_cause *ret)
+{
+        int64_t code;
+        struct str why;
+
+        if (c->restart_count < 1 || !c->last_state || !c->last_state->terminated)
+                return false;
+        code = c->last_state->terminated->exit_code;
+        why = c->last_state->terminated->reason;
+        ret->reason = STR("CrashLoop");
+        ret->message =
+                arena_printf(plan->arena,
+                             "pod %.*s: the program ended with exit code %lld (%.*s) and was restarted %lld "
+                             "times; see kubectl logs --previous %.*s",
+                             STR_FMT(o->name), (long long)code, STR_FMT(why), (long long)c->restart_count,
+                             STR_FMT(o->name));
+        ret->decisive = c->restart_count >= CRASHES_DECISIVE;
+        return true;
+}
+
+static bool find_unscheduled(const struct object *o, const struct pod_state *pod, struct plan *plan,
+                             struct app_cause *ret)
+{
+        for (size_t i = 0; pod->status && i < pod->status->conditions.n; i++) {
+                const struct pod_state_status_conditions *c = &pod->status->conditions.items[i];
+
+                if (!str_eq(c->type, STR("PodScheduled")) || !str_eq(c->status, STR("False")))
+                        continue;
+                ret->reason = STR("Unschedulable");
+                ret->message = arena_printf(plan->arena, "pod %.*s finds no node: %.*s", STR_FMT(o->name),
+                                            STR_FMT(short_of(c->message)));
+                return true;
+        }
+        return false;
+}
+
+static struct app_cause cause_of(const struct view *view, const struct object *o, struct plan *plan)
+{
+        const struct pod_state *pod = o->state;
+        struct app_cause cause = { 0 };
+
+        if (find_unscheduled(o, pod, plan, &cause))
+                return cause;
+        for (size_t i = 0; pod->status && i < pod->status->container_statuses.n; i++) {
+                const container_status *c = &pod->status->container_statuses.items[i];
+
+                if (find_waiting(view, o, c, plan, &cause) || find_crash(o, c, plan, &cause))
+                        return cause;
+                if (!c->ready && str_eq(pod->status->phase, STR("Running"))) {
+                        cause.reason = STR("NotReady");
+                        cause.message = arena_printf(
+                                plan->arena,
+                                "pod %.*s runs, but its health check does not say that it is ready",
+                                STR_FMT(o->name));
+                }
+        }
+        return cause;
+}
+
+/* --- all of them ------------------------------------------------------------------- */
+
+/* A decisive one first, then any over none; of equals the first by name, lest
+ * the message change from one look to the next. */
+static bool outweighs(const struct app_cause *a, struct str a_pod, const struct app_cause *b,
+                      struct str b_pod)
+{
+        if (a->decisive != b->decisive)
+                return a->decisive;
+        if (!a->reason.data || !b->reason.data)
+                return a->reason.data != NULL;
+        return str_cmp(a_pod, b_pod) < 0;
+}
+
+struct app_cause app_find_cause(const struct view *view, struct str revision, struct plan *plan)
+{
+        const struct object *self = view->self, *o = NULL;
+        struct app_cause best = { 0 };
+        struct str best_pod = STR_NULL;
+
+        while ((o = cache_owned(view->cache, &app_pod_kind, self->namespace, self->name, o))) {
+                struct app_cause cause;
+
+                if (o->deleting || !str_eq(label(o->state, STR("keelson.dev/revision")), revision))
+                        continue;
+                cause = cause_of(view, o, plan);
+                if (!outweighs(&cause, o->name, &best, best_pod))
+                        continue;
+                best = cause;
+                best_pod = o->name;
+        }
+        return best;
+}

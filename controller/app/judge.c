@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "controller/app/status.h"
+
+int64_t app_wanted_replicas(const struct deployment_state *d)
+{
+        return d->spec && d->spec->has_replicas ? d->spec->replicas : 1;
+}
+
+void app_deployment_condition(const struct deployment_state *d, struct str type, struct str *ret_reason,
+                              struct str *ret_message)
+{
+        *ret_reason = *ret_message = STR_NULL;
+        for (size_t i = 0; d->status && i < d->status->conditions.n; i++) {
+                if (!str_eq(d->status->conditions.items[i].type, type))
+                        continue;
+                *ret_reason = d->status->conditions.items[i].reason;
+                *ret_message = d->status->conditions.items[i].message;
+                return;
+        }
+}
+
+static struct app_verdict stalled(struct str reason, struct str message)
+{
+        return (struct app_verdict){ .phase = APP_STALLED, .reason = reason, .message = message };
+}
+
+static struct app_verdict reconciling(struct str reason, struct str message)
+{
+        return (struct app_verdict){ .phase = APP_RECONCILING, .reason = reason, .message = message };
+}
+
+static struct str with_path(const struct app_problem *p, struct arena *a)
+{
+        return arena_printf(a, "%.*s: %.*s", STR_FMT(p->path), STR_FMT(p->message));
+}
+
+/* --- a rollout that does not come to its end ------------------------------------------ */
+
+/* It has failed, for REASON and MESSAGE. There may be a revision to go back to. */
+static struct app_verdict give_up(const struct app_outlook *o, struct str reason, struct str message,
+                                  struct arena *a)
+{
+        const struct app_revision *r = o->revision;
+        struct app_verdict v;
+
+        if (r->rolled_back || !r->good || !o->settings->spec.strategy->auto_rollback)
+                return stalled(reason, message);
+        v = reconciling(STR("RollingBack"), arena_printf(a, "revision %.*s failed and is taken back: %.*s",
+                                                         STR_FMT(r->wanted), STR_FMT(message)));
+        v.failed = true;
+        v.failed_reason = reason;
+        v.failed_message = message;
+        return v;
+}
+
+static struct str progress(const struct deployment_state *d, const struct app_cause *cause, struct arena *a)
+{
+        const struct deployment_state_status *s = d->status;
+
+        return arena_printf(a, "%lld of %lld replicas are updated, %lld are available%s%.*s",
+                            (long long)s->updated_replicas, (long long)app_wanted_replicas(d),
+                            (long long)s->available_replicas, cause->reason.data ? "; " : "",
+                            STR_FMT(cause->message));
+}
+
+static struct app_verdict judge_incomplete(const struct view *view, const struct app_outlook *o,
+                                           const struct deployment_state *d, struct plan *plan)
+{
+        const struct deployment_state_status *s = d->status;
+        struct app_cause cause = app_find_cause(view, o->revision->hash, plan);
+        bool replacing = s->updated_replicas < app_wanted_replicas(d) || s->replicas > s->updated_replicas;
+        struct str reason, message;
+
+        /* Pods that cannot even be made: a quota, a pod security level. */
+        app_deployment_condition(d, STR("ReplicaFailure"), &reason, &message);
+        if (reason.data)
+                return reconciling(STR("ReplicaFailure"), message);
+        if (cause.decisive)
+                return give_up(o, cause.reason, cause.message, plan->arena);
+        app_deployment_condition(d, STR("Progressing"), &reason, &message);
+        if (str_eq(reason, STR("ProgressDeadlineExceeded")))
+                return give_up(o, reason, cause.reason.data ? cause.message : message, plan->arena);
+        if (o->revision->rolled_back)
+                return reconciling(STR("RollingBack"), progress(d, &cause, plan->arena));
+        return reconciling(replacing ? STR("RolloutInProgress") : STR("ReplicasNotReady"),
+                           progress(d, &cause, plan->arena));
+}
+
+/* --- one that does ---------------------------------------------------------------------- */
+
+static struct app_verdict judge_complete(const struct app_outlook *o, const struct deployment_state *d,
+                                         struct arena *a)
+{
+        const struct app_revision *r = o->revision;
+        struct app_verdict v;
+
+        if (r->rolled_back) {
+                v = stalled(
+                        STR("RolledBack"),
+                        arena_printf(a,
+                                     "revision %.*s failed: %.*s; revision %.*s with image %.*s runs again; "
+                                     "change the spec to try once more",
+                                     STR_FMT(r->wanted), STR_FMT(r->failed->message), STR_FMT(r->hash),
+                                     STR_FMT(r->pods.spec->image)));
+        } else {
+                v = (struct app_verdict){ .phase = APP_READY, .reason = STR("Ready") };
+                v.message =
+                        arena_printf(a, "%lld of %lld replicas are ready",
+                                     (long long)d->status->ready_replicas, (long long)app_wanted_replicas(d));
+        }
+        v.complete = true;
+        return v;
+}
+
+/* How far a rollout is that the Deployment controller knows of. */
+static struct app_verdict judge_rollout(const struct view *view, const struct app_outlook *o,
+                                        const struct deployment_state *d, struct plan *plan)
+{
+        const struct deployment_state_status *s = d->status;
+        int64_t wanted = app_wanted_replicas(d);
+
+        if (s->updated_replicas < wanted || s->replicas > s->updated_replicas ||
+            s->available_replicas < wanted)
+                return judge_incomplete(view, o, d, plan);
+        if (s->replicas > wanted)
+                return reconciling(STR("ScalingDown"),
+                                   arena_printf(plan->arena, "%lld replicas run, %lld are wanted",
+                                                (long long)s->replicas, (long long)wanted));
+        return judge_complete(o, d, plan->arena);
+}
+
+/* --- the whole ---------------------------------------------------------------------------- */
+
+struct app_verdict app_judge(const struct view *view, const struct app_outlook *o, struct plan *plan)
+{
+        const struct object *self = view->self;
+        const struct app *app = self->state;
+        const struct object *deployment = view_child(view, &app_deployment_kind, self->name);
+        const struct deployment_state *state = deployment ? deployment->state : NULL;
+        const struct effect *pending = view_pending(view, plan);
+
+        if (!app->spec)
+                return stalled(STR("InvalidSpec"), self->invalid);
+        if (o->problem)
+                return stalled(STR("InvalidSpec"), with_path(o->problem, plan->arena));
+        if (view->failure.reason.data)
+                return view->failure.permanent ? stalled(view->failure.reason, view->failure.message)
+                                               : reconciling(view->failure.reason, view->failure.message);
+        if (o->config->phase == APP_CONFIG_WRONG)
+                return stalled(o->config->reason, with_path(&o->config->problem, plan->arena));
+        if (pending)
+                return reconciling(STR("Applying"),
+                                   arena_printf(plan->arena, "the %.*s is being brought to the spec",
+                                                STR_FMT(pending->kind->api.kind)));
+        if (!o->revision->ready)
+                return reconciling(STR("ReadingConfig"),
+                                   STR("what the spec refers to is being read; what runs goes on"));
+        if (!state || !state->status || state->status->observed_generation < deployment->generation)
+                return reconciling(STR("RolloutInProgress"),
+                                   STR("waiting for the Deployment controller to see the change"));
+        return judge_rollout(view, o, state, plan);
+}
