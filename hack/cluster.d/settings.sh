@@ -21,6 +21,12 @@ fi
 NODE_COUNT=${KEELSON_CLUSTER_NODES:-3}
 [[ $NODE_COUNT =~ ^[1-9]$ ]] || usage_error "KEELSON_CLUSTER_NODES is a number from 1 to 9, not '$NODE_COUNT'"
 
+# Addresses of services, under the cluster's /16: 96.0/20 has 4,094 of them,
+# 64.0/18 four times as many.
+SERVICE_NET=${KEELSON_CLUSTER_SERVICE_NET:-96.0/20}
+[[ $SERVICE_NET = 96.0/20 || $SERVICE_NET = 64.0/18 ]] ||
+        usage_error "KEELSON_CLUSTER_SERVICE_NET is 96.0/20 or 64.0/18, not '$SERVICE_NET'"
+
 # A cluster that is there keeps the settings it was started with.
 STATE=${KEELSON_CLUSTER_DIR:-/var/lib/keelson-cluster}/$PREFIX
 # shellcheck source=/dev/null
@@ -34,13 +40,13 @@ PKI=$STATE/pki
 KUBECONFIG_FILE=$STATE/kubeconfig
 
 # 10.80.0.0/16 for index 0: machines in .0.x, pods in .1.x to .9.x (one /24 per
-# node), services in .96.0/20.
+# node), services in .96.0/20 or SERVICE_NET.
 NET=10.$((80 + INDEX))
 CONTROL_ADDRESS=$NET.0.1
 HOST_ADDRESS=$NET.0.254
-SERVICE_CIDR=$NET.96.0/20
-KUBERNETES_ADDRESS=$NET.96.1
-DNS_ADDRESS=$NET.96.10
+SERVICE_CIDR=$NET.$SERVICE_NET
+KUBERNETES_ADDRESS=$NET.${SERVICE_NET%%.*}.1
+DNS_ADDRESS=$NET.${SERVICE_NET%%.*}.10
 API_URL=https://$CONTROL_ADDRESS:6443
 
 node_index() { echo "${1#node}"; }

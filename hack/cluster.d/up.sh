@@ -19,7 +19,7 @@ cluster_up() {
         network_check
         step "control plane"
         mkdir -p "$STATE"/{bin,log,run}
-        printf 'INDEX=%s NODE_COUNT=%s\n' "$INDEX" "$NODE_COUNT" >"$STATE/settings"
+        printf 'INDEX=%s NODE_COUNT=%s SERVICE_NET=%s\n' "$INDEX" "$NODE_COUNT" "$SERVICE_NET" >"$STATE/settings"
         pki_up
         network_up
         cgroup_create daemons

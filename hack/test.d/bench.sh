@@ -5,10 +5,16 @@
 # one after the other. Each prints its figures as lines "figure NAME VALUE UNIT".
 
 test_bench() {
-        local names=() log
         need_build_deps
-        need_packages check
+        need_packages check python3
         unit_build "build for benchmarks" build/bench "${RELEASE_OPTIONS[@]}" || return 0
+        [ -z "$JSON" ] || rm -f "$JSON"
+        bench_small
+        ! wanted scale || bench_scale
+}
+
+bench_small() {
+        local names=() log
         mapfile -t names < <(meson test -C build/bench --benchmark --list --no-rebuild 2>/dev/null |
                 sed 's|^.* / ||' | grep -v ' ' | grep -F -- "$ONLY")
         if [ ${#names[@]} = 0 ]; then
@@ -21,4 +27,30 @@ test_bench() {
                 --logbase benchmarklog "${names[@]}" || true
         tally "benchmarks" meson "$log.json" "$log.txt"
         hack/test.d/count.py figures "$log.json" "$JSON" >&2 || failed "benchmarks: no figures ($log.txt)"
+}
+
+# What the operator costs with many Apps, on a control plane of its own without
+# controllers or nodes: nothing moves but what is measured.
+bench_scale() {
+        local prefix=${KEELSON_CLUSTER_PREFIX:-kb} quick=() json=() rc=0
+        [ -z "$QUICK" ] || quick=("$QUICK")
+        [ -z "$JSON" ] || json=(--json "$JSON")
+        (bench_cluster "$prefix") || { failed "scale: no cluster (see above)" && return; }
+        (
+                eval "$(KEELSON_CLUSTER_PREFIX=$prefix hack/cluster env)"
+                kubectl apply -k crds >/dev/null
+                kubectl wait --for condition=Established --timeout 30s crd --all >/dev/null
+                python3 tests/bench/scale/scale.py build/bench/cmd/keelson build/bench/tests/bench/replay \
+                        "${json[@]}" "${quick[@]}" >&2
+        ) || rc=$?
+        KEELSON_CLUSTER_PREFIX=$prefix hack/cluster down || true
+        [ "$rc" = 0 ] || { failed "scale: a count is over its target, or it broke off (see above)" && return; }
+        PASSED=$((PASSED + 1))
+}
+
+# A fresh one: what others left in it would count.
+bench_cluster() {
+        export KEELSON_CLUSTER_PREFIX=$1 KEELSON_CLUSTER_SERVICE_NET=64.0/18
+        hack/cluster down && hack/cluster up --control-plane-only || return
+        hack/cluster stop controller-manager && hack/cluster stop scheduler
 }

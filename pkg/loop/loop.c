@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,6 +17,7 @@ struct loop {
         int timer_fd;
         usec_t armed; /* when timer_fd expires, or USEC_NEVER */
         usec_t now;
+        usec_t pace;
         struct heap timers;
         struct list defers;
         bool stopped;
@@ -265,6 +267,27 @@ static int wait_time(struct loop *l, usec_t max_wait, int *ret)
         return first && first->due != USEC_NEVER ? arm(l, first->due) : 0;
 }
 
+void loop_set_pace(struct loop *l, usec_t pace)
+{
+        l->pace = MAX(MIN(pace, LOOP_PACE_MAX), 0);
+}
+
+static void keep_pace(const struct loop *l)
+{
+        const struct heap_node *first = heap_top(&l->timers);
+        usec_t next = l->now + l->pace, left;
+        struct timespec rest = { 0 };
+
+        if (first)
+                next = MIN(next, first->due);
+        left = next - clock_now();
+        if (left <= 0)
+                return;
+        rest.tv_nsec = (long)MIN(left, LOOP_PACE_MAX) * 1000;
+        /* A signal may end it early: no harm. */
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
+}
+
 int loop_turn(struct loop *l, usec_t max_wait)
 {
         int wait, n;
@@ -272,6 +295,8 @@ int loop_turn(struct loop *l, usec_t max_wait)
 
         if (r < 0)
                 return r;
+        if (l->pace && wait != 0)
+                keep_pace(l);
         n = epoll_wait(l->epoll_fd, l->events, EVENTS_MAX, wait);
         if (n < 0 && errno != EINTR)
                 return -errno;

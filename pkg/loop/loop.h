@@ -39,6 +39,14 @@ void loop_stop(struct loop *l, int code);
  * For tests, and for who has another loop around this one. */
 int loop_turn(struct loop *l, usec_t max_wait);
 
+/* While much is going on: a turn begins PACE after the one before it at the
+ * earliest (a timer is still served when it is due), and then serves all that has
+ * come meanwhile. Each look costs about as much as what it finds, so fewer of
+ * them save a third and more of the processor. 0, as at first: a turn begins as
+ * soon as something comes. LOOP_PACE_MAX at the most. */
+#define LOOP_PACE_MAX (20 * USEC_MSEC)
+void loop_set_pace(struct loop *l, usec_t pace);
+
 /* The time at which this turn began: what callbacks should use for "now". */
 usec_t loop_now(const struct loop *l);
 

@@ -20,6 +20,11 @@
 /* How long replies are waited for at a stop, before the lease is given back. */
 #define DRAIN_TIMEOUT (5 * USEC_SEC)
 
+/* With so many resources under way the loop takes its time between two looks:
+ * replies and events then come in handfuls. Alone, a resource waits for nothing. */
+#define BUSY_ACTIVE 8
+#define BUSY_PACE (5 * USEC_MSEC)
+
 enum stage { RUNNING, DRAINING, RELEASING };
 
 struct operator
@@ -114,6 +119,7 @@ static void pump(struct operator* op)
                 return;
         update_permission(op);
         next = manager_pump(&op->manager);
+        loop_set_pace(op->loop, op->manager.queue.n_active >= BUSY_ACTIVE ? BUSY_PACE : 0);
         if (next == USEC_NEVER)
                 loop_timer_stop(&op->pump_timer);
         else if (loop_timer_set(op->loop, &op->pump_timer, next, on_pump_timer, op) < 0)

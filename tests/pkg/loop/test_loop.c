@@ -404,6 +404,40 @@ START_TEST(a_signal_is_a_callback)
 }
 END_TEST
 
+START_TEST(a_paced_loop_looks_no_sooner_than_that)
+{
+        struct loop *l = new_loop();
+        struct pipe_end p = { 0 };
+        usec_t began;
+
+        open_pipe(&p);
+        watch(l, &p, p.fds[0], EPOLLIN);
+        loop_set_pace(l, LOOP_PACE_MAX * 10); /* the cap holds */
+        ck_assert_int_eq(loop_turn(l, 0), 0);
+        began = loop_now(l);
+        ck_assert_int_eq(write(p.fds[1], "x", 1), 1);
+        ck_assert_int_eq(loop_turn(l, USEC_NEVER), 0);
+        ck_assert_int_eq(p.called, 1);
+        ck_assert_int_ge(loop_now(l), began + LOOP_PACE_MAX);
+        close_pipe(&p);
+        loop_free(l);
+}
+END_TEST
+
+START_TEST(a_paced_loop_waits_for_a_timer_as_ever)
+{
+        struct loop *l = new_loop();
+        struct ticker tick = { .loop = l };
+
+        loop_set_pace(l, LOOP_PACE_MAX);
+        set(&tick, clock_now() + USEC_MSEC);
+        turn_until(l, tick.fired);
+        set(&tick, clock_now() + 2 * LOOP_PACE_MAX);
+        turn_until(l, tick.fired == 2);
+        loop_free(l);
+}
+END_TEST
+
 static int use_everything(void *arg)
 {
         struct ticker ticks[40] = { 0 };
@@ -449,6 +483,8 @@ static const TTest *const tests[] = {
         a_call_deferred_from_a_deferred_one_waits_for_the_next_turn,
         running_ends_with_the_code_of_the_stop,
         a_signal_is_a_callback,
+        a_paced_loop_looks_no_sooner_than_that,
+        a_paced_loop_waits_for_a_timer_as_ever,
         it_survives_the_lack_of_memory,
 };
 TEST_MAIN("loop/loop", tests)
