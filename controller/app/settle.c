@@ -103,6 +103,14 @@ static void settle_targets(struct settling *s, struct app_spec_autoscaling *to)
                 show_number(s, "autoscaling.targetMemoryUtilization", &memory);
 }
 
+/* For people. */
+static const char *whose(const struct app_number *n)
+{
+        if (str_eq(n->from, APP_FROM_APP))
+                return "App's";
+        return str_eq(n->from, APP_FROM_ENVIRONMENT) ? "Environment's" : "profile's";
+}
+
 static int settle_bounds(struct settling *s, struct app_spec_autoscaling *to)
 {
         const struct app_spec_autoscaling *asked = s->app->autoscaling;
@@ -116,10 +124,9 @@ static int settle_bounds(struct settling *s, struct app_spec_autoscaling *to)
                 return refuse(s,
                               asked && asked->has_min_replicas ? STR("spec.autoscaling.minReplicas")
                                                                : STR("spec.autoscaling.maxReplicas"),
-                              "minReplicas is %lld (from %.*s) and maxReplicas is %lld (from %.*s); "
+                              "the %s minReplicas is %lld and the %s maxReplicas is %lld; "
                               "set both so that minReplicas is not the larger one",
-                              (long long)least.value, STR_FMT(least.from), (long long)most.value,
-                              STR_FMT(most.from));
+                              whose(&least), (long long)least.value, whose(&most), (long long)most.value);
         to->min_replicas = least.value;
         to->max_replicas = most.value;
         to->has_min_replicas = to->has_max_replicas = true;

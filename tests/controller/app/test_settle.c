@@ -166,9 +166,9 @@ static const struct trouble troubles[] = {
         { "\"replicas\":2,\"autoscaling\":{\"maxReplicas\":3}", "spec.replicas",
           "excludes spec.autoscaling" },
         { "\"autoscaling\":{\"minReplicas\":4,\"maxReplicas\":3}", "spec.autoscaling.minReplicas",
-          "minReplicas is 4 (from App) and maxReplicas is 3 (from App)" },
+          "the App's minReplicas is 4 and the App's maxReplicas is 3; set both" },
         { "\"autoscaling\":{\"minReplicas\":4}", "spec.autoscaling.minReplicas",
-          "maxReplicas is 1 (from BuiltIn)" },
+          "the profile's maxReplicas is 1" },
         { "\"autoscaling\":{\"maxReplicas\":3},\"resources\":{\"requests\":{\"cpu\":\"0\"}}",
           "spec.autoscaling.targetCPUUtilization", "set spec.resources.requests.cpu" },
         { "\"autoscaling\":{\"maxReplicas\":3,\"targetMemoryUtilization\":80},\"resources\":{\"requests\":{"
