@@ -35,23 +35,21 @@ static struct str missing(struct str per_pod, int64_t pods, struct str hard, str
         return arena_str(a, str_n(text, quantity_format(&one, text)));
 }
 
-/* While it rolls out, an App has one pod more than it needs. */
 static int64_t pods_of(const struct profile_figures *f)
 {
-        int64_t pods = f->scales ? f->min_replicas : f->replicas;
-
-        return pods ? pods + 1 : 0;
+        return f->scales ? f->min_replicas : f->replicas;
 }
 
 static struct str add_tier(struct str text, const struct schema_map *hard, const struct profile_figures *f,
                            struct arena *a)
 {
         int64_t pods = pods_of(f);
+        int64_t most = pods ? pods + 1 : 0; /* a rollout starts the new pod before it stops the old one */
         bool first = true;
 
         for (size_t i = 0; i < hard->n; i++) {
                 const struct schema_pair *q = &hard->items[i];
-                struct str needed = missing(taken_by_pod(f, q->key), pods, q->value, a);
+                struct str needed = missing(taken_by_pod(f, q->key), most, q->value, a);
 
                 if (!needed.data)
                         continue;
@@ -61,8 +59,8 @@ static struct str add_tier(struct str text, const struct schema_map *hard, const
                 first = false;
         }
         return first ? text
-                     : arena_printf(a, "%.*s for the %lld pods of a %.*s App", STR_FMT(text), (long long)pods,
-                                    STR_FMT(f->tier));
+                     : arena_printf(a, "%.*s for %lld pod%s of a %.*s App and one more in a rollout",
+                                    STR_FMT(text), (long long)pods, pods == 1 ? "" : "s", STR_FMT(f->tier));
 }
 
 struct str environment_too_small(const struct environment_spec *spec, struct arena *a)

@@ -137,6 +137,21 @@ static struct usage judge_usage(const struct environment_spec *spec, const struc
 
 /* --- the verdict ----------------------------------------------------------------------- */
 
+/* What is said of other kinds, "rename this resource", is no help here. */
+static struct verdict judge_conflict(const struct effect *pending, struct arena *a)
+{
+        bool quota = pending->kind == &environment_quota_kind;
+
+        return (struct verdict){
+                STALLED, STR("NameConflict"),
+                arena_printf(a,
+                             "%.*s \"%.*s\" exists already and was not made by Keelson; it is left as it is: "
+                             "remove it, or take %s out of the spec",
+                             STR_FMT(pending->kind->api.kind), STR_FMT(pending->name),
+                             quota ? "spec.quota" : "spec.limitRange")
+        };
+}
+
 static struct verdict judge(const struct view *view, const struct plan *plan, struct str too_small)
 {
         const struct object *self = view->self;
@@ -145,6 +160,8 @@ static struct verdict judge(const struct view *view, const struct plan *plan, st
 
         if (!env->spec)
                 return (struct verdict){ STALLED, STR("InvalidSpec"), self->invalid };
+        if (pending && str_eq(view->failure.reason, STR("NameConflict")))
+                return judge_conflict(pending, plan->arena);
         if (view->failure.reason.data)
                 return (struct verdict){ view->failure.permanent ? STALLED : RECONCILING,
                                          view->failure.reason, view->failure.message };

@@ -101,7 +101,7 @@ END_TEST
 START_TEST(a_failure_is_told)
 {
         static const struct failure failures[] = {
-                { STR_INIT("NameConflict"), STR_INIT("a ResourceQuota default is there already"), true },
+                { STR_INIT("Forbidden"), STR_INIT("the operator may not"), true },
                 { STR_INIT("Retrying"), STR_INIT("no answer"), false },
         };
 
@@ -118,6 +118,29 @@ START_TEST(a_failure_is_told)
                 ck_assert(str_eq(json_get_str(condition(&f, "Ready"), "message"), failure->message));
                 end(&f);
         }
+}
+END_TEST
+
+/* It cannot be renamed, so the advice is another than for other kinds. */
+START_TEST(a_conflict_names_the_object_and_a_way_out)
+{
+        struct fixture f;
+
+        begin(&f, full);
+        f.view.failure = (struct failure){ STR("NameConflict"), STR("rename this resource"), true };
+        ck_assert_int_eq(reconcile(&f), 0);
+        check_condition(&f, "Stalled", "True", "NameConflict");
+        ck_str_eq(
+                json_get_str(condition(&f, "Ready"), "message"),
+                "ResourceQuota \"default\" exists already and was not made by Keelson; it is left as it is: "
+                "remove it, or take spec.quota out of the spec");
+        put_children(&f, "");
+        put_child(&f, &environment_limits_kind, ",\"spec\":{}", 0);
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_str_eq(json_get_str(condition(&f, "Ready"), "message"),
+                  "LimitRange \"default\" exists already and was not made by Keelson; it is left as it is: "
+                  "remove it, or take spec.limitRange out of the spec");
+        end(&f);
 }
 END_TEST
 
@@ -261,7 +284,7 @@ static const struct {
         { ENVIRONMENT("{\"profile\":\"production\",\"quota\":{\"hard\":{\"requests.cpu\":\"1500m\"}}}"),
           NULL },
         { ENVIRONMENT("{\"profile\":\"production\",\"quota\":{\"hard\":{\"requests.cpu\":\"1\"}}}"),
-          "requests.cpu 1500m (it is 1) for the 3 pods of a backend App" },
+          "requests.cpu 1500m (it is 1) for 2 pods of a backend App and one more in a rollout" },
         { ENVIRONMENT("{\"profile\":\"production\",\"quota\":{\"hard\":{\"cpu\":\"1\"}}}"),
           "cpu 1500m (it is 1)" },
         { ENVIRONMENT("{\"profile\":\"production\",\"quota\":{\"hard\":{\"limits.memory\":\"6Gi\"}}}"),
@@ -271,8 +294,8 @@ static const struct {
         { ENVIRONMENT("{\"profile\":\"development\",\"quota\":{\"hard\":{\"pods\":2,\"memory\":\"512Mi\"}}}"),
           NULL },
         { ENVIRONMENT("{\"profile\":\"development\",\"quota\":{\"hard\":{\"pods\":1,\"memory\":\"300Mi\"}}}"),
-          "pods 2 (it is 1), memory 512Mi (it is 300Mi) for the 2 pods of a backend App; "
-          "pods 2 (it is 1) for the 2 pods of a frontend App" },
+          "pods 2 (it is 1), memory 512Mi (it is 300Mi) for 1 pod of a backend App and one more in a rollout; "
+          "pods 2 (it is 1) for 1 pod of a frontend App and one more in a rollout" },
         /* What the profile says nothing of does not count, nor a tier that has no pods. */
         { ENVIRONMENT("{\"profile\":\"production\",\"quota\":{\"hard\":{\"services\":0,\"secrets\":0,"
                       "\"requests.storage\":0}}}"),
@@ -420,6 +443,7 @@ static const TTest *const tests[] = {
         it_is_not_while_one_is_otherwise,
         a_profile_alone_is_ready_at_once,
         a_failure_is_told,
+        a_conflict_names_the_object_and_a_way_out,
         bad_input_is_told_by_its_field,
         a_quota_that_is_used_up_is_told_with_the_resource,
         the_usage_is_listed_by_name,
