@@ -77,3 +77,24 @@ local_path_files() {
 }
 
 metrics_ready() { kubectl top nodes; }
+
+# gateway_api_file: prints the path of one file with the Gateway API's resource definitions, of
+# its standard channel: those of a gateway, of its class, and of the routes of HTTP. They are
+# taken out of its Go module, whose sum is pinned like that of any other. Not installed unless
+# somebody does: most clusters have none.
+gateway_api_file() {
+        local folder=$KEELSON_ROOT/hack/cluster.d/go/gateway-api file module kind
+        file=$KEELSON_CACHE/gateway-api-$(cat "$folder"/go.* | sha256sum | head -c 12).yaml
+        if [ ! -e "$file" ]; then
+                ensure_go
+                module=$(env -C "$folder" go mod download -json sigs.k8s.io/gateway-api |
+                        sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
+                [ -d "$module" ] || die "the module proxy has no Gateway API"
+                for kind in gatewayclasses gateways httproutes referencegrants; do
+                        echo "---"
+                        cat "$module/config/crd/standard/gateway.networking.k8s.io_$kind.yaml"
+                done >"$file.new"
+                mv "$file.new" "$file"
+        fi
+        echo "$file"
+}

@@ -3,20 +3,33 @@
 #
 # The tests against a real Kubernetes: the one of KUBECONFIG, as it is, with images
 # that its nodes can pull; or our own, which is brought up and given fresh images.
+# Most tests wait most of the time, so they run several at once; those that break what
+# others stand on (nodes, the API server, the operator) run after them, one by one.
+
+E2E_WORKERS=4
 
 test_e2e() {
-        local results=build/e2e.xml label="e2e tests"
-        need_packages python3 python3-pytest python3-yaml
+        need_packages python3 python3-pytest python3-pytest-xdist python3-yaml
         if [ -z "${KUBECONFIG:-}" ] && ! e2e_cluster; then
                 failed "e2e: no cluster (see above)"
                 return
         fi
         mkdir -p build
+        KEELSON_E2E_LEAVE=1 e2e_run "e2e tests, $E2E_WORKERS at once" build/e2e.xml -m "not alone" -n "$E2E_WORKERS"
+        e2e_run "e2e tests, one by one" build/e2e-alone.xml -m alone
+        [ -z "$DOWN" ] || [ -n "${KUBECONFIG:-}" ] || hack/cluster down
+}
+
+# e2e_run LABEL RESULTS PYTEST-OPTION...
+e2e_run() {
+        local label=$1 results=$2 log
+        log=$(log_of "$label")
         rm -f "$results"
         attempt "$label" /usr/bin/python3 -m pytest tests/e2e -v --color=no -o "cache_dir=$KEELSON_CACHE/pytest" \
-                --junitxml="$results" -k "$ONLY" || true
-        tally "$label" junit "$results" "$(log_of "$label")"
-        [ -z "$DOWN" ] || [ -n "${KUBECONFIG:-}" ] || hack/cluster down
+                --durations=15 --junitxml="$results" -k "$ONLY" "${@:3}" || true
+        tally "$label" junit "$results" "$log"
+        # The longest, to be seen before they become a habit.
+        grep -E '^ *[0-9.]+s (call|setup|teardown) ' "$log" | head -n 5 | while read -r line; do say "  $line"; done
 }
 
 e2e_cluster() {

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import fcntl
+import os
 import secrets
 
 import pytest
@@ -25,19 +27,40 @@ def namespace():
 
 @pytest.fixture
 def own_cluster():
-    """For tests that break machines: only ever ours."""
+    """For tests that break machines, change the whole cluster, or ask Services from here: only ever ours."""
     if not kube.OWN_CLUSTER:
-        pytest.skip("breaks nodes, so it runs on hack/cluster only")
+        pytest.skip("breaks nodes or needs a way into the cluster, so it runs on hack/cluster only")
 
 
 @pytest.fixture(scope="session")
-def operator():
-    """Keelson of this tree, installed; removed at the end unless it was there before."""
-    was_there = kube.get("deployment", keelson.OPERATOR, keelson.SYSTEM)
-    keelson.install()
+def operator(tmp_path_factory):
+    """Keelson of this tree, installed; removed at the end unless it was there before.
+
+    With several workers the first one installs it. KEELSON_E2E_LEAVE=1 leaves it to the
+    next run to remove it, which hack/test's second run does."""
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    shared = tmp_path_factory.getbasetemp().parent if workers else tmp_path_factory.getbasetemp()
+    with open(shared / "installed", "a+", encoding="utf-8") as state:
+        fcntl.flock(state, fcntl.LOCK_EX)
+        state.seek(0)
+        if not state.read():
+            was_there = keelson.is_installed() and not keelson.may_be_removed()
+            keelson.install()
+            if not was_there:
+                keelson.mark_for_removal()
+            state.write("yes")
     yield
-    if not was_there:
+    if not workers and "KEELSON_E2E_LEAVE" not in os.environ and keelson.may_be_removed():
         keelson.uninstall()
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that break what others stand on run last: whoever runs them all, in any order, may see to that."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: breaks or counts what the other tests need: never beside another test")
 
 
 def restricted_namespace():

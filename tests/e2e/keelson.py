@@ -24,7 +24,8 @@ IMAGES = {
 }
 WEBAPP_1 = IMAGES["keelson.dev/webapp:1"] or "keelson.dev/webapp:1"
 WEBAPP_2 = IMAGES["keelson.dev/webapp:2"] or "keelson.dev/webapp:2"
-CHILDREN = ["serviceaccount", "deployment", "service"]
+# What every App with a port becomes.
+CHILDREN = ["serviceaccount", "deployment", "service", "networkpolicy", "poddisruptionbudget"]
 
 # The tests talk to pods and services of the machine, wherever a proxy may lead.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -62,9 +63,26 @@ def install():
     if kube.OWN_CLUSTER:
         kube.cluster("images", *hack("image", "all").split())
     apply_manifest()
-    kubectl("wait", "--for=condition=Established", "crd/apps.keelson.dev", "--timeout=30s")
+    kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=keelson", "--timeout=30s")
     # A tag that was built anew has the name of the image before it.
     restart_operator()
+
+
+# On the operator's Deployment: that these tests have brought it here.
+REMOVE = "test.keelson.dev/remove"
+
+
+def is_installed():
+    return get("deployment", OPERATOR, SYSTEM) is not None
+
+
+def mark_for_removal():
+    kubectl("-n", SYSTEM, "annotate", f"deployment/{OPERATOR}", f"{REMOVE}=yes", "--overwrite")
+
+
+def may_be_removed():
+    thing = get("deployment", OPERATOR, SYSTEM)
+    return bool(thing) and REMOVE in thing["metadata"].get("annotations", {})
 
 
 def apply_manifest():
@@ -145,8 +163,12 @@ def children(namespace, name="shop"):
 
 
 def versions(*things):
-    """The resourceVersion of each object."""
-    return {(t["kind"], t["metadata"]["name"]): t["metadata"]["resourceVersion"] for t in things}
+    """What changes whenever we write an object. A budget's status is written by others all the time."""
+    return {(t["kind"], t["metadata"]["name"]): t["metadata"][_version_of(t)] for t in things}
+
+
+def _version_of(thing):
+    return "generation" if thing["kind"] == "PodDisruptionBudget" else "resourceVersion"
 
 
 def pods(namespace, name="shop"):
@@ -172,12 +194,19 @@ def ask_pods(namespace, name="shop"):
     return [ask(f"http://{p['status']['podIP']}:8080/")[1] for p in pods(namespace, name)]
 
 
-def events(namespace, reason, name="shop"):
-    """The notes of the App's events of that reason."""
+def kill(pod):
+    """SIGKILL for the program in the pod. Nobody is asked, and nothing is given back."""
+    container_id = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    kube.cluster("exec", pod["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container_id)
+
+
+def events(namespace, reason, name="shop", kind="App"):
+    """The notes of the object's events of that reason, each as often as it happened."""
     return [
         e["note"]
         for e in get("events.v1.events.k8s.io", None, namespace)
-        if e["reason"] == reason and (e["regarding"]["kind"], e["regarding"]["name"]) == ("App", name)
+        if e["reason"] == reason and (e["regarding"]["kind"], e["regarding"]["name"]) == (kind, name)
+        for _ in range((e.get("series") or {}).get("count", 1))
     ]
 
 
@@ -210,6 +239,11 @@ def _read_objects(stream, seen):
 
 
 # --- the operator ---------------------------------------------------------------
+
+
+def operator_restarts():
+    """How often each replica's program has been started again."""
+    return {name: p["status"]["containerStatuses"][0]["restartCount"] for name, p in operator_pods().items()}
 
 
 def operator_pods():
@@ -254,11 +288,8 @@ def metrics(text, name):
     return {labels: float(value) for labels, value in found}
 
 
-def kill_operator(pod):
-    """SIGKILL for the program in the pod. Nobody is asked, and nothing is given back."""
-    thing = operator_pods()[pod]
-    container_id = thing["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-    kube.cluster("exec", thing["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container_id)
+def kill_operator(name):
+    kill(operator_pods()[name])
 
 
 def writes(pod):

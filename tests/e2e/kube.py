@@ -14,7 +14,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE_IMAGE = "docker.io/library/debian:trixie-slim"
-OWN_CLUSTER = "KUBECONFIG" not in os.environ
+# Told on to pytest's workers, which find our KUBECONFIG in their environment.
+_OWN = "KEELSON_E2E_OWN_CLUSTER"
+OWN_CLUSTER = "KUBECONFIG" not in os.environ or _OWN in os.environ
 
 
 def cluster(*args, check=True, timeout=600, **settings):
@@ -30,6 +32,7 @@ def cluster(*args, check=True, timeout=600, **settings):
 
 
 def _use_own_cluster():
+    os.environ[_OWN] = "1"
     lines = cluster("env")
     os.environ["KUBECONFIG"] = re.search(r"KUBECONFIG=(\S+)", lines)[1]
     os.environ["PATH"] = re.search(r"PATH=([^:]+):", lines)[1] + ":" + os.environ["PATH"]

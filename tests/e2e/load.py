@@ -179,12 +179,13 @@ class Load:
         self._words = {}  # each client's last line
         self._counted = collections.Counter()
         share = len(prefixes)
+        self.connections = min(connections // share, CONNECTIONS_MAX)  # of each client
         command = [
             "/usr/bin/python3",
             str(pathlib.Path(__file__).resolve()),
             url,
             f"--rate={rate / share}",
-            f"--connections={min(connections // share, CONNECTIONS_MAX)}",
+            f"--connections={self.connections}",
             f"--timeout={timeout}",
         ]
         self._clients = {}
@@ -246,6 +247,22 @@ class Load:
             assert not dead, f"the load client of {dead} ended by itself: {self._words}"
             time.sleep(0.05)
         raise AssertionError(f"gave up after {timeout} s waiting for {count} answers each; {self.summary()}")
+
+    def wait_for_quiet(self, count, timeout=60):
+        """Until every connection has had COUNT answers since its last failure, so that nothing that
+        was asked before is still open; returns the end of the last failure, or 0."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with self._lock:
+                done = sorted(self.answers + self.failures, key=lambda one: one["at"])
+            good = {(name, k): 0 for name in self._clients for k in range(self.connections)}
+            for one in done:
+                k = one["via"], one["n"] % self.connections
+                good[k] = 0 if "failed" in one else good[k] + 1
+            if min(good.values()) >= count:
+                return max((one["at"] + one["took"] for one in done if "failed" in one), default=0)
+            time.sleep(0.2)
+        raise AssertionError(f"requests still fail after {timeout} s; {self.summary()}\n{self.story()}")
 
     def summary(self):
         with self._lock:

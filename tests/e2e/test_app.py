@@ -128,8 +128,11 @@ def test_status_says_what_is(shared):
         "Reconciling": "False AsExpected",
         "Stalled": "False AsExpected",
     }
-    status = {key: value for key, value in thing["status"].items() if key != "conditions"}
+    status = {key: value for key, value in thing["status"].items() if key not in ("conditions", "effective")}
+    assert {"setting": "replicas", "value": "2", "from": "App"} in thing["status"]["effective"]
     assert status == {
+        "desiredReplicas": 2,
+        "profile": "development/backend",
         "observedGeneration": thing["metadata"]["generation"],
         "replicas": 2,
         "readyReplicas": 2,
@@ -145,7 +148,7 @@ def test_events_tell_the_story(space):
     apply(app(), namespace=space)
     wait_ready(space)
     wait_until(lambda: events(space, "Ready"), 10, "the event Ready")
-    assert created(space) == {"Deployment shop", "Service shop", "ServiceAccount shop"}
+    assert created(space) == {f"{KINDS[kind]} shop" for kind in keelson.CHILDREN}
     assert events(space, "Ready") == ["1 of 1 replicas are ready"]
     assert events(space, "RolloutStarted") == []
     change(space, {"image": WEBAPP_2})
@@ -159,7 +162,8 @@ def test_events_tell_the_story(space):
 def test_printer_columns(shared, kind):
     head, row = kubectl("-n", shared, "get", kind).splitlines()
     assert head.split() == ["NAME", "READY", "REASON", "AVAILABLE", "DESIRED", "IMAGE", "AGE"]
-    assert row.split()[:-1] == ["shop", "True", "Ready", "2", "2", WEBAPP_1]
+    name = "shop" if kind == "app" else "app.keelson.dev/shop"
+    assert row.split()[:-1] == [name, "True", "Ready", "2", "2", WEBAPP_1]
 
 
 def test_address_answers(shared, own_cluster):
@@ -209,7 +213,7 @@ def test_env_resources_and_replicas_change(space):
         {
             "replicas": 2,
             "env": [{"name": "APP_A", "value": "2"}, {"name": "APP_B", "value": ""}],
-            "resources": {"requests": {"cpu": "1000m", "memory": "64Mi"}, "limits": {"memory": "0.125Gi"}},
+            "resources": {"requests": {"cpu": "1000m", "memory": "64Mi"}, "limits": {"cpu": "2", "memory": "0.125Gi"}},
         },
     )
     wait_ready(space)
@@ -218,12 +222,17 @@ def test_env_resources_and_replicas_change(space):
         assert container(thing)["env"] == [{"name": "APP_A", "value": "2"}, {"name": "APP_B"}]
         assert container(thing)["resources"] == {
             "requests": {"cpu": "1", "memory": "64Mi"},
-            "limits": {"memory": "128Mi"},
+            "limits": {"cpu": "2", "memory": "128Mi"},
         }
     change(space, {"env": None, "resources": None})
     wait_ready(space)
     for pod in pods(space):
-        assert "env" not in container(pod) and container(pod)["resources"] == {}
+        assert "env" not in container(pod)
+        # The figures of an App that says none: docs/environment.md.
+        assert container(pod)["resources"] == {
+            "requests": {"cpu": "100m", "memory": "256Mi"},
+            "limits": {"cpu": "1", "memory": "2Gi"},
+        }
 
 
 def test_scale_and_stop(space):
@@ -243,7 +252,7 @@ def test_worker_has_no_service_and_a_port_can_come_and_go(space):
     apply(app(port=None), namespace=space)
     thing = wait_ready(space)
     assert "url" not in thing["status"]
-    assert set(children(space)) == {"serviceaccount", "deployment"}
+    assert set(children(space)) == set(keelson.CHILDREN) - {"service"}
     one = container(get("deployment", "shop", space))
     assert not {"ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"} & set(one)
 
@@ -261,7 +270,8 @@ def test_worker_has_no_service_and_a_port_can_come_and_go(space):
     change(space, {"port": None})
     thing = wait_ready(space)
     assert "url" not in thing["status"]
-    wait_until(lambda: set(children(space)) == {"serviceaccount", "deployment"}, 10, "the Service to go")
+    wait_until(lambda: not get("service", "shop", space), 10, "the Service to go")
+    assert set(children(space)) == set(keelson.CHILDREN) - {"service"}
     wait_until(lambda: events(space, "Deleted") == ["Deleted Service shop"], 10, "the event Deleted")
 
 
@@ -299,15 +309,27 @@ def test_one_pod_that_serves_is_available(space):
     assert {condition(s, "Available").rstrip("*") for s in seen} == {"True MinimumReplicasAvailable"}
 
 
+def message_of(thing, kind):
+    return next(c["message"] for c in thing["status"]["conditions"] if c["type"] == kind)
+
+
 def test_refused_child_is_reported(space):
-    apply(app(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}), namespace=space)
+    apply(app(resources={"requests": {"bogus": "1"}}), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True Invalid")
-    message = next(c["message"] for c in thing["status"]["conditions"] if c["type"] == "Stalled")
-    assert "Deployment" in message and "must be less than or equal to memory limit" in message
+    assert "Deployment" in message_of(thing, "Stalled") and "bogus" in message_of(thing, "Stalled")
     assert condition(thing, "Ready") == "False Invalid"
     wait_until(lambda: events(space, "Invalid"), 10, "the event")
     change(space, {"resources": None})
     assert condition(wait_ready(space), "Stalled") == "False AsExpected"
+
+
+def test_spec_that_contradicts_itself_is_reported(space):
+    apply(app(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}), namespace=space)
+    thing = wait_for_condition(space, "Stalled", "True InvalidSpec")
+    assert message_of(thing, "Stalled").startswith("spec.resources.requests.memory: ")
+    assert not children(space)
+    change(space, {"resources": {"requests": {"memory": "32Mi"}}})
+    wait_ready(space)
 
 
 # --- drift ------------------------------------------------------------------------
@@ -436,7 +458,13 @@ FOREIGN = {
     "service": {"apiVersion": "v1", "spec": {"ports": [{"port": 1234}]}},
     "serviceaccount": {"apiVersion": "v1"},
 }
-KINDS = {"deployment": "Deployment", "service": "Service", "serviceaccount": "ServiceAccount"}
+KINDS = {
+    "deployment": "Deployment",
+    "service": "Service",
+    "serviceaccount": "ServiceAccount",
+    "networkpolicy": "NetworkPolicy",
+    "poddisruptionbudget": "PodDisruptionBudget",
+}
 
 
 @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "keelson"}], ids=["foreign", "looks like ours"])
@@ -454,7 +482,7 @@ def test_taken_name_is_left_alone(space, kind, labels):
     thing = wait_for_condition(space, "Stalled", "True NameConflict")
     assert condition(thing, "Ready") == "False NameConflict"
     assert condition(thing, "Reconciling") == "False AsExpected"
-    message = next(c["message"] for c in thing["status"]["conditions"] if c["type"] == "Stalled")
+    message = message_of(thing, "Stalled")
     assert message.startswith(f'{KINDS[kind]} "shop" exists already')
     wait_until(lambda: events(space, "NameConflict"), 10, "the event NameConflict")
     assert content() == before
@@ -537,6 +565,7 @@ def test_invalid_is_refused_with_the_field(shared, name):
 # --- rest -------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_zero_writes_at_rest(shared, own_cluster):
     wait_ready(shared)
     apps = [get("app", "shop", shared), *children(shared).values()]

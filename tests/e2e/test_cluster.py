@@ -9,6 +9,8 @@ import pytest
 import kube
 from kube import apply, cluster, execute, get, kubectl, ready, wait_until
 
+pytestmark = pytest.mark.alone
+
 NODES = ["node1", "node2", "node3"]
 # Answers each connection with the name of its pod.
 SERVER = "perl -MIO::Socket::INET -e '" + (

@@ -11,6 +11,8 @@ import pytest
 import host
 import kube
 
+pytestmark = pytest.mark.alone
+
 NAME = "kt"
 PREFIX = {"KEELSON_CLUSTER_PREFIX": NAME}
 

@@ -11,6 +11,8 @@ import pytest
 import host
 import kube
 
+pytestmark = pytest.mark.alone
+
 NAME = "kd"
 
 

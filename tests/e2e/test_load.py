@@ -135,6 +135,16 @@ def test_connection_that_was_closed_in_time_is_no_failure():
         assert len(l.answers) == server.requests - 1
 
 
+def test_quiet_is_when_no_failure_is_under_way_any_more():
+    with Server(lambda n: "hang" if 20 <= n < 40 else answer()) as server:
+        with load(server.url, rate=100, connections=40, timeout=1) as l:
+            l.wait_for_answers(10)
+            quiet = l.wait_for_quiet(2)
+            seen = len(l.failures)
+        assert seen == len(l.failures) == 20
+        assert quiet == max(one["at"] + one["took"] for one in l.failures)
+
+
 def test_nobody_listens():
     with Server(lambda n: answer()) as server:
         with load(server.url, rate=100, connections=10) as l:

@@ -43,6 +43,10 @@ class Traffic:
         self.quick.mark(what)
         self.slow.mark(what)
 
+    def wait_for_quiet(self):
+        """Until nothing fails any more, on any way; returns when the first of those was asked."""
+        return max(self.quick.wait_for_quiet(5), self.slow.wait_for_quiet(2))
+
     def assert_no_failures(self):
         self.quick.assert_no_failures()
         self.slow.assert_no_failures()
@@ -147,6 +151,7 @@ def node_of_a_pod(space):
     return pods(space)[0]["spec"]["nodeName"]
 
 
+@pytest.mark.alone
 def test_node_is_drained(shop):
     node = node_of_a_pod(shop)
     try:
@@ -159,6 +164,74 @@ def test_node_is_drained(shop):
         t.assert_no_failures()
     finally:
         kubectl("uncordon", node)
+
+
+def endpoints(space):
+    """The addresses that the Service leads to."""
+    selector = "kubernetes.io/service-name=shop"
+    return {
+        address
+        for piece in get("endpointslices", None, space, selector)
+        for endpoint in piece["endpoints"] or []
+        if endpoint["conditions"]["ready"]
+        for address in endpoint["addresses"]
+    }
+
+
+def wait_until_left_out(space, pod, t):
+    """Until the Service has forgotten the pod, everywhere; returns when that was so."""
+    wait_until(lambda: pod["status"]["podIP"] not in endpoints(space), 90, f"{pod['metadata']['name']} to be left out")
+    t.mark("left out of the EndpointSlice")
+    return t.wait_for_quiet()
+
+
+def assert_only_that_pod_was_missed(t, pod, until):
+    """A pod that died is missed, or this test sees nothing at all; the others never are; and it has an end."""
+    lost = t.quick.failures + t.slow.failures
+    assert lost, "nothing failed while a pod was dead"
+    kept = [one for one in lost if one["kept"]]
+    assert all(pod["metadata"]["name"] in one["peer"] for one in kept if one["peer"].startswith("Hello")), t.quick.story()
+    assert not [one for one in lost if one["at"] > until]
+
+
+@pytest.mark.alone
+def test_program_of_a_pod_is_killed(shop):
+    """No warning, no drain: what was under way there is lost, and what comes until the Service knows."""
+    pod = pods(shop)[0]
+    restarts = pod["status"]["containerStatuses"][0]["restartCount"]
+    with traffic(shop, away_from=pod["spec"]["nodeName"]) as t:
+        t.quick.wait_for_answers(50)
+        keelson.kill(pod)
+        t.mark("killed")
+
+        def runs_again():
+            status = get("pod", pod["metadata"]["name"], shop)["status"]["containerStatuses"][0]
+            return status["restartCount"] > restarts and status["ready"]
+
+        wait_until(runs_again, 60, "the program to run again")
+        quiet = t.wait_for_quiet()
+    assert_only_that_pod_was_missed(t, pod, quiet)
+
+
+@pytest.mark.alone
+def test_node_is_cut_off(shop):
+    """Its pod is missed until Kubernetes declares the node dead; the pods of other nodes serve on."""
+    pod = pods(shop)[0]
+    node = pod["spec"]["nodeName"]
+    with traffic(shop, away_from=node) as t:
+        t.quick.wait_for_answers(50)
+        cluster("cut", node, "--blackhole")
+        try:
+            t.mark(f"{node} cut off")
+            quiet = wait_until_left_out(shop, pod, t)
+            wait_for_condition(shop, "Ready", "False ReplicasNotReady")
+            wait_for_condition(shop, "Available", "True MinimumReplicasAvailable")
+            t.quick.wait_for_answers(100)
+        finally:
+            cluster("heal", node)
+        t.mark(f"{node} healed")
+        wait_ready(shop)
+    assert_only_that_pod_was_missed(t, pod, quiet)
 
 
 # --- the operator and the API server ------------------------------------------------------
@@ -175,6 +248,7 @@ def finish(space, old, t):
     wait_until_gone(space, old)
 
 
+@pytest.mark.alone
 def test_leader_is_killed_in_the_middle_of_a_rollout(shop):
     old, before = names(pods(shop)), keelson.holder()
     with traffic(shop) as t:
@@ -188,6 +262,7 @@ def test_leader_is_killed_in_the_middle_of_a_rollout(shop):
     t.assert_no_failures()
 
 
+@pytest.mark.alone
 def test_all_operators_are_killed_in_the_middle_of_a_rollout(shop):
     old = names(pods(shop))
     with traffic(shop) as t:
@@ -200,6 +275,7 @@ def test_all_operators_are_killed_in_the_middle_of_a_rollout(shop):
     t.assert_no_failures()
 
 
+@pytest.mark.alone
 def test_api_server_is_killed_in_the_middle_of_a_rollout(shop):
     old = names(pods(shop))
     with traffic(shop) as t:
