@@ -111,17 +111,9 @@ static const char *verb_name(enum kube_verb verb)
 }
 
 /* RBAC knows an apply as a patch. */
-static const char *missing_verbs(const struct kube_asked *a)
+const char *kube_rbac_verb(enum kube_verb verb)
 {
-        static const char *const verbs[] = {
-                [KUBE_GET] = "verb \"get\"",           [KUBE_LIST] = "verb \"list\"",
-                [KUBE_WATCH] = "verb \"watch\"",       [KUBE_CREATE] = "verb \"create\"",
-                [KUBE_UPDATE] = "verb \"update\"",     [KUBE_APPLY] = "verb \"patch\"",
-                [KUBE_MERGE_PATCH] = "verb \"patch\"", [KUBE_JSON_PATCH] = "verb \"patch\"",
-                [KUBE_DELETE] = "verb \"delete\"",
-        };
-
-        return a->streamed_list ? "verbs \"list\" and \"watch\"" : verbs[a->verb];
+        return verb == KUBE_APPLY ? "patch" : verb_name(verb);
 }
 
 #define WHAT_MAX ((size_t)512)
@@ -178,9 +170,11 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
         case KUBE_FORBIDDEN:
                 if (!kube_reply_is_missing_right(r))
                         break;
-                error_set(&r->error, code,
-                          "may not %s %.*s: grant this service account or user the %s on it%s%.*s", verb,
-                          STR_FMT(w), missing_verbs(a), says, STR_FMT(r->message));
+                error_set(
+                        &r->error, code,
+                        "may not %s %.*s: grant this service account or user the verb%s \"%s\"%s on it%s%.*s",
+                        verb, STR_FMT(w), a->streamed_list ? "s" : "", kube_rbac_verb(a->verb),
+                        a->streamed_list ? " and \"watch\"" : "", says, STR_FMT(r->message));
                 return;
         case KUBE_UNAUTHORIZED:
                 error_set(&r->error, code,

@@ -65,6 +65,9 @@ struct kube_asked {
         bool streamed_list;     /* a list by way of a watch, which needs both rights */
 };
 
+/* The verb that a role must have: "patch" for an apply. */
+const char *kube_rbac_verb(enum kube_verb verb);
+
 /* "NotFound" -> KUBE_NOT_FOUND; KUBE_OTHER for what is not in the list. */
 enum kube_reason kube_reason_parse(struct str reason);
 const char *kube_reason_name(enum kube_reason reason);

@@ -126,6 +126,8 @@ static void on_change(enum cache_change change, const struct object *old_object,
         struct manager *m = arg;
 
         (void)change;
+        if (m->hooks.changed)
+                m->hooks.changed(old_object, new_object, m->hooks.arg);
         if (new_object && !only_status_changed(m, old_object, new_object))
                 enqueue_concerned(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
@@ -203,8 +205,11 @@ usec_t manager_pump(struct manager *m)
                 return USEC_NEVER;
         if (m->missed)
                 m->missed = manager_enqueue_all(m) < 0;
-        while (m->queue.n_active < MANAGER_ACTIVE_MAX && (item = queue_get(&m->queue, now)))
+        while (m->queue.n_active < MANAGER_ACTIVE_MAX && (item = queue_get(&m->queue, now))) {
+                if (m->hooks.taken)
+                        m->hooks.taken(now - item->ready_since, m->hooks.arg);
                 task_start(m, item);
+        }
         next = m->queue.n_active < MANAGER_ACTIVE_MAX ? queue_next(&m->queue, now) : USEC_NEVER;
         return m->missed ? MIN(next, now + MANAGER_MISSED_RETRY) : next;
 }

@@ -36,6 +36,10 @@
 /* For metrics; see operator's registration of them. */
 struct manager_hooks {
         void (*reconciled)(const struct controller *c, const char *result, usec_t elapsed, void *arg);
+        /* A key was taken from the queue, in which it was ready for so long. */
+        void (*taken)(usec_t waited, void *arg);
+        /* Of the cache: as of cache_change_fn. */
+        void (*changed)(const struct object *old_object, const struct object *new_object, void *arg);
         void *arg;
 };
 

@@ -30,7 +30,7 @@
 
 #define METRIC_LABELS_MAX 4
 #define METRIC_BUCKETS_MAX 12
-#define METRIC_SERIES_MAX 64
+#define METRIC_SERIES_MAX 256
 #define METRICS_MEMORY_MAX ((size_t)1024 * 1024)
 #define METRICS_TEXT_MAX ((size_t)4 * 1024 * 1024)
 

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "json/write.h"
 #include "kube/client.h"
+#include "manager/debug_state.h"
 #include "manager/election.h"
 #include "manager/manager.h"
 #include "manager/operator_metrics.h"
@@ -143,8 +143,31 @@ static void on_reply(const struct call *call, const struct kube_reply *reply, us
 {
         struct operator* op = arg;
 
-        operator_metrics_replied(&op->metrics, call, reply, elapsed);
+        (void)call;
+        (void)reply;
+        (void)elapsed;
         kick(op);
+}
+
+static void on_observed(const struct kube_observed *seen, void *arg)
+{
+        struct operator* op = arg;
+
+        operator_metrics_observed(&op->metrics, seen);
+}
+
+static void on_taken(usec_t waited, void *arg)
+{
+        struct operator* op = arg;
+
+        operator_metrics_taken(&op->metrics, waited);
+}
+
+static void on_changed(const struct object *old_object, const struct object *new_object, void *arg)
+{
+        struct operator* op = arg;
+
+        operator_metrics_changed(&op->metrics, old_object, new_object);
 }
 
 static void on_reconciled(const struct controller *c, const char *result, usec_t elapsed, void *arg)
@@ -238,35 +261,17 @@ static void on_signal(struct loop_signal *source, const struct signalfd_siginfo 
 static void write_state(const struct server_request *request, struct server_reply *reply, void *arg)
 {
         const struct operator* op = arg;
-        const struct manager *m = &op->manager;
-        struct json_writer w;
+        struct debug_state state = {
+                .manager = &op->manager,
+                .watches = &op->watches,
+                .client = op->client,
+                .leading = op->leading,
+                .holder = op->options->leader_elect ? leader_holder(&op->election.leader) : STR_NULL,
+        };
 
         (void)request;
         reply->content_type = "application/json";
-        json_writer_init(&w, &reply->body);
-        json_object(&w);
-        json_put_bool(&w, "leading", op->leading);
-        json_put_bool(&w, "synced", watches_synced(&op->watches));
-        json_put_bool(&w, "reconciling", m->allowed);
-        json_key(&w, "queue");
-        json_object(&w);
-        json_put_int(&w, "ready", (int64_t)m->queue.n_ready);
-        json_put_int(&w, "active", (int64_t)m->queue.n_active);
-        json_put_int(&w, "known", (int64_t)m->queue.items.count);
-        json_put_int(&w, "waiting", (int64_t)m->queue.waiting.n);
-        json_end(&w);
-        json_key(&w, "cache");
-        json_object(&w);
-        for (size_t i = 0; i < m->cache.n_totals; i++) {
-                json_key_str(&w, m->cache.totals[i].kind->api.kind);
-                json_object(&w);
-                json_put_int(&w, "objects", (int64_t)m->cache.totals[i].objects);
-                json_put_int(&w, "bytes", (int64_t)m->cache.totals[i].bytes);
-                json_end(&w);
-        }
-        json_end(&w);
-        json_end(&w);
-        buf_add_char(&reply->body, '\n');
+        debug_state_write(&state, &reply->body);
 }
 
 static int start_server(struct operator* op, struct error *err)
@@ -383,6 +388,8 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
         int r;
 
         op->manager.hooks.reconciled = on_reconciled;
+        op->manager.hooks.taken = on_taken;
+        op->manager.hooks.changed = on_changed;
         op->manager.hooks.arg = op;
         op->transport.write_time = write_time;
         op->transport.replied = on_reply;
@@ -395,6 +402,8 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
                                  kick, op);
         if (r < 0)
                 return error_set(err, r, "out of memory at the start");
+        op->metrics.watches = &op->watches;
+        kube_client_observe(op->client, on_observed, op);
         r = start_server(op, err);
         if (r < 0)
                 return r;

@@ -21,6 +21,7 @@ static int on_object(struct reflector *r, enum reflector_event event, yyjson_val
         int result;
 
         (void)r;
+        w->events += event != REFLECTOR_LISTED;
         if (event == REFLECTOR_DELETED)
                 result = cache_delete(cache, w->kind, object);
         else
@@ -49,8 +50,10 @@ static int on_list_end(struct reflector *r, struct str version, void *arg)
 
         (void)r;
         result = cache_list_end(&w->all->manager->cache, w->kind, w->namespace, version);
-        if (result == 0)
+        if (result == 0) {
                 w->synced = true;
+                w->lists++;
+        }
         if (w->absent && result == 0)
                 set_absent(w, false);
         w->all->changed(w->all->arg);
@@ -72,6 +75,7 @@ static void on_state(struct reflector *r, enum reflector_state state, const stru
         }
         w->failing = state == REFLECTOR_FAILING;
         if (w->failing) {
+                w->failures++;
                 w->error = *err;
                 log_warn("a watch fails; it is tried again", LOG_CSTR("watch", w->name),
                          LOG_CSTR("error", err->message));

@@ -25,6 +25,8 @@ struct watch {
         bool absent;          /* it is optional, and the server does not have it */
         bool failing;
         struct error error; /* while failing: why */
+        uint64_t lists, events,
+                failures; /* so far: lists that were whole, events behind them, turns to failing */
 };
 
 struct watches {
