@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/app/children.h"
+#include "golden.h"
 #include "reconciled.h"
 
 /* --- children --------------------------------------------------------------------------- */
@@ -25,57 +26,6 @@ static char *plan_text(const struct fixture *f)
         }
         fclose(out);
         return text;
-}
-
-static char *read_whole(const char *path)
-{
-        char *text = calloc(1, 64 * 1024);
-        FILE *in = fopen(path, "r");
-
-        if (in) {
-                ck_assert_uint_lt(fread(text, 1, 64 * 1024 - 1, in), 64 * 1024 - 1);
-                fclose(in);
-        }
-        return text;
-}
-
-static void write_whole(const char *path, const char *text)
-{
-        FILE *out = fopen(path, "w");
-
-        ck_assert_msg(out, "cannot write %s", path);
-        fputs(text, out);
-        fclose(out);
-}
-
-static const char *line_end(const char *s)
-{
-        const char *end = strchr(s, '\n');
-
-        return end ? end + 1 : s + strlen(s);
-}
-
-/* Equal, or it fails with the lines around the first that differs. With
- * KEELSON_UPDATE_GOLDEN set the golden file is written anew instead. */
-static void check_golden(const char *path, const char *text)
-{
-        char *golden = read_whole(path);
-        const char *a = golden, *b = text, *context = golden, *before = golden;
-
-        if (getenv("KEELSON_UPDATE_GOLDEN")) {
-                write_whole(path, text);
-                free(golden);
-                return;
-        }
-        while (*a && line_end(a) - a == line_end(b) - b && memcmp(a, b, (size_t)(line_end(a) - a)) == 0) {
-                context = before;
-                before = a;
-                a = line_end(a);
-                b = line_end(b);
-        }
-        ck_assert_msg(strcmp(a, b) == 0, "differs from %s:\n %.*s-%.*s+%.*s", path, (int)(a - context),
-                      context, (int)(line_end(a) - a), a, (int)(line_end(b) - b), b);
-        free(golden);
 }
 
 /* All that an App can say, in a namespace that says how hosts are served. */
@@ -285,19 +235,19 @@ struct replicas_case {
         bool changed, versioned;
 };
 
-static const struct replicas_case
-        replicas_cases
-                [] = {
-                        { FIXED, -1, 3, false, false },
-                        { FIXED, 3, 3, false, false },
-                        { FIXED, 7, 3, true, false },
-                        { SCALED, -1, 2, false, false },
-                        { SCALED, 2, 2, false, true },
-                        { SCALED, 4, 4, false, true },
-                        { SCALED, 9, 9, false, true }, /* the autoscaler's to mend */
-                        { SCALED, 1, 1, false, true },
-                        { SCALED, 0, 2, true, false }, /* which an autoscaler leaves alone for ever */
-                };
+/* clang-format off */
+static const struct replicas_case replicas_cases[] = {
+        { FIXED, -1, 3, false, false },
+        { FIXED, 3, 3, false, false },
+        { FIXED, 7, 3, true, false },
+        { SCALED, -1, 2, false, false },
+        { SCALED, 2, 2, false, true },
+        { SCALED, 4, 4, false, true },
+        { SCALED, 9, 9, false, true }, /* the autoscaler's to mend */
+        { SCALED, 1, 1, false, true },
+        { SCALED, 0, 2, true, false }, /* which an autoscaler leaves alone for ever */
+};
+/* clang-format on */
 
 START_TEST(the_number_of_pods_is_the_autoscalers_while_there_is_one)
 {
@@ -531,6 +481,40 @@ START_TEST(equal_views_give_equal_plans)
 }
 END_TEST
 
+static int reconcile_once(void *arg)
+{
+        const struct fixture *shared = arg;
+        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
+        struct plan plan;
+        int r;
+
+        plan_init(&plan, &arena);
+        r = app_reconcile(&shared->view, &plan);
+        if (arena.failed)
+                r = -ENOMEM; /* as the manager takes it */
+        else if (r == 0)
+                r = plan.error;
+        arena_release(&arena);
+        return r;
+}
+
+START_TEST(each_child_survives_the_lack_of_memory)
+{
+        static const char *const routings[] = { PRODUCTION(WITH_INGRESS), PRODUCTION(WITH_GATEWAY) };
+
+        for (size_t i = 0; i < ARRAY_SIZE(routings); i++) {
+                struct fixture f;
+
+                begin(&f, everything);
+                put(&f, &environment_kind, routings[i]);
+                serve_httproutes(&f);
+                ck_assert_int_eq(reconcile(&f), 0);
+                torture(reconcile_once, &f, 0);
+                end(&f);
+        }
+}
+END_TEST
+
 static const TTest *const tests[] = {
         children_are_rendered_as_the_golden_files_say,
         all_children_are_ours_and_belong_to_the_app,
@@ -547,5 +531,6 @@ static const TTest *const tests[] = {
         a_very_large_environment_is_rendered,
         an_app_that_is_being_deleted_is_left_to_the_garbage_collector,
         equal_views_give_equal_plans,
+        each_child_survives_the_lack_of_memory,
 };
 TEST_MAIN("app/children", tests)

@@ -235,8 +235,8 @@ END_TEST
 
 /* What looks like the above and is none. */
 static const char *const fine[] = {
-        "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
-        "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]",
+        ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+         "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]"),
         "\"configFiles\":[{\"mountPath\":\"/tmpfiles\",\"configMapRef\":{\"name\":\"a\"}}]",
         "\"resources\":{\"requests\":{\"cpu\":\"1000m\"},\"limits\":{\"cpu\":\"1\"}}",
         "\"autoscaling\":{\"minReplicas\":3,\"maxReplicas\":3}",
