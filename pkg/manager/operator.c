@@ -98,13 +98,19 @@ static void update_permission(struct operator* op)
                 enqueue_all(op);
 }
 
+/* The server is there, and only not yet: a CRD of a moment ago, an overload. */
+static bool is_passing(const struct error *err)
+{
+        return err->code == -EBUSY || err->code == -EAGAIN;
+}
+
 /* Outside of a cluster somebody waits for us at a terminal: what does not work
  * at the start is told at once. In a cluster the cause may pass by itself. */
 static bool give_up(struct operator* op)
 {
         const struct watch *w = op->in_cluster ? NULL : watches_first_failure(&op->watches);
 
-        if (!w)
+        if (!w || is_passing(&w->error))
                 return false;
         error_set(op->err, -EIO, "cannot watch %s: %s", w->name, w->error.message);
         loop_stop(op->loop, -EIO);
