@@ -520,6 +520,23 @@ void cache_forget(struct cache *c, const struct cache_kind *kind, struct str nam
         }
 }
 
+void cache_reset(struct cache *c, const struct cache_kind *kind, struct str namespace)
+{
+        map_for_each (n, &c->by_key) {
+                struct object *o = container_of(n, struct object, by_key);
+
+                if (in_scope(o, kind, namespace) || o->kind->on_demand)
+                        drop(c, o);
+        }
+        map_for_each (n, &c->readings) {
+                map_remove(&c->readings, n);
+                mem_free(container_of(n, struct reading, node));
+        }
+        for (size_t i = 0; i < c->n_totals; i++)
+                if (c->totals[i].kind == kind || c->totals[i].kind->on_demand)
+                        mem_freep(&c->totals[i].version);
+}
+
 int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served)
 {
         struct cache_total *total = total_of(c, kind);

@@ -36,7 +36,7 @@ struct cache_kind {
          * nothing, and no right to list it is needed (Secrets). */
         bool on_demand;
         bool tallied; /* the objects of each namespace are counted: cache_count */
-        bool quiet; /* bookkeeping: that one was made or deleted is logged, but no event for the user */
+        bool quiet;   /* bookkeeping: that one was made or deleted is logged, but no event for the user */
         /* Objects are also found by the name of their owner: cache_owned. */
         bool by_owner;
         /* Where an owner reference does not lead to the resource (a pod's is its
@@ -137,6 +137,12 @@ usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struc
 
 /* Nobody wants to know of it any more. */
 void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name);
+
+/* The server was set back to an older state (etcd restored from a backup): what
+ * is held of the kind, in one namespace or in all (absent), may be newer than
+ * what there is, and so may all that was read on demand. It is forgotten, and
+ * the versions that were reached with it. */
+void cache_reset(struct cache *c, const struct cache_kind *kind, struct str namespace);
 
 /* --- */
 

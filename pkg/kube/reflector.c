@@ -28,6 +28,7 @@ void reflector_init(struct reflector *r, struct kube_client *client, const struc
         buf_init(&r->failure, FAILURE_BODY_MAX);
         buf_init(&r->version, VERSION_MAX);
         buf_init(&r->floor, VERSION_MAX);
+        buf_init(&r->reached, VERSION_MAX);
         buf_init(&r->next_page, CONTINUE_MAX);
         buf_init(&r->path, PATH_MAX_BYTES);
 }
@@ -39,6 +40,7 @@ void reflector_release(struct reflector *r)
         buf_release(&r->failure);
         buf_release(&r->version);
         buf_release(&r->floor);
+        buf_release(&r->reached);
         buf_release(&r->next_page);
         buf_release(&r->path);
 }
@@ -174,9 +176,20 @@ static void fail_with(struct reflector *r, int code, const char *what)
         fail(r, &err, -1);
 }
 
+/* Without memory a server that is set back is noticed one list later. */
+static void note_reached(struct reflector *r)
+{
+        if (str_version_cmp(buf_str(&r->version), buf_str(&r->reached)) <= 0)
+                return;
+        buf_clear(&r->reached);
+        if (buf_add_str(&r->reached, buf_str(&r->version)) < 0)
+                buf_clear(&r->reached);
+}
+
 /* The first attempt of a relist asks for at least what was reached. */
 static void list_again(struct reflector *r)
 {
+        note_reached(r);
         if (r->version.len && !r->floor.len) {
                 struct buf reached = r->version;
 
@@ -189,12 +202,32 @@ static void list_again(struct reflector *r)
 
 /* --- the end of a list ---------------------------------------------------------- */
 
+static bool is_set_back(const struct reflector *r)
+{
+        return r->consistent && r->reached.len &&
+               str_version_cmp(buf_str(&r->version), buf_str(&r->reached)) < 0;
+}
+
+/* What the list brought was not taken where something newer was held. */
+static int set_back(struct reflector *r)
+{
+        buf_clear(&r->reached);
+        if (r->handlers.on_set_back)
+                r->handlers.on_set_back(r, r->handlers.arg);
+        if (r->phase != REFLECTOR_LISTING)
+                return -ECANCELED;
+        r->relist = true;
+        return -ESTALE;
+}
+
 int reflector_end_list(struct reflector *r)
 {
         int result;
 
         r->whole_list = false;
         buf_clear(&r->floor);
+        if (is_set_back(r))
+                return set_back(r);
         result = r->handlers.on_list_end(r, buf_str(&r->version), r->handlers.arg);
         if (r->phase != REFLECTOR_LISTING)
                 return -ECANCELED; /* stopped by its owner, and maybe started again */
@@ -219,6 +252,9 @@ static void end_page(struct reflector *r)
                 result = reflector_end_list(r);
         if (result == 0) {
                 begin(r);
+        } else if (r->relist) {
+                list_again(r);
+                wait(r, backoff(r));
         } else if (result != -ECANCELED) {
                 fail_with(r, result, strerror(-result));
                 list_again(r);
@@ -319,6 +355,8 @@ static void on_watch_done(struct reflector *r, const struct http_result *result)
         else
                 on_failure(r, result, code,
                            code ? "an event was cut or is not JSON" : "the server ended it at once");
+        if (code == -ETIMEDOUT && r->n_events == 0 && r->phase == REFLECTOR_WAITING)
+                list_again(r); /* its version may be one that the server does not have any more */
 }
 
 /* A server that does not know how to stream a list says so with one of these. */
@@ -449,6 +487,8 @@ static void begin(struct reflector *r)
         }
         r->phase = watching ? REFLECTOR_WATCHING : REFLECTOR_LISTING;
         r->streaming = listing && !r->paged && !r->config.paged && !r->whole_list;
+        if (listing)
+                r->consistent = !r->streaming || !r->floor.len;
         clear_answer(r, watching || r->streaming ? JSON_SPLIT_VALUES : JSON_SPLIT_LIST);
         if (request(r, &err) < 0)
                 fail(r, &err, -1);

@@ -40,6 +40,12 @@
  * middle of a page or stream never ends, and the next begins with on_list_begin
  * again.
  *
+ * Versions do go back where etcd was restored from a backup. Then a watch from a
+ * version of the future is silent, so one that never said a word is followed by
+ * a relist; and a list that asks for no version is what etcd holds, which no
+ * lagging API server can answer. If that is older than what was reached, the
+ * owner is told to forget what it has (on_set_back), and it is listed once more.
+ *
  * (Kubernetes docs, "API Concepts": efficient detection of changes, bookmarks,
  * retrieving large results in chunks, streaming lists; KEP-3157.)
  */
@@ -77,6 +83,9 @@ struct reflector_handlers {
         int (*on_object)(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg);
         /* The list is complete, as of VERSION. A negative errno: it is listed again. */
         int (*on_list_end)(struct reflector *r, struct str version, void *arg);
+        /* The server was set back: what was handed over may be newer than what there
+         * is now, and counts no more. A list follows. Optional. */
+        void (*on_set_back)(struct reflector *r, void *arg);
         /* It works (again), or it does not and why; only when that changes, or
          * the reason does. A failure of lists is over with the next list that
          * is whole; one of watches only with an event, a bookmark, or a watch
@@ -116,6 +125,7 @@ struct reflector {
         struct buf failure;   /* the body of an answer that is not 200, its beginning */
         struct buf version;   /* the resourceVersion that we have reached; empty: list first */
         struct buf floor;     /* the one reached before this relist; empty: as of now */
+        struct buf reached;   /* the highest one before this relist, whatever it asks for */
         struct buf next_page; /* the continue token; empty: the first page */
         struct buf path;
         struct error last_error;
@@ -127,6 +137,7 @@ struct reflector {
         bool streaming;        /* it began as a list that is streamed */
         bool relist;           /* the server said so */
         bool page_ended;       /* the envelope of the page was seen */
+        bool consistent;       /* the list under way asks for no version: it is what etcd holds */
         bool paged;            /* the server cannot stream lists */
         bool whole_list;       /* no pages: their token expired under way */
         bool watch_failing;    /* no watch has worked since one failed */

@@ -43,6 +43,20 @@ static void set_absent(struct watch *w, bool absent)
                 m->missed = true;
 }
 
+/* As after a restart, for this kind: its controllers wait for the list. */
+static void on_set_back(struct reflector *r, void *arg)
+{
+        struct watch *w = arg;
+
+        (void)r;
+        log_warn("the server was set back to an older state, as by a restore of etcd; listing anew",
+                 LOG_CSTR("watch", w->name));
+        w->synced = false;
+        watches_set_gates(w->all); /* before the cache is empty */
+        cache_reset(&w->all->manager->cache, w->kind, w->namespace);
+        w->all->changed(w->all->arg);
+}
+
 static int on_list_end(struct reflector *r, struct str version, void *arg)
 {
         struct watch *w = arg;
@@ -152,7 +166,9 @@ static void watch_init(struct watch *w, struct watches *all, struct kube_client 
                 .label_selector = kind->label_selector,
                 .seed = seed,
         };
-        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, on_state, w };
+        struct reflector_handlers handlers = {
+                on_list_begin, on_object, on_list_end, on_set_back, on_state, w
+        };
         struct buf resource = BUF_INIT(64);
 
         w->all = all;

@@ -462,6 +462,34 @@ START_TEST(a_list_of_one_namespace_leaves_the_others_alone)
 }
 END_TEST
 
+/* What was held is newer than what there is, and must not be in its way. */
+START_TEST(a_server_that_is_set_back_is_believed)
+{
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .namespace = "a", .name = "x", .version = "10");
+        put(&f, .namespace = "a", .name = "y", .version = "11");
+        put(&f, .namespace = "b", .name = "x", .version = "12");
+        cache_list_begin(&f.cache, &box_kind, STR("a"));
+        put(&f, .namespace = "a", .name = "x", .version = "10");
+        put(&f, .namespace = "a", .name = "y", .version = "11");
+        list_end(&f, STR("a"), "20");
+        cache_reset(&f.cache, &box_kind, STR("a"));
+        ck_assert_ptr_null(cache_get(&f.cache, &box_kind, STR("a"), STR("x")));
+        ck_assert_ptr_nonnull(cache_get(&f.cache, &box_kind, STR("b"), STR("x")));
+        check_changes(&f, 3, 0, 2);
+        cache_list_begin(&f.cache, &box_kind, STR("a"));
+        put(&f, .namespace = "a", .name = "x", .version = "4");
+        list_end(&f, STR("a"), "5");
+        ck_str_eq(cache_get(&f.cache, &box_kind, STR("a"), STR("x"))->version, "4");
+        ck_str_eq(str_c(cache_total(&f.cache, &box_kind)->version), "5");
+        ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->objects, 2);
+        cache_release(&f.cache);
+        ck_assert_uint_eq(mem_live(), 0);
+}
+END_TEST
+
 /* --- what does not fit -------------------------------------------------------------------- */
 
 START_TEST(an_invalid_spec_keeps_the_status_and_says_why)
@@ -767,6 +795,7 @@ static const TTest *const tests[] = {
         the_first_of_two_mistakes_is_told,
         what_holds_our_values_is_as_desired,
         what_is_not_ours_is_never_as_desired,
+        a_server_that_is_set_back_is_believed,
         a_server_may_write_a_value_in_its_own_way,
         an_apply_that_changed_nothing_is_remembered_too,
         drift_that_overtakes_the_reply_is_not_taken_for_what_was_applied,

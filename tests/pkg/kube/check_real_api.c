@@ -148,7 +148,7 @@ static void on_state(struct reflector *r _unused_, enum reflector_state state, c
 
 static void open_reflector(bool paged)
 {
-        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, on_state, NULL };
+        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, NULL, on_state, NULL };
 
         begun = ended = failing = 0;
         list_is_in = false;

@@ -52,6 +52,12 @@ static int on_object(struct reflector *r, enum reflector_event event, yyjson_val
         return 0;
 }
 
+static void on_set_back(struct reflector *r, void *arg _unused_)
+{
+        buf_add_c(&heard, "back ");
+        stop_if(r, STR("back"));
+}
+
 static int on_list_end(struct reflector *r, struct str version, void *arg _unused_)
 {
         if (fail_list_ends > 0) {
@@ -100,7 +106,8 @@ void wait_for_requests(size_t n)
 
 void open_listener(const struct reflector_config *config)
 {
-        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end, on_state, NULL };
+        struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end,
+                                               on_set_back,   on_state,  NULL };
 
         buf_init(&heard, 64 * 1024);
         ck_assert_ptr_nonnull(buf_reserve(&heard, 32 * 1024));

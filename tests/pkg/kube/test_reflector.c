@@ -151,12 +151,11 @@ START_TEST(test_gone_status)
         open_all(0);
         will(200, LIST("10", ""), FAKE_END);
         will(410, EXPIRED, FAKE_END);
-        /* After an etcd restored from a backup versions are lower: the list decides. */
-        will(200, LIST("5", POD("a", "3")), FAKE_END);
+        will(200, LIST("15", POD("a", "13")), FAKE_END);
         start();
         wait_for_requests(4);
-        ck_assert_str_eq(heard.data, "begin end:10 synced begin LISTED:a end:5 ");
-        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("5"));
+        ck_assert_str_eq(heard.data, "begin end:10 synced begin LISTED:a end:15 ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("15"));
         close_listener();
 }
 END_TEST
@@ -282,6 +281,24 @@ START_TEST(test_silence)
         wait_for("ADDED:b");
         ck_assert_str_eq(heard.data, "begin end:10 synced ADDED:a ADDED:b ");
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("11"));
+        close_listener();
+}
+END_TEST
+
+/* In pages, of which the second fails at first. */
+START_TEST(test_set_back)
+{
+        open_all(0);
+        will(200, LIST("10", POD("a", "9")), FAKE_END);
+        will(200, "{\"type\":\"ERROR\",\"object\":" EXPIRED "}\n", FAKE_END);
+        will(200, PAGE("5", "p2", POD("a", "3")), FAKE_END);
+        will(410, EXPIRED, FAKE_END);
+        will(200, LIST("5", POD("a", "3")), FAKE_END);
+        will(200, LIST("5", POD("a", "3")), FAKE_END);
+        will(200, EVENT("ADDED", "b", "6"), FAKE_HANG);
+        start();
+        wait_for("ADDED:b");
+        ck_assert_ptr_nonnull(strstr(heard.data, "begin LISTED:a back begin LISTED:a end:5 "));
         close_listener();
 }
 END_TEST
@@ -500,12 +517,12 @@ START_TEST(test_torture)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_list_and_watch,    test_selectors,      test_wrong_selectors, test_metadata_only,
-        test_versions,          test_gone_event,     test_gone_status,     test_gone_page,
-        test_other_error_event, test_cut_event,      test_cut_list,        test_refused_page,
-        test_cut_page,          test_silence,        test_empty_watches,   test_retry_after,
-        test_forbidden,         test_not_a_list,     test_not_an_event,    test_owner_fails,
-        test_stop_inside,       test_stop_and_start, test_torture,
+        test_list_and_watch,    test_selectors,   test_wrong_selectors, test_metadata_only,
+        test_versions,          test_gone_event,  test_gone_status,     test_gone_page,
+        test_other_error_event, test_cut_event,   test_cut_list,        test_refused_page,
+        test_cut_page,          test_silence,     test_set_back,        test_empty_watches,
+        test_retry_after,       test_forbidden,   test_not_a_list,      test_not_an_event,
+        test_owner_fails,       test_stop_inside, test_stop_and_start,  test_torture,
 };
 
 TEST_MAIN("kube/reflector", tests)

@@ -262,20 +262,56 @@ START_TEST(test_version_of_the_future)
         open_all();
         will(200, LIST_END("10") GONE, FAKE_END);
         will(200, ERROR_EVENT("504", "Too large resource version: 10, current: 5"), FAKE_END);
-        will(200, LIST_END("5"), FAKE_HANG);
+        will(200, EVENT("ADDED", "a", "3") LIST_END("5"), FAKE_HANG);
+        will(200, EVENT("ADDED", "a", "3") LIST_END("5") EVENT("MODIFIED", "a", "6"), FAKE_HANG);
         start();
-        wait_for("end:5");
-        ck_assert_str_eq(heard.data, "begin end:10 synced begin begin end:5 ");
-        check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM);
+        wait_for("MODIFIED:a");
+        ck_assert_str_eq(heard.data, "begin end:10 synced begin begin LISTED:a back begin LISTED:a end:5 "
+                                     "MODIFIED:a ");
+        ck_str_eq(reflector_version(&reflector), "6");
+        check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM ASKED_STREAM_FROM("5"));
         close_listener();
 
         open_with_limit(200 * USEC_MSEC);
         will(200, LIST_END("10") GONE, FAKE_END);
         will(200, "", FAKE_HANG);
         will(200, LIST_END("5"), FAKE_HANG);
+        will(200, LIST_END("5"), FAKE_HANG);
         start();
         wait_for("end:5");
-        check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM);
+        check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM ASKED_STREAM_FROM("5"));
+        close_listener();
+}
+END_TEST
+
+/* A lagging server answers with something older than was asked for. That is no
+ * proof, and the owner passes over what is older than what it has. */
+START_TEST(test_lag_is_no_set_back)
+{
+        open_all();
+        will(200, LIST_END("10") GONE, FAKE_END);
+        will(200, EVENT("ADDED", "a", "3") LIST_END("8") EVENT("ADDED", "b", "9"), FAKE_HANG);
+        start();
+        wait_for("ADDED:b");
+        ck_assert_str_eq(heard.data, "begin end:10 synced begin LISTED:a end:8 ADDED:b ");
+        close_listener();
+}
+END_TEST
+
+/* A watch from a version of the future is accepted, and silent. */
+START_TEST(test_silent_from_the_start)
+{
+        open_listener(&(struct reflector_config){ .backoff = BACKOFF, .silence = 200 * USEC_MSEC });
+        will(200, LIST_END("10"), FAKE_END);
+        will(200, "", FAKE_HANG);
+        will(200, ERROR_EVENT("504", "Too large resource version: 10, current: 5"), FAKE_END);
+        will(200, LIST_END("5"), FAKE_END);
+        will(200, LIST_END("5") EVENT("ADDED", "a", "6"), FAKE_HANG);
+        start();
+        wait_for("ADDED:a");
+        ck_assert_ptr_nonnull(strstr(heard.data, "back begin end:5 "));
+        check_asked(ASKED_STREAM ASKED_WATCH("10") ASKED_STREAM_FROM("10")
+                            ASKED_STREAM ASKED_STREAM_FROM("5"));
         close_listener();
 }
 END_TEST
@@ -442,6 +478,8 @@ static const TTest *const tests[] = {
         test_cut_behind_the_list,
         test_never_back,
         test_version_of_the_future,
+        test_lag_is_no_set_back,
+        test_silent_from_the_start,
         test_stop_and_start,
         test_owner_fails,
         test_stop_inside,
