@@ -12,6 +12,7 @@
 
 #include "app_observed.gen.h"
 #include "app_types.gen.h"
+#include "controller/app/kind.h"
 #include "manager/controller.h"
 
 /* The object as the cache keeps it: its two halves, as crds/app.yaml says. */
@@ -20,7 +21,6 @@ struct app {
         struct app_status *status;
 };
 
-extern const struct cache_kind app_kind;
 extern const struct cache_kind app_deployment_kind;
 extern const struct cache_kind app_horizontalpodautoscaler_kind;
 extern const struct cache_kind app_httproute_kind;

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "controller/app/kind.h" /* an Environment counts its Apps */
 #include "environment_observed.gen.h"
 #include "environment_types.gen.h"
 #include "manager/controller.h"
@@ -27,9 +28,6 @@ struct environment {
 extern const struct cache_kind environment_kind;
 extern const struct cache_kind environment_quota_kind;
 extern const struct cache_kind environment_limits_kind;
-
-/* The App's: an Environment counts them. The App's own header needs this one. */
-extern const struct cache_kind app_kind;
 
 extern const struct controller environment_controller;
 
