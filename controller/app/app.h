@@ -53,7 +53,7 @@ struct app_routing {
         struct str controller_namespace; /* where the pods of the ingress controller or Gateway run */
 };
 
-#define APP_EFFECTIVE_MAX 64
+#define APP_EFFECTIVE_MAX 96 /* more than all resources of App, Environment and profile together */
 
 /* The App with everything filled in: built-in < Environment < App. It lives in
  * the arena of the reconcile and borrows from the view. */
