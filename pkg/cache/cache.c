@@ -36,6 +36,7 @@ void cache_init(struct cache *c, struct str field_manager, cache_change_fn *chan
         map_init(&c->by_key);
         map_init(&c->by_owner);
         tally_init(&c->tally);
+        schema_pool_init(&c->pool);
         map_init(&c->readings);
         arena_init(&c->scratch, SCRATCH_CAP);
 }
@@ -44,6 +45,7 @@ void cache_release(struct cache *c)
 {
         map_for_each (n, &c->by_key)
                 mem_free(container_of(n, struct object, by_key));
+        schema_pool_release(&c->pool);
         map_release(&c->by_key);
         map_release(&c->by_owner);
         tally_release(&c->tally);
@@ -167,7 +169,7 @@ const struct object *cache_owned(const struct cache *c, const struct cache_kind 
 
 static size_t aligned(size_t n)
 {
-        return (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+        return (n + alignof(uint64_t) - 1) & ~(alignof(uint64_t) - 1);
 }
 
 static void put_str(char **at, struct str s, struct str *ret)
@@ -237,6 +239,89 @@ static int draft_object(struct cache *c, const struct cache_kind *kind, yyjson_v
         return decode_state(c, json, d);
 }
 
+/* The owner's kind, name and UID in a row; NULL where there is none. */
+static int share_owner(struct cache *c, const struct kube_owner *owner, const char **ret)
+{
+        size_t n = owner->kind.len + owner->name.len + owner->uid.len;
+        struct str row = arena_printf(&c->scratch, "%.*s%.*s%.*s", STR_FMT(owner->kind), STR_FMT(owner->name),
+                                      STR_FMT(owner->uid));
+
+        *ret = NULL;
+        if (n == 0)
+                return 0;
+        if (row.data)
+                *ret = schema_pool_str(&c->pool, row);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static void unshare_owner(struct cache *c, const struct kube_owner *owner)
+{
+        if (owner->kind.len + owner->name.len + owner->uid.len > 0)
+                schema_pool_unref_str(&c->pool, owner->kind.data);
+}
+
+static void unshare_namespace(struct cache *c, struct str namespace)
+{
+        if (namespace.len)
+                schema_pool_unref_str(&c->pool, namespace.data);
+}
+
+/* The parts that the object has in common with others: from here on the draft
+ * holds references. */
+static int share(struct cache *c, struct draft *d)
+{
+        struct kube_meta *m = &d->meta;
+        const char *namespace = NULL, *owner;
+        int r = 0;
+
+        if (m->namespace.len)
+        namespace = schema_pool_str(&c->pool, m->namespace);
+        if (m->namespace.len && !namespace)
+                return -ENOMEM;
+        m->namespace.data = namespace;
+        r = share_owner(c, &m->owner, &owner);
+        if (r < 0) {
+                unshare_namespace(c, m->namespace);
+                return r;
+        }
+        if (owner) {
+                m->owner.kind.data = owner; /* of the row, even where there is no kind */
+                if (m->owner.name.data)
+                        m->owner.name.data = owner + m->owner.kind.len;
+                if (m->owner.uid.data)
+                        m->owner.uid.data = owner + m->owner.kind.len + m->owner.name.len;
+        }
+        r = schema_share(d->kind->schema, d->state, &c->pool);
+        if (r < 0) {
+                unshare_namespace(c, m->namespace);
+                unshare_owner(c, &m->owner);
+        }
+        return r;
+}
+
+static void unshare(struct cache *c, const struct draft *d)
+{
+        schema_unshare(d->kind->schema, d->state, &c->pool);
+        unshare_namespace(c, d->meta.namespace);
+        unshare_owner(c, &d->meta.owner);
+}
+
+static void object_free(struct cache *c, struct object *o)
+{
+        if (!o)
+                return;
+        schema_unshare(o->kind->schema, o->state, &c->pool);
+        unshare_namespace(c, o->namespace);
+        unshare_owner(c, &o->owner);
+        mem_free(o);
+}
+
+/* A child mostly has the name of its owner. */
+static bool named_as_owner(const struct kube_meta *m)
+{
+        return m->name.len && str_eq(m->name, m->owner.name);
+}
+
 static struct object *pack(const struct draft *d)
 {
         char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
@@ -251,32 +336,47 @@ static struct object *pack(const struct draft *d)
                                  d->invalid.path[0] ? ": " : "", d->invalid.message);
                 invalid = str_n(reason, (size_t)MAX(n, 0));
         }
-        head = sizeof(struct object) + m->namespace.len + m->name.len + m->uid.len + m->version.len +
-               m->owner.kind.len + m->owner.name.len + m->owner.uid.len + invalid.len;
-        total = aligned(head) + schema_packed_size(d->kind->schema, d->state);
+        head = sizeof(struct object) + m->uid.len + m->version.len + invalid.len;
+        if (!named_as_owner(m))
+                head += m->name.len;
+        total = aligned(head) + schema_packed_size_shared(d->kind->schema, d->state);
         if (d->kind->by_owner)
                 total = aligned(total) + sizeof(struct owned_node);
-        o = mem_zalloc(total);
+        o = total <= UINT32_MAX ? mem_zalloc(total) : NULL;
         if (!o)
                 return NULL;
         o->kind = d->kind;
-        o->bytes = total;
+        o->bytes = (uint32_t)total;
         o->generation = m->generation;
         o->deleting = m->deleting;
         o->owned = d->owned;
+        o->namespace = m->namespace;
+        o->owner = m->owner;
         at = (char *)(o + 1);
-        put_str(&at, m->namespace, &o->namespace);
-        put_str(&at, m->name, &o->name);
+        if (named_as_owner(m))
+                o->name = m->owner.name;
+        else
+                put_str(&at, m->name, &o->name);
         put_str(&at, m->uid, &o->uid);
         put_str(&at, m->version, &o->version);
-        put_str(&at, m->owner.kind, &o->owner.kind);
-        put_str(&at, m->owner.name, &o->owner.name);
-        put_str(&at, m->owner.uid, &o->owner.uid);
         put_str(&at, invalid, &o->invalid);
         o->state = (char *)o + aligned(head);
-        schema_pack(d->kind->schema, d->state, (char *)o + aligned(head));
+        schema_pack_shared(d->kind->schema, d->state, (char *)o + aligned(head));
         if (d->kind->by_owner)
                 owned_node(o)->object = o;
+        return o;
+}
+
+/* The object of a draft, with the references of its shared parts. */
+static struct object *object_new(struct cache *c, struct draft *d)
+{
+        struct object *o;
+
+        if (share(c, d) < 0)
+                return NULL;
+        o = pack(d);
+        if (!o)
+                unshare(c, d);
         return o;
 }
 
@@ -329,7 +429,7 @@ static void drop(struct cache *c, struct object *o)
         account(c, o, -1);
         if (c->changed)
                 c->changed(CACHE_DELETED, o, NULL, c->arg);
-        mem_free(o);
+        object_free(c, o);
 }
 
 /* NEW takes OLD's place (OLD may be NULL). */
@@ -353,7 +453,7 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
         }
         if (c->changed)
                 c->changed(old_object ? CACHE_UPDATED : CACHE_ADDED, old_object, new_object, c->arg);
-        mem_free(old_object);
+        object_free(c, old_object);
         return 0;
 }
 
@@ -385,13 +485,13 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
                         drop(c, old_object);
                 return 0;
         }
-        new_object = pack(&draft);
+        new_object = object_new(c, &draft);
         if (!new_object)
                 return -ENOMEM;
         new_object->seen = true;
         r = replace(c, old_object, new_object);
         if (r < 0) {
-                mem_free(new_object);
+                object_free(c, new_object);
                 return r;
         }
         return source == CACHE_FROM_WATCH ? note_version(c, kind, draft.meta.version) : 0;
@@ -620,7 +720,8 @@ void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
                 return;
         if (now - o->repaired > REPAIRS_FORGOTTEN)
                 o->repairs = 0;
-        o->repairs++;
+        if (o->repairs < UINT16_MAX)
+                o->repairs++;
         o->repaired = now;
 }
 

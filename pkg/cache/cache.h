@@ -5,7 +5,10 @@
  *
  *      JSON of one object --decode--> scratch arena --pack--> one block:
  *
- *      | struct object | name, namespace, uid, version, owner | state: the fields that are read |
+ *      | struct object | name, uid, version | state: the fields that are read |
+ *               |                                        |
+ *               '----> namespace, owner                  '----> lists, inner objects
+ *                      in the pool: equal ones are kept once (schema/share.h)
  *
  * Objects are found by kind, namespace and name. They never go back in time:
  * an object that is older than the one held (by resourceVersion) is passed
@@ -19,7 +22,7 @@
 #include "cache/tally.h"
 #include "kube/meta.h"
 #include "kube/path.h"
-#include "schema/schema.h"
+#include "schema/share.h"
 
 /* A kind whose objects are kept. Constant, one per kind, way of reading, and program. */
 struct cache_kind {
@@ -58,16 +61,15 @@ struct object {
         struct kube_owner owner;
         int64_t generation;
         bool deleting;
-        bool seen;      /* in the list under way */
-        size_t bytes;   /* of this block */
-        uint64_t owned; /* hash of the fields that we own in it; 0: we own none */
+        bool seen;        /* in the list under way */
+        uint16_t repairs; /* how often in a row somebody undid what we applied, */
+        uint32_t bytes;   /* (of this block) */
+        usec_t repaired;  /* and when last */
+        uint64_t owned;   /* hash of the fields that we own in it; 0: we own none */
         /* The hash of the child that we applied last, and what `owned` was just
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
         uint64_t applied_desired, applied_owned;
-        /* How often in a row somebody undid what we applied, and when last. */
-        unsigned repairs;
-        usec_t repaired;
         struct str invalid; /* why a half of the state is absent: the field and what is wrong with it */
         const void *state;  /* as kind->schema says; never NULL */
 };
@@ -101,6 +103,7 @@ struct cache {
         struct map by_key;
         struct tally tally;
         struct map by_owner; /* of the kinds that ask for it */
+        struct schema_pool pool;
         struct map readings; /* of the kinds that are read on demand: when each name was asked for */
         struct arena scratch;
         struct str manager; /* our field manager */

@@ -77,6 +77,42 @@ static void measure_fields(const struct schema *s, const void *object, struct si
         }
 }
 
+/* The half of a root whose parts are shared: what they point to is not its own. */
+static void measure_half(const struct schema *half, const void *object, struct sizes *sizes)
+{
+        for (size_t i = 0; i < half->n_fields; i++) {
+                const struct schema_field *f = &half->fields[i];
+                const struct schema_list *list = schema_at_const(object, f->offset);
+                enum schema_sharing how = schema_sharing(f);
+
+                if (how == SHARE_NOT)
+                        measure_value(f, list, sizes);
+                else if (how == SHARE_STRINGS)
+                        sizes->aligned += round_up(list->n * f->element->object->size);
+        }
+}
+
+static struct sizes measure_shared(const struct schema *root, const void *object)
+{
+        struct sizes sizes = { .aligned = round_up(root->size) };
+
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+                const void *value = schema_at_const(object, f->offset);
+
+                if (f->type == SCHEMA_OBJECT) {
+                        value = *(void *const *)value;
+                        if (!value)
+                                continue;
+                        sizes.aligned += round_up(f->object->size);
+                        measure_half(f->object, value, &sizes);
+                } else {
+                        measure_value(f, value, &sizes);
+                }
+        }
+        return sizes;
+}
+
 static struct sizes measure(const struct schema *s, const void *object)
 {
         struct sizes sizes = { .aligned = round_up(s->size) };
@@ -179,4 +215,100 @@ void schema_pack(const struct schema *s, const void *object, void *to)
         struct packer p = { .aligned = to, .bytes = (char *)to + measure(s, object).aligned };
 
         pack_fields(&p, s, copy_aligned(&p, object, s->size));
+}
+
+/* --- with shared parts (schema/share.h) ------------------------------------ */
+
+static void pack_half(struct packer *p, const struct schema *half, void *object)
+{
+        for (size_t i = 0; i < half->n_fields; i++) {
+                const struct schema_field *f = &half->fields[i];
+                void *value = schema_at(object, f->offset);
+                struct schema_list *list = value;
+                struct schema_map *map = value;
+                enum schema_sharing how = schema_sharing(f);
+
+                if (how == SHARE_NOT)
+                        pack_value(p, f, value);
+                else if (how == SHARE_STRINGS && list->items)
+                        list->items = copy_aligned(p, list->items, list->n * f->element->object->size);
+                else if (f->type == SCHEMA_LIST && list->items && list->n == 0)
+                        list->items = p->aligned; /* empty, and not absent */
+                else if (f->type == SCHEMA_MAP && map->items && map->n == 0)
+                        map->items = (struct schema_pair *)(void *)p->aligned;
+        }
+}
+
+size_t schema_packed_size_shared(const struct schema *root, const void *object)
+{
+        struct sizes sizes = measure_shared(root, object);
+
+        return sizes.aligned + sizes.bytes;
+}
+
+void schema_pack_shared(const struct schema *root, const void *object, void *to)
+{
+        struct packer p = { .aligned = to, .bytes = (char *)to + measure_shared(root, object).aligned };
+        void *copy = copy_aligned(&p, object, root->size);
+
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+                void *value = schema_at(copy, f->offset), **half = value;
+
+                if (f->type != SCHEMA_OBJECT) {
+                        pack_value(&p, f, value);
+                } else if (*half) {
+                        *half = copy_aligned(&p, *half, f->object->size);
+                        pack_half(&p, f->object, *half);
+                }
+        }
+}
+
+/* A value of the field, as it lies in an object. */
+union head {
+        struct schema_list list;
+        struct schema_map map;
+        struct str text;
+};
+
+static const void *value_of(const struct schema_field *f, const void *data, size_t n, union head *head)
+{
+        if (f->type == SCHEMA_OBJECT)
+                return data;
+        if (f->type == SCHEMA_LIST)
+                head->list = (struct schema_list){ .items = (void *)(uintptr_t)data, .n = n };
+        else if (f->type == SCHEMA_MAP)
+                head->map = (struct schema_map){ .items = (struct schema_pair *)(uintptr_t)data, .n = n };
+        else
+                head->text = str_n(data, n);
+        return head;
+}
+
+static struct sizes measure_part(const struct schema_field *f, const void *data, size_t n)
+{
+        struct sizes sizes = { .aligned = f->type == SCHEMA_OBJECT ? round_up(f->object->size) : 0 };
+        union head head;
+
+        measure_value(f, value_of(f, data, n, &head), &sizes);
+        return sizes;
+}
+
+size_t schema_part_size(const struct schema_field *f, const void *data, size_t n)
+{
+        struct sizes sizes = measure_part(f, data, n);
+
+        return sizes.aligned + sizes.bytes;
+}
+
+void schema_part_pack(const struct schema_field *f, const void *data, size_t n, void *to)
+{
+        struct packer p = { .aligned = to, .bytes = (char *)to + measure_part(f, data, n).aligned };
+        union head head;
+
+        if (f->type == SCHEMA_OBJECT) {
+                pack_fields(&p, f->object, copy_aligned(&p, data, f->object->size));
+                return;
+        }
+        (void)value_of(f, data, n, &head);
+        pack_value(&p, f, &head);
 }

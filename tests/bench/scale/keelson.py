@@ -11,7 +11,6 @@ import socket
 import subprocess
 import time
 
-WRITE = re.compile(r'^rest_client_requests_total\{.*method="(PATCH|POST|PUT|DELETE)".*\} (\d+)', re.M)
 REQUEST = re.compile(r'^rest_client_requests_total\{.*code="([^"]*)".*method="([A-Z]+)".*\} (\d+)', re.M)
 
 
@@ -45,8 +44,13 @@ class Operator:
             raise RuntimeError("the operator ended or does not get ready")
 
     def get(self, where):
-        self.web.request("GET", where)
-        reply = self.web.getresponse()
+        try:
+            self.web.request("GET", where)
+            reply = self.web.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):
+            self.web.close()  # it does not keep idle connections for long
+            self.web.request("GET", where)
+            reply = self.web.getresponse()
         return reply.status, reply.read().decode()
 
     def cpu(self):
@@ -65,14 +69,15 @@ class Operator:
         return kib
 
     def requests(self):
-        """{"PATCH 200": N, …} without the Lease, which it does not count."""
+        """{"PATCH 200": N, …}. The Lease alone is written by PUT."""
         counts = {}
         for code, method, n in REQUEST.findall(self.get("/metrics")[1]):
             counts[f"{method} {code}"] = counts.get(f"{method} {code}", 0) + int(n)
         return counts
 
     def writes(self):
-        return sum(int(n) for _, n in WRITE.findall(self.get("/metrics")[1]))
+        """But for the Lease."""
+        return sum(n for key, n in self.requests().items() if key.split()[0] in ("PATCH", "POST", "DELETE"))
 
     def state(self):
         return json.loads(self.get("/debug/state")[1])

@@ -132,10 +132,9 @@ class Bench:
         load.create_apps(self.api, self.namespace, load.names(0, n), self.fields)
         operator = self.start()
         wall, cpu = operator.wait_quiet(self.objects(n), Progress("making children", self.objects(n)), every=0.02)
-        requests = operator.requests()
+        requests, writes = operator.requests(), operator.writes()
         operator.stop()
-        writes = sum(requests.values())
-        cpu, wall = cpu - self.empty_cpu, wall
+        cpu -= self.empty_cpu
         say(f"requests: {requests}")
         load.create_namespace(self.api, f"{self.namespace}-floor")
         load.create_apps(self.api, f"{self.namespace}-floor", load.names(0, n), self.fields)
