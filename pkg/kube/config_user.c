@@ -78,33 +78,33 @@ static int read_certificate(const struct config_at *at, struct kube_config *c)
 
 /* --- exec plugins ------------------------------------------------------------- */
 
-static int list_of(const struct config_at *at, const char *key, yyjson_val **ret, size_t *ret_n)
+/* The list's members, and room for as many of SIZE bytes. */
+static int list_of(const struct config_at *at, const char *key, struct arena *a, size_t size,
+                   yyjson_arr_iter *ret, void **ret_room)
 {
         yyjson_val *list = yyjson_obj_get(at->value, key);
+        size_t n = yyjson_arr_size(list);
 
         if (list && !yyjson_is_null(list) && !yyjson_is_arr(list))
                 return config_fail(at, key, -EINVAL, "must be a list");
-        *ret = list;
-        *ret_n = yyjson_arr_size(list);
-        if (*ret_n > KUBE_EXEC_ARGS_MAX)
+        if (n > KUBE_EXEC_ARGS_MAX)
                 return config_fail(at, key, -EINVAL, "must not have more than %d entries",
                                    KUBE_EXEC_ARGS_MAX);
-        return 0;
+        *ret = yyjson_arr_iter_with(list);
+        *ret_room = arena_alloc_n(a, n, size);
+        return *ret_room ? 0 : config_out_of_memory(at->files);
 }
 
 static int read_args(const struct config_at *at, struct kube_exec *exec, struct arena *a)
 {
-        yyjson_val *list, *one;
         yyjson_arr_iter it;
-        size_t n;
-        int r = list_of(at, "args", &list, &n);
+        yyjson_val *one;
+        void *room;
+        int r = list_of(at, "args", a, sizeof(*exec->args), &it, &room);
 
         if (r < 0)
                 return r;
-        exec->args = arena_new_n(a, struct str, n);
-        if (!exec->args)
-                return config_out_of_memory(at->files);
-        it = yyjson_arr_iter_with(list);
+        exec->args = room;
         while ((one = yyjson_arr_iter_next(&it))) {
                 struct str arg = json_val_str(one);
 
@@ -121,17 +121,14 @@ static int read_args(const struct config_at *at, struct kube_exec *exec, struct 
 
 static int read_env(const struct config_at *at, struct kube_exec *exec, struct arena *a)
 {
-        yyjson_val *list, *one;
         yyjson_arr_iter it;
-        size_t n;
-        int r = list_of(at, "env", &list, &n);
+        yyjson_val *one;
+        void *room;
+        int r = list_of(at, "env", a, sizeof(*exec->env), &it, &room);
 
         if (r < 0)
                 return r;
-        exec->env = arena_new_n(a, struct kube_exec_env, n);
-        if (!exec->env)
-                return config_out_of_memory(at->files);
-        it = yyjson_arr_iter_with(list);
+        exec->env = room;
         while ((one = yyjson_arr_iter_next(&it))) {
                 struct config_at entry = { .files = at->files, .file = at->file, .value = one };
                 struct kube_exec_env *env = &exec->env[exec->n_env];

@@ -7,7 +7,8 @@
 #define NANO ((__int128)1000 * 1000 * 1000)
 #define NANOS_MAX (NANO * NANO * NANO * NANO * 100) /* 10^29 units: fits 127 bits with some room */
 #define TENS_MAX 38
-#define DIGITS_MAX 18 /* more are no quantity of anything */
+#define DIGITS_MAX 19      /* as 2^63-1 has, which the API server writes itself for more than that */
+#define KEPT_DIGITS_MAX 18 /* apimachinery reads so many into an int64 */
 
 /* The parts of a text: [+-] whole [. fraction] suffix. */
 struct parts {
@@ -154,7 +155,7 @@ int quantity_parse(struct str text, struct quantity *ret)
                 if (r < 0)
                         return r;
         } else {
-                n <<= p.exponent; /* 18 digits and 60 bits: fits */
+                n <<= p.exponent; /* 19 digits and 60 bits: fits */
                 if (scale_by_ten(&n, 9 - places, binary_most) < 0)
                         n = binary_most;
         }
@@ -266,7 +267,7 @@ static bool is_kept(struct str text)
                        (value & 7) != 0;
         }
         scale = p.exponent - (int)p.fraction.len;
-        return p.whole.len > 0 && p.whole.len + p.fraction.len <= DIGITS_MAX && scale >= -9 &&
+        return p.whole.len > 0 && p.whole.len + p.fraction.len <= KEPT_DIGITS_MAX && scale >= -9 &&
                scale % 3 == 0 && !ends_in_thousands(&p);
 }
 

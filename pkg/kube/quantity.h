@@ -25,7 +25,8 @@ struct quantity {
 
 #define QUANTITY_TEXT_MAX 48
 
-/* 0, -EINVAL for what is no quantity, -ERANGE past 10^29. Binary ones end at
+/* 0, -EINVAL for what is no quantity, -ERANGE past 10^29
+ * or 19 digits. Binary ones end at
  * 2^63-1, silently, as in the API server. */
 int quantity_parse(struct str text, struct quantity *ret) _must_check_;
 

@@ -285,6 +285,64 @@ START_TEST(test_refused_token)
 }
 END_TEST
 
+/* --- proxies ---------------------------------------------------------------------- */
+
+/* A client of a server that is nowhere; only a proxy can bring it there. */
+static struct kube_client *client_of_nowhere(const char *proxy_line)
+{
+        _cleanup_(buf_release) struct buf yaml = BUF_INIT(1024);
+        struct kube_client *made = NULL;
+        struct kube_config config;
+        struct error err = ERROR_INIT;
+
+        buf_printf(&yaml,
+                   "current-context: c\ncontexts: [{name: c, context: {cluster: k}}]\n"
+                   "clusters: [{name: k, cluster: {server: 'http://api.invalid:6443'%s}}]\n",
+                   proxy_line);
+        ck_assert_int_eq(kube_config_parse(buf_str(&yaml), STR("/fake/config"), &config, &err), 0);
+        ck_assert_int_eq(kube_client_new(loop, &config, &made, &err), 0);
+        return made;
+}
+
+static enum kube_reason get_through(const char *proxy_line)
+{
+        struct seen s = { 0 };
+        struct error err;
+
+        client = client_of_nowhere(proxy_line);
+        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err), 0);
+        fake_api_wait(&fake, was_called, &s);
+        kube_client_free(client);
+        return s.reason;
+}
+
+START_TEST(test_proxy)
+{
+        char line[128];
+
+        unsetenv("http_proxy");
+        unsetenv("no_proxy");
+        unsetenv("NO_PROXY");
+        ck_assert_int_eq(loop_new(&loop), 0);
+        fake_api_start(&fake, loop);
+        snprintf(line, sizeof(line), ", proxy-url: '%s'", fake.url);
+        fake_api_will(&fake, (struct fake_step){ .body = "{}" });
+        ck_assert_int_eq(get_through(line), KUBE_OK);
+        ck_assert_ptr_nonnull(strstr(fake.asked.data, "/apis/apps/v1/namespaces/shop/deployments/web"));
+        /* Of the environment, if the kubeconfig has none. */
+        setenv("http_proxy", fake.url, 1);
+        fake_api_will(&fake, (struct fake_step){ .body = "{}" });
+        ck_assert_int_eq(get_through(""), KUBE_OK);
+        setenv("no_proxy", "api.invalid", 1);
+        ck_assert_int_eq(get_through(""), KUBE_UNREACHABLE);
+        ck_assert_uint_eq(fake.next, 2);
+        unsetenv("http_proxy");
+        unsetenv("no_proxy");
+        fake_api_stop(&fake);
+        loop_free(loop);
+}
+END_TEST
+
 /* --- who watches ------------------------------------------------------------------ */
 
 static struct buf observed = BUF_INIT(1024);
@@ -419,9 +477,8 @@ START_TEST(test_torture)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_verbs,     test_refusal,       test_unreachable,
-                                      test_bad_names, test_cancel,        test_free_from_done,
-                                      test_new_token, test_refused_token, test_observer,
-                                      test_torture };
+static const TTest *const tests[] = { test_verbs,  test_refusal,        test_unreachable, test_bad_names,
+                                      test_cancel, test_free_from_done, test_new_token,   test_refused_token,
+                                      test_proxy,  test_observer,       test_torture };
 
 TEST_MAIN("kube/client", tests)

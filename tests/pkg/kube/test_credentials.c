@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When the exec plugin runs, in time that the test passes on.
+ * When the exec plugin runs, and when files are read again, in time that the
+ * test passes on.
  */
 #include "kube/credentials.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -171,6 +174,153 @@ START_TEST(test_refused)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_life, test_expired, test_failed_renewal, test_refused };
+/* --- files ------------------------------------------------------------------------ */
+
+#define FOLDER "/tmp/keelson-test-XXXXXX"
+static char folder[] = FOLDER;
+static char token_file[64], ca_file[64], cert_file[64], key_file[64];
+
+/* As the kubelet does it: the new file takes the old one's place at once. */
+static void put_file(const char *path, const char *text)
+{
+        char fresh[80];
+        FILE *f;
+
+        snprintf(fresh, sizeof(fresh), "%s.new", path);
+        f = fopen(fresh, "we");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_ge(fputs(text, f), 0);
+        ck_assert_int_eq(fclose(f), 0);
+        ck_assert_int_eq(rename(fresh, path), 0);
+}
+
+/* The settings of a pod, and of a client certificate beside it. */
+static struct kube_config in_files(void)
+{
+        memcpy(folder, FOLDER, sizeof(folder));
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(token_file, sizeof(token_file), "%s/token", folder);
+        snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
+        snprintf(cert_file, sizeof(cert_file), "%s/tls.crt", folder);
+        snprintf(key_file, sizeof(key_file), "%s/tls.key", folder);
+        put_file(token_file, "first\n");
+        put_file(ca_file, "CA 1");
+        put_file(cert_file, "CERT 1");
+        put_file(key_file, "KEY 1");
+        return (struct kube_config){
+                .token_file = str_c(token_file),
+                .ca_file = str_c(ca_file),
+                .client_cert_file = str_c(cert_file),
+                .client_key_file = str_c(key_file),
+        };
+}
+
+static void remove_files(void)
+{
+        const char *const files[] = { token_file, ca_file, cert_file, key_file };
+
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+                unlink(files[i]);
+        ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static bool refresh(usec_t now)
+{
+        bool tls;
+
+        kube_credentials_refresh(&c, now, &tls);
+        return tls;
+}
+
+/* F17: what is rotated is used once the interval is over, and never read more often. */
+START_TEST(test_rotation)
+{
+        struct kube_config files = in_files();
+        struct error err;
+        uint64_t generation;
+        usec_t now;
+
+        ck_assert_int_eq(loop_new(&loop), 0);
+        ck_assert_int_eq(kube_credentials_init(&c, loop, &files, on_settled, &c, &err), 0);
+        now = loop_now(loop);
+        generation = c.generation;
+        ck_str_eq(buf_str(&c.authorization), "Bearer first");
+        ck_str_eq(kube_credentials_http(&c).ca_pem, "CA 1");
+
+        put_file(token_file, "second\n");
+        put_file(ca_file, "CA 2");
+        ck_assert(!refresh(now + KUBE_RELOAD_INTERVAL - 1));
+        ck_str_eq(buf_str(&c.authorization), "Bearer first");
+        now += KUBE_RELOAD_INTERVAL;
+        ck_assert(refresh(now));
+        ck_str_eq(buf_str(&c.authorization), "Bearer second");
+        ck_str_eq(kube_credentials_http(&c).ca_pem, "CA 2");
+        ck_assert_uint_gt(c.generation, generation);
+
+        /* Nothing has changed. */
+        generation = c.generation;
+        now += KUBE_RELOAD_INTERVAL;
+        ck_assert(!refresh(now));
+        ck_assert_uint_eq(c.generation, generation);
+
+        put_file(cert_file, "CERT 2");
+        put_file(key_file, "KEY 2");
+        now += KUBE_RELOAD_INTERVAL;
+        ck_assert(refresh(now));
+        ck_str_eq(kube_credentials_http(&c).client_cert_pem, "CERT 2");
+        ck_str_eq(kube_credentials_http(&c).client_key_pem, "KEY 2");
+        close_all();
+        remove_files();
+}
+END_TEST
+
+/* Files that are away, empty, or no token for a moment: the old ones stay. */
+START_TEST(test_unreadable_files)
+{
+        struct kube_config files = in_files();
+        struct error err;
+        usec_t now;
+
+        ck_assert_int_eq(loop_new(&loop), 0);
+        ck_assert_int_eq(kube_credentials_init(&c, loop, &files, on_settled, &c, &err), 0);
+        now = loop_now(loop);
+        put_file(token_file, "two words");
+        put_file(ca_file, "");
+        ck_assert_int_eq(unlink(key_file), 0);
+        now += KUBE_RELOAD_INTERVAL;
+        ck_assert(!refresh(now));
+        ck_str_eq(buf_str(&c.authorization), "Bearer first");
+        ck_str_eq(kube_credentials_http(&c).ca_pem, "CA 1");
+        ck_str_eq(kube_credentials_http(&c).client_key_pem, "KEY 1");
+        put_file(token_file, "second");
+        now += KUBE_RELOAD_INTERVAL;
+        ck_assert(!refresh(now));
+        ck_str_eq(buf_str(&c.authorization), "Bearer second");
+        close_all();
+        remove_files();
+}
+END_TEST
+
+/* A 401 does not wait for the interval. */
+START_TEST(test_refused_file)
+{
+        struct kube_config files = in_files();
+        struct error err;
+        usec_t now;
+
+        ck_assert_int_eq(loop_new(&loop), 0);
+        ck_assert_int_eq(kube_credentials_init(&c, loop, &files, on_settled, &c, &err), 0);
+        now = loop_now(loop);
+        ck_assert(!kube_credentials_refused(&c, now, c.generation));
+        put_file(token_file, "second");
+        ck_assert(kube_credentials_refused(&c, now, c.generation));
+        ck_str_eq(buf_str(&c.authorization), "Bearer second");
+        close_all();
+        remove_files();
+}
+END_TEST
+
+static const TTest *const tests[] = { test_life,     test_expired,          test_failed_renewal, test_refused,
+                                      test_rotation, test_unreadable_files, test_refused_file };
 
 TEST_MAIN("kube/credentials", tests)

@@ -91,7 +91,7 @@ START_TEST(test_refused)
         }
         ck_assert_int_eq(quantity_parse(STR("1e30"), &q), -ERANGE);
         ck_assert_int_eq(quantity_parse(STR("1e99999"), &q), -ERANGE);
-        ck_assert_int_eq(quantity_parse(STR("1234567890123456789"), &q), -ERANGE);
+        ck_assert_int_eq(quantity_parse(STR("12345678901234567890"), &q), -ERANGE);
         ck_assert_int_eq(quantity_parse(STR("99999999999999999999999999999999999999999"), &q), -ERANGE);
         check_stored("1234567890123456789", "1234567890123456789");
 }
@@ -132,6 +132,15 @@ START_TEST(test_long)
         check_stored("999999999999999999e11", "99999999999999999900e9");
         check_stored("-999999999999999999n", "-999999999999999999n");
         check_stored("99999999999999999.9Ei", "9223372036854775807");
+        /* What the server writes is read again, and is stored as it is. */
+        check_stored("9223372036854775807", "9223372036854775807");
+        {
+                struct quantity q;
+
+                ck_assert_int_eq(quantity_parse(STR("9223372036854775807"), &q), 0);
+                ck_assert_int_eq(quantity_value(&q), INT64_MAX);
+                ck_assert_int_eq(quantity_parse(STR("92233720368547758070"), &q), -ERANGE);
+        }
 }
 END_TEST
 
