@@ -2,10 +2,10 @@
 #include "cache/cache.h"
 
 #include <errno.h>
-#include <stdalign.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "cache/object.h"
 #include "kube/owned.h"
 
 /* One decoded object, before it is packed; the API server's own limit is about 3 MiB. */
@@ -15,12 +15,6 @@
 #define REPAIR_PAUSE_FIRST USEC_SEC
 #define REPAIR_PAUSE_MAX (5 * USEC_MINUTE)
 #define REPAIRS_FORGOTTEN (10 * USEC_MINUTE)
-
-/* Behind an object of a kind that is found by its owner. */
-struct owned_node {
-        struct map_node node;
-        struct object *object;
-};
 
 /* When a name of a kind that is read on demand was asked for; behind it, its strings. */
 struct reading {
@@ -145,11 +139,6 @@ static uint64_t hash_owner(const struct object *o)
         return hash_key(o->kind, o->namespace, o->owner.name);
 }
 
-static struct owned_node *owned_node(struct object *o)
-{
-        return (struct owned_node *)(void *)((char *)o + o->bytes - sizeof(struct owned_node));
-}
-
 const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                                  struct str owner, const struct object *after)
 {
@@ -163,221 +152,6 @@ const struct object *cache_owned(const struct cache *c, const struct cache_kind 
                         return o;
         }
         return NULL;
-}
-
-/* --- packing ------------------------------------------------------------- */
-
-static size_t aligned(size_t n)
-{
-        return (n + alignof(uint64_t) - 1) & ~(alignof(uint64_t) - 1);
-}
-
-static void put_str(char **at, struct str s, struct str *ret)
-{
-        if (!s.data)
-                return;
-        memcpy(*at, s.data, s.len);
-        *ret = str_n(*at, s.len);
-        *at += s.len;
-}
-
-/* What an object is before it has its block. */
-struct draft {
-        struct kube_meta meta;
-        const struct cache_kind *kind;
-        uint64_t owned;
-        struct error invalid;
-        void *state;
-};
-
-/* Reads the halves of an object (spec, status) each by itself, so that a spec
- * which does not fit costs nobody the status, where that will be reported. */
-static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
-{
-        const struct schema *root = d->kind->schema;
-
-        d->state = arena_alloc(&c->scratch, root->size);
-        if (!d->state)
-                return -ENOMEM;
-        if (d->kind->derive)
-                return d->kind->derive(json, &c->scratch, d->state);
-        for (size_t i = 0; i < root->n_fields; i++) {
-                const struct schema_field *f = &root->fields[i];
-                yyjson_val *value = yyjson_obj_getn(json, f->name.data, f->name.len);
-                struct error err = ERROR_INIT;
-                void *half;
-                int r;
-
-                if (!value || yyjson_is_null(value))
-                        continue;
-                r = schema_decode(f->object, value, f->name, 0, &c->scratch, &half, &err);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0 && !d->invalid.code)
-                        d->invalid = err;
-                if (r == 0)
-                        memcpy((char *)d->state + f->offset, &half, sizeof(half));
-        }
-        return 0;
-}
-
-static int draft_object(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *d)
-{
-        bool found;
-        int r;
-
-        *d = (struct draft){ .kind = kind };
-        r = kube_meta_decode(json, &d->meta);
-        if (r < 0)
-                return r;
-        if (kind->owner_label.data)
-                d->meta.owner = (struct kube_owner){ .kind = kind->owner_kind,
-                                                     .name = kube_meta_label(&d->meta, kind->owner_label) };
-        d->owned = kube_owned_hash(json, c->manager, kind->shared, &found);
-        if (!found)
-                d->owned = 0;
-        return decode_state(c, json, d);
-}
-
-/* The owner's kind, name and UID in a row; NULL where there is none. */
-static int share_owner(struct cache *c, const struct kube_owner *owner, const char **ret)
-{
-        size_t n = owner->kind.len + owner->name.len + owner->uid.len;
-        struct str row = arena_printf(&c->scratch, "%.*s%.*s%.*s", STR_FMT(owner->kind), STR_FMT(owner->name),
-                                      STR_FMT(owner->uid));
-
-        *ret = NULL;
-        if (n == 0)
-                return 0;
-        if (row.data)
-                *ret = schema_pool_str(&c->pool, row);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static void unshare_owner(struct cache *c, const struct kube_owner *owner)
-{
-        if (owner->kind.len + owner->name.len + owner->uid.len > 0)
-                schema_pool_unref_str(&c->pool, owner->kind.data);
-}
-
-static void unshare_namespace(struct cache *c, struct str namespace)
-{
-        if (namespace.len)
-                schema_pool_unref_str(&c->pool, namespace.data);
-}
-
-/* The parts that the object has in common with others: from here on the draft
- * holds references. */
-static int share(struct cache *c, struct draft *d)
-{
-        struct kube_meta *m = &d->meta;
-        const char *namespace = NULL, *owner;
-        int r = 0;
-
-        if (m->namespace.len)
-        namespace = schema_pool_str(&c->pool, m->namespace);
-        if (m->namespace.len && !namespace)
-                return -ENOMEM;
-        m->namespace.data = namespace;
-        r = share_owner(c, &m->owner, &owner);
-        if (r < 0) {
-                unshare_namespace(c, m->namespace);
-                return r;
-        }
-        if (owner) {
-                m->owner.kind.data = owner; /* of the row, even where there is no kind */
-                if (m->owner.name.data)
-                        m->owner.name.data = owner + m->owner.kind.len;
-                if (m->owner.uid.data)
-                        m->owner.uid.data = owner + m->owner.kind.len + m->owner.name.len;
-        }
-        r = schema_share(d->kind->schema, d->state, &c->pool);
-        if (r < 0) {
-                unshare_namespace(c, m->namespace);
-                unshare_owner(c, &m->owner);
-        }
-        return r;
-}
-
-static void unshare(struct cache *c, const struct draft *d)
-{
-        schema_unshare(d->kind->schema, d->state, &c->pool);
-        unshare_namespace(c, d->meta.namespace);
-        unshare_owner(c, &d->meta.owner);
-}
-
-static void object_free(struct cache *c, struct object *o)
-{
-        if (!o)
-                return;
-        schema_unshare(o->kind->schema, o->state, &c->pool);
-        unshare_namespace(c, o->namespace);
-        unshare_owner(c, &o->owner);
-        mem_free(o);
-}
-
-/* A child mostly has the name of its owner. */
-static bool named_as_owner(const struct kube_meta *m)
-{
-        return m->name.len && str_eq(m->name, m->owner.name);
-}
-
-static struct object *pack(const struct draft *d)
-{
-        char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
-        const struct kube_meta *m = &d->meta;
-        struct str invalid = STR_NULL;
-        size_t head, total;
-        struct object *o;
-        char *at;
-
-        if (d->invalid.code) {
-                int n = snprintf(reason, sizeof(reason), "%s%s%s", d->invalid.path,
-                                 d->invalid.path[0] ? ": " : "", d->invalid.message);
-                invalid = str_n(reason, (size_t)MAX(n, 0));
-        }
-        head = sizeof(struct object) + m->uid.len + m->version.len + invalid.len;
-        if (!named_as_owner(m))
-                head += m->name.len;
-        total = aligned(head) + schema_packed_size_shared(d->kind->schema, d->state);
-        if (d->kind->by_owner)
-                total = aligned(total) + sizeof(struct owned_node);
-        o = total <= UINT32_MAX ? mem_zalloc(total) : NULL;
-        if (!o)
-                return NULL;
-        o->kind = d->kind;
-        o->bytes = (uint32_t)total;
-        o->generation = m->generation;
-        o->deleting = m->deleting;
-        o->owned = d->owned;
-        o->namespace = m->namespace;
-        o->owner = m->owner;
-        at = (char *)(o + 1);
-        if (named_as_owner(m))
-                o->name = m->owner.name;
-        else
-                put_str(&at, m->name, &o->name);
-        put_str(&at, m->uid, &o->uid);
-        put_str(&at, m->version, &o->version);
-        put_str(&at, invalid, &o->invalid);
-        o->state = (char *)o + aligned(head);
-        schema_pack_shared(d->kind->schema, d->state, (char *)o + aligned(head));
-        if (d->kind->by_owner)
-                owned_node(o)->object = o;
-        return o;
-}
-
-/* The object of a draft, with the references of its shared parts. */
-static struct object *object_new(struct cache *c, struct draft *d)
-{
-        struct object *o;
-
-        if (share(c, d) < 0)
-                return NULL;
-        o = pack(d);
-        if (!o)
-                unshare(c, d);
-        return o;
 }
 
 /* --- changes --------------------------------------------------------------- */
@@ -477,7 +251,7 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
         } else if (source == CACHE_FROM_REPLY && passed(c, kind, draft.meta.version)) {
                 return 0; /* the watch would have brought it: it was deleted since */
         }
-        r = draft_object(c, kind, json, &draft);
+        r = object_draft(c, kind, json, &draft);
         if (r < 0)
                 return r;
         if (kind->keep && !kind->keep(draft.state)) {
@@ -576,8 +350,8 @@ static struct reading *add_reading(struct cache *c, const struct cache_kind *kin
                 return NULL;
         at = (char *)(r + 1);
         r->kind = kind;
-        put_str(&at, namespace, &r->namespace);
-        put_str(&at, name, &r->name);
+        object_put_str(&at, namespace, &r->namespace);
+        object_put_str(&at, name, &r->name);
         if (map_insert(&c->readings, &r->node, hash_key(kind, namespace, name)) < 0)
                 mem_freep(&r);
         return r;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How an object of the cache comes to be: read from JSON into a draft, whose
+ * parts lie in the scratch arena, and from there packed into one block (see
+ * cache/cache.h). Only the files of this folder include this.
+ *
+ *      object_draft --> draft --object_new--> object, with references into the pool
+ *                                                |
+ *                                           object_free
+ */
+#pragma once
+
+#include "cache/cache.h"
+
+struct draft {
+        struct kube_meta meta;
+        const struct cache_kind *kind;
+        uint64_t owned;
+        struct error invalid;
+        void *state;
+};
+
+/* The last thing in the block of an object of a kind that is found by its owner. */
+struct owned_node {
+        struct map_node node;
+        struct object *object;
+};
+
+static inline struct owned_node *owned_node(struct object *o)
+{
+        return (struct owned_node *)(void *)((char *)o + o->bytes - sizeof(struct owned_node));
+}
+
+/* Copies S to *AT, which moves behind it; what is absent stays so. */
+static inline void object_put_str(char **at, struct str s, struct str *ret)
+{
+        if (!s.data)
+                return;
+        memcpy(*at, s.data, s.len);
+        *ret = str_n(*at, s.len);
+        *at += s.len;
+}
+
+/* 0, -ENOMEM, or -EBADMSG for what is not an object. The draft borrows from JSON
+ * and from the scratch arena. */
+int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *ret)
+        _must_check_;
+
+/* The object of a draft, which is used up; NULL without memory. */
+struct object *object_new(struct cache *c, struct draft *d) _must_check_;
+
+/* O is in no map any more. NULL is fine. */
+void object_free(struct cache *c, struct object *o);
