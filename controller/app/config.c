@@ -301,20 +301,27 @@ static int plan_one(const struct view *view, const struct app_config_ref *ref, c
         return plan->error;
 }
 
-int app_config_plan(const struct view *view, const struct app_config *config, struct plan *plan,
-                    bool *ret_ready)
+/* After a start nothing is known of a Secret's copy, not even whether it is there. */
+static bool is_unknown(const struct view *view, const struct app_config_ref *ref)
 {
-        *ret_ready = true;
+        return ref->secret &&
+               cache_read_at(view->cache, copy_kind(true), view->self->namespace, ref->copy) == 0;
+}
+
+int app_config_plan(const struct view *view, struct app_config *config, struct plan *plan)
+{
+        config->copied = true;
         for (size_t i = 0; i < config->n; i++) {
                 const struct app_config_ref *ref = &config->refs[i];
                 int r;
 
-                if (!view_child(view, copy_kind(ref->secret), ref->copy))
-                        *ret_ready = false;
+                config->copied &= view_child(view, copy_kind(ref->secret), ref->copy) != NULL;
                 if (ref->secret && !is_remembered(view, ref->copy)) {
                         plan_wake(plan, view->now); /* the status is written first */
                         continue;
                 }
+                if (config->phase == APP_CONFIG_READY && is_unknown(view, ref))
+                        config->phase = APP_CONFIG_READING;
                 r = plan_one(view, ref, config->sources[i], plan);
                 if (r < 0)
                         return r;

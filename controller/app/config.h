@@ -35,6 +35,7 @@ struct app_config {
         struct app_config_ref refs[APP_CONFIG_MAX];
         const struct object *sources[APP_CONFIG_MAX];
         size_t n;
+        bool copied; /* all copies are there, and pods may begin */
 };
 
 extern const struct cache_kind app_configmap_kind; /* the copies */
@@ -50,6 +51,5 @@ int app_config_resolve(const struct view *view, const struct app_settings *setti
                        struct app_config *ret) _must_check_;
 
 /* The copies that are not there yet. That of a Secret is made once its name
- * stands in the status. *ret_ready: all are there, and pods may begin. */
-int app_config_plan(const struct view *view, const struct app_config *config, struct plan *plan,
-                    bool *ret_ready) _must_check_;
+ * stands in the status. What is known of them then goes to *CONFIG. */
+int app_config_plan(const struct view *view, struct app_config *config, struct plan *plan) _must_check_;

@@ -3,13 +3,18 @@
 
 #include "controller/app/status.h"
 
+static bool is_reading(const struct app_config *config, const struct app_revision *revision)
+{
+        return config->phase == APP_CONFIG_READING ||
+               (config->phase == APP_CONFIG_READY && !revision->hash.data);
+}
+
 /* An App that can be carried out: its children, and what is so. */
 static int carry_out(const struct view *view, const struct app_settings *settings, struct plan *plan)
 {
         struct app_config *config = arena_new(plan->arena, struct app_config);
         struct app_revision revision;
         struct app_outlook outlook = { .settings = settings, .config = config, .revision = &revision };
-        bool copied;
         int r;
 
         if (!config)
@@ -20,14 +25,17 @@ static int carry_out(const struct view *view, const struct app_settings *setting
         r = app_revision_choose(view, settings, config, plan, &revision);
         if (r < 0)
                 return r;
-        /* Pods that begin before their config is there fail, and wait long to try again. */
-        r = app_config_plan(view, config, plan, &copied);
+        r = app_config_plan(view, config, plan);
         if (r < 0)
                 return r;
-        revision.ready = copied && revision.hash.data;
+        /* Pods that begin before their config is there fail, and wait long to try again. */
+        revision.ready = config->copied && revision.hash.data;
         r = app_plan_children(view, settings, revision.ready ? &revision.pods : NULL, plan);
         if (r < 0)
                 return r;
+        /* A moment later more is known: after a start, that all is as it was. */
+        if (is_reading(config, &revision) && !view->failure.reason.data)
+                return 0;
         return app_report(view, &outlook, plan);
 }
 

@@ -11,6 +11,9 @@
 #define TASK_ARENA_CAP ((size_t)8 * 1024 * 1024)
 /* A failure that may pass by itself is reported once it has come so often. */
 #define TRANSIENT_FAILURES_SHOWN 3
+#define RUSHES_AT_ONCE 10
+#define RUSH_PAUSE_FIRST USEC_SEC
+#define RUSH_PAUSE_MAX USEC_MINUTE
 
 /* What is remembered of a failed attempt until the next: behind it, its strings. */
 struct note {
@@ -113,6 +116,24 @@ static void log_failure(const struct task *t)
                LOG_INT("failures", t->item->failures + 1));
 }
 
+/* A controller that writes something down first and acts on it next asks to come
+ * again at once. If what it writes is not taken (an older CRD drops a field that
+ * it does not know) it would ask for ever; then there is a growing pause. */
+static usec_t wake_time(struct task *t, usec_t now)
+{
+        usec_t pause = RUSH_PAUSE_FIRST;
+
+        if (t->wake > now) {
+                t->item->rushes = 0;
+                return t->wake;
+        }
+        if (t->item->rushes++ < RUSHES_AT_ONCE)
+                return t->wake;
+        for (unsigned i = RUSHES_AT_ONCE + 1; i < t->item->rushes && pause < RUSH_PAUSE_MAX; i++)
+                pause *= 2;
+        return now + MIN(pause, RUSH_PAUSE_MAX);
+}
+
 static void finish(struct task *t)
 {
         struct manager *m = t->manager;
@@ -131,7 +152,7 @@ static void finish(struct task *t)
         } else {
                 if (had_note)
                         t->wake = now;
-                if (t->wake != USEC_NEVER && queue_add_at(&m->queue, &t->item->key, t->wake) < 0) {
+                if (t->wake != USEC_NEVER && queue_add_at(&m->queue, &t->item->key, wake_time(t, now)) < 0) {
                         task_fail_memory(t);
                         result = "error";
                 }

@@ -48,6 +48,7 @@ struct queue_item {
         enum queue_state state;
         bool again;        /* added while active */
         unsigned failures; /* in a row */
+        unsigned rushes;   /* of whoever works on it: how often in a row it asked to come again at once */
         usec_t not_before; /* the end of a pause that a server asked for */
         usec_t ready_since;
         void *note; /* of whoever works on it, about its failures; mem_free'd with the item */

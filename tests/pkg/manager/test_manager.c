@@ -327,6 +327,7 @@ static struct {
         int result;      /* from the second call on: of the reconcile */
         size_t n_events; /* more of them */
         usec_t wake;     /* after so much time; 0: not */
+        bool rush; /* asks to come again at once, each time */
 } probe;
 
 static int probe_reconcile(const struct view *view, struct plan *plan)
@@ -336,7 +337,7 @@ static int probe_reconcile(const struct view *view, struct plan *plan)
         probe.n_called++;
         for (size_t i = 0; i < probe.n_events; i++)
                 plan_event(plan, false, STR("Probe"), arena_printf(plan->arena, "number %zu", i));
-        if (probe.wake)
+        if (probe.wake || probe.rush)
                 plan_wake(plan, view->now + probe.wake);
         return r < 0 ? r : probe.result;
 }
@@ -454,6 +455,24 @@ START_TEST(a_hundred_resources_converge_in_bad_weather)
 }
 END_TEST
 
+/* As one would that waits for a field of the status which the API server drops. */
+START_TEST(who_always_asks_to_come_again_at_once_does_so_less_and_less)
+{
+        struct world w;
+
+        begin_probe(&w);
+        probe.rush = true;
+        world_start(&w);
+        world_run(&w, 10 * USEC_MINUTE);
+        ck_assert_int_gt(probe.n_called, 15);
+        ck_assert_int_lt(probe.n_called, 50);
+        probe.rush = false;
+        world_run(&w, 2 * USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         it_converges_from_nothing,
         it_carries_a_change_through,
@@ -475,6 +494,7 @@ static const TTest *const tests[] = {
         nothing_is_done_of_a_plan_that_failed,
         a_plan_past_its_cap_is_no_plan,
         a_wake_up_comes_when_it_was_asked_for,
+        who_always_asks_to_come_again_at_once_does_so_less_and_less,
         events_are_dropped_while_too_many_are_on_their_way,
         a_hundred_resources_converge_in_bad_weather,
 };
