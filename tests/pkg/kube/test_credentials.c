@@ -320,7 +320,56 @@ START_TEST(test_refused_file)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_life,     test_expired,          test_failed_renewal, test_refused,
-                                      test_rotation, test_unreadable_files, test_refused_file };
+static int init_under_torture(void *arg)
+{
+        struct error err;
+        int r = kube_credentials_init(&c, loop, arg, on_settled, &c, &err);
+
+        if (r == 0)
+                kube_credentials_release(&c);
+        return r;
+}
+
+/* Without memory for what was read the old ones stay; later they are read again. */
+static int refresh_under_torture(void *arg)
+{
+        usec_t *now = arg;
+
+        *now += KUBE_RELOAD_INTERVAL;
+        (void)refresh(*now);
+        return str_eq_c(buf_str(&c.authorization), "Bearer first") ||
+                               str_eq_c(buf_str(&c.authorization), "Bearer second")
+                       ? 0
+                       : -EINVAL;
+}
+
+START_TEST(test_torture)
+{
+        struct kube_config files = in_files();
+        struct error err;
+        usec_t now;
+
+        ck_assert_int_eq(loop_new(&loop), 0);
+        torture(init_under_torture, &files, 0);
+        ck_assert_int_eq(kube_credentials_init(&c, loop, &files, on_settled, &c, &err), 0);
+        now = loop_now(loop);
+        put_file(token_file, "second");
+        for (uint64_t n = 1; n < 20; n++) {
+                mem_fail_after(n);
+                ck_assert_int_eq(refresh_under_torture(&now), 0);
+                mem_fail_after(0);
+        }
+        ck_assert_int_eq(refresh_under_torture(&now), 0);
+        ck_str_eq(buf_str(&c.authorization), "Bearer second");
+        ck_str_eq(kube_credentials_http(&c).ca_pem, "CA 1");
+        close_all();
+        remove_files();
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        test_life,     test_expired,          test_failed_renewal, test_refused,
+        test_rotation, test_unreadable_files, test_refused_file,   test_torture
+};
 
 TEST_MAIN("kube/credentials", tests)

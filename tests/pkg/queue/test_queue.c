@@ -409,6 +409,67 @@ START_TEST(a_busy_key_does_not_starve_the_others)
 }
 END_TEST
 
+#define FINE_KEYS 100
+#define STEP USEC_MSEC /* that one key is worked on */
+
+/* An hour of one worker, with changes to each of FINE_KEYS every second, and N_BAD
+ * keys that always fail. The longest that a fine key was ready; *ret_tries is
+ * how often the bad ones were tried. */
+static usec_t longest_wait(int n_bad, int *ret_tries)
+{
+        struct queue_item *item;
+        struct queue q;
+        usec_t longest = 0, now = 0;
+
+        *ret_tries = 0;
+        queue_init(&q, 1);
+        for (int i = 0; i < n_bad; i++) {
+                char name[16];
+
+                snprintf(name, sizeof(name), "bad%d", i);
+                add(&q, name, 0);
+        }
+        for (usec_t second = 0; second < USEC_HOUR; second += USEC_SEC) {
+                now = MAX(now, second);
+                for (int i = 0; i < FINE_KEYS; i++) {
+                        char name[16];
+
+                        snprintf(name, sizeof(name), "fine%d", i);
+                        add(&q, name, now);
+                }
+                while ((item = queue_get(&q, now))) {
+                        bool bad = str_starts(item->key.name, STR("bad"));
+
+                        if (!bad)
+                                longest = MAX(longest, now - item->ready_since);
+                        *ret_tries += bad;
+                        now += STEP;
+                        if (bad)
+                                queue_done_failed(&q, item, now, 0);
+                        else
+                                queue_done(&q, item, now);
+                }
+        }
+        queue_release(&q);
+        return longest;
+}
+
+/* F12: of one that always fails the others feel the one attempt that is made
+ * now and then, and no more. */
+START_TEST(a_poisoned_key_does_not_slow_the_others)
+{
+        int tries;
+        usec_t alone = longest_wait(0, &tries);
+
+        ck_assert_int_eq(tries, 0);
+        ck_assert_int_eq(alone, (FINE_KEYS - 1) * STEP);
+        ck_assert_int_le(longest_wait(1, &tries), alone + STEP);
+        /* Ten in its first minute, then one or two in each. */
+        ck_assert_int_gt(tries, 60);
+        ck_assert_int_lt(tries, 10 + 2 * 60);
+}
+END_TEST
+
 START_TEST(wake_ups_come_in_the_order_of_their_times)
 {
         struct queue q;
@@ -660,6 +721,7 @@ static const TTest *const tests[] = {
         a_pause_that_is_asked_for_is_bounded,
         a_note_lives_until_success,
         a_busy_key_does_not_starve_the_others,
+        a_poisoned_key_does_not_slow_the_others,
         wake_ups_come_in_the_order_of_their_times,
         next_says_when_to_ask_again,
         it_does_what_the_model_does,
