@@ -128,7 +128,7 @@ static const struct cache_kind *const children[] = {
 
 static const struct observed observed[] = {
         { &environment_kind, OBSERVED_BY_NAMESPACE },
-        { &app_pod_kind, OBSERVED_BY_OWNER },
+        { &app_pod_kind, OBSERVED_BY_OWNER, .dispensable = true },
         { &app_configmap_source_kind, OBSERVED_BY_REFERENCE },
         { &app_secret_source_kind, OBSERVED_BY_REFERENCE },
 };

@@ -43,7 +43,8 @@ enum observed_by {
 struct observed {
         const struct cache_kind *kind;
         enum observed_by by;
-        struct str name; /* by name */
+        struct str name;  /* by name */
+        bool dispensable; /* where it cannot be read, the controller does without */
 };
 
 /* An object in the resource's own namespace. */

@@ -142,8 +142,21 @@ static void apply_status(struct task *t, const struct effect *e)
         errand_start(q, ERRAND_CHANGING, &call);
 }
 
+/* A child of a kind that we may not list is left alone: what there is of it is not known. */
+static bool is_refused(struct task *t, const struct effect *e)
+{
+        const struct cache_total *total = e->kind ? cache_total(&t->manager->cache, e->kind) : NULL;
+
+        if (!total || !total->refused)
+                return false;
+        task_fail(t, e, true, STR("Forbidden"), str_c(total->refused));
+        return true;
+}
+
 void effect_start(struct task *t, const struct effect *e)
 {
+        if (is_refused(t, e))
+                return;
         switch (e->type) {
         case EFFECT_APPLY:
                 apply_child(t, e);

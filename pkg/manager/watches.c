@@ -260,29 +260,65 @@ static bool is_refused(const struct watch *w)
         return w->failing && (w->error.code == -EACCES || w->error.code == -ENOENT);
 }
 
+static const struct observed *find_observed(const struct controller *c, const struct cache_kind *kind)
+{
+        for (size_t i = 0; i < c->n_observed; i++)
+                if (c->observed[i].kind == kind)
+                        return &c->observed[i];
+        return NULL;
+}
+
+/* What a kind that was not listed means for a controller. A child that cannot be
+ * seen is not touched (effect.c), and all else goes on; but nothing can follow
+ * from settings that cannot be read. */
+static enum gate_state gate_of(const struct controller *c, const struct watch *w)
+{
+        const struct observed *observed = find_observed(c, w->kind);
+
+        if (w->synced)
+                return GATE_OPEN;
+        if (!is_refused(w) || w->kind == c->kind)
+                return GATE_CLOSED;
+        return observed && !observed->dispensable ? GATE_BLOCKED : GATE_OPEN;
+}
+
+static void set_gate(struct watches *w, size_t controller)
+{
+        const struct controller *c = w->manager->controllers[controller];
+        enum gate_state state = GATE_OPEN;
+        const struct error *why = NULL;
+
+        for (size_t i = 0; i < w->n && state != GATE_CLOSED; i++) {
+                enum gate_state one = reads(c, w->items[i].kind) ? gate_of(c, &w->items[i]) : GATE_OPEN;
+
+                if (one == GATE_OPEN)
+                        continue;
+                state = one;
+                why = one == GATE_BLOCKED ? &w->items[i].error : NULL;
+        }
+        manager_set_gate(w->manager, controller, state, why);
+}
+
+/* Whom a refusal concerns finds out at the next reconcile. */
+static void note_refusals(struct watches *w)
+{
+        for (size_t i = 0; i < w->n; i++) {
+                struct watch *watch = &w->items[i];
+                bool refused = !watch->synced && is_refused(watch);
+
+                if (refused == watch->refused)
+                        continue;
+                watch->refused = refused;
+                if (cache_set_refused(&w->manager->cache, watch->kind,
+                                      refused ? watch->error.message : NULL) &&
+                    manager_enqueue_all(w->manager) < 0)
+                        w->manager->missed = true;
+        }
+}
+
 void watches_set_gates(struct watches *w)
 {
-        struct manager *m = w->manager;
-
-        for (size_t i = 0; i < m->n_controllers; i++) {
-                enum gate_state state = GATE_OPEN;
-                const struct error *why = NULL;
-                bool closed = false;
-
-                for (size_t j = 0; j < w->n; j++) {
-                        const struct watch *watch = &w->items[j];
-
-                        if (watch->synced || !reads(m->controllers[i], watch->kind))
-                                continue;
-                        if (watch->kind != m->controllers[i]->kind && is_refused(watch))
-                                why = &watch->error;
-                        else
-                                closed = true;
-                }
-                if (closed)
-                        state = GATE_CLOSED;
-                else if (why)
-                        state = GATE_BLOCKED;
-                manager_set_gate(m, i, state, why);
-        }
+        note_refusals(w);
+        for (size_t i = 0; i < w->manager->n_controllers; i++)
+                set_gate(w, i);
 }

@@ -23,6 +23,7 @@ struct watch {
         char name[128];       /* for messages: "apps.keelson.dev in all namespaces" */
         bool synced;          /* listed once */
         bool absent;          /* it is optional, and the server does not have it */
+        bool refused;         /* it could never be listed, and waiting does not help */
         bool failing;
         struct error error; /* while failing: why */
         uint64_t lists, events,
@@ -51,8 +52,8 @@ void watches_stop(struct watches *w);
 /* Has each been listed once? */
 bool watches_synced(const struct watches *w);
 
-/* Opens the controllers whose kinds have all been listed, and blocks those that
- * have one which cannot be. */
+/* Opens the controllers whose kinds have all been listed, or cannot be and are
+ * not needed, and blocks those that need one which cannot be. */
 void watches_set_gates(struct watches *w);
 
 /* One that fails before it was ever listed, or NULL. */

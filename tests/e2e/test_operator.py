@@ -244,6 +244,27 @@ def test_missing_rights_are_named(shop):
     assert_carried_out(shop, "after the rights came back")
 
 
+def test_one_missing_right_stops_that_kind_only(space):
+    wait_for_operator()
+    role = get("clusterrole", OPERATOR)
+    role["rules"] = [r for r in role["rules"] if r.get("resources") != ["ingresses"]]
+    kubectl("replace", "-f", "-", stdin=json.dumps(role))
+    try:
+        kubectl("-n", SYSTEM, "delete", "pod", "-l", "app.kubernetes.io/component=operator", "--wait=false")
+        apply(app("inside"), app("outside", hosts=["outside.example.com"]), namespace=space)
+        wait_ready(space, "inside")
+        stalled = wait_for_condition(space, "Stalled", "True Forbidden", "outside")
+        assert "list" in stalled["message"] and "ingresses.networking.k8s.io" in stalled["message"]
+        # All else of it is carried out.
+        assert get("deployment", "outside", space)["status"]["readyReplicas"] >= 1
+        missing = metrics(ask(operator_url(leader(), "/metrics"))[1], "keelson_forbidden")
+        assert any("ingresses" in labels and "list" in labels for labels in missing), missing
+    finally:
+        keelson.apply_manifest()
+    wait_until(all_ready, 60, "the operator to be ready by itself")
+    wait_ready(space, "outside")
+
+
 def test_missing_crd_is_named(space, binary):
     wait_for_operator()
     kubectl("delete", "crd", CRD, timeout=120)
