@@ -218,11 +218,13 @@ static int plan_service(struct planning *p)
         return apply(p, &app_service_kind, render_service(&p->common, &p->settings->spec, &p->json));
 }
 
+/* An autoscaler goes by the Deployment's name, so there must not be one where
+ * somebody else has a Deployment of that name: it would scale that. */
 static int plan_autoscaler(struct planning *p)
 {
         const struct app_spec_autoscaling *scaling = p->settings->spec.autoscaling;
 
-        if (!scaling)
+        if (!scaling || !view_child(p->view, &app_deployment_kind, p->common.name))
                 return drop(p, &app_horizontalpodautoscaler_kind);
         return apply(p, &app_horizontalpodautoscaler_kind, render_autoscaler(&p->common, scaling, &p->json));
 }

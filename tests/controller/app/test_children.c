@@ -54,6 +54,12 @@ static const char everything[] =
         "\"gateway\":{\"name\":\"public\",\"namespace\":\"edge\",\"sectionName\":\"https\"},"                \
         "\"certificateIssuer\":{\"name\":\"letsencrypt\"}"
 
+/* A child that is ours. */
+#define CHILD(name, rest)                                                                                    \
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"" name                                             \
+        "\",\"uid\":\"u-child\",\"resourceVersion\":\"12\",\"ownerReferences\":[{\"kind\":\"App\","          \
+        "\"name\":\"" name "\",\"uid\":\"u-app\",\"controller\":true}]}" rest "}"
+
 struct golden {
         const char *file, *app, *environment;
         bool httproutes;
@@ -74,8 +80,10 @@ START_TEST(children_are_rendered_as_the_golden_files_say)
 
                 snprintf(path, sizeof(path), GOLDEN_DIR "/%s.txt", goldens[i].file);
                 begin(&f, goldens[i].app);
-                if (goldens[i].environment)
+                if (goldens[i].environment) {
                         put(&f, &environment_kind, goldens[i].environment);
+                        put(&f, &app_deployment_kind, CHILD("shop", ",\"spec\":{\"replicas\":3}"));
+                }
                 if (goldens[i].httproutes)
                         serve_httproutes(&f);
                 ck_assert_int_eq(reconcile(&f), 0);
@@ -190,20 +198,25 @@ START_TEST(a_service_of_somebody_else_is_not)
 }
 END_TEST
 
-/* A child of the App "web" that is ours. */
-#define OURS(rest)                                                                                           \
-        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-child\","                        \
-        "\"resourceVersion\":\"12\",\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\","                \
-        "\"uid\":\"u-app\",\"controller\":true}]}" rest "}"
-
 START_TEST(autoscaling_comes_and_goes)
 {
+        static const char scaled[] = APP("web", "1",
+                                         "\"spec\":{\"image\":\"x\",\"autoscaling\":{\"minReplicas\":2,"
+                                         "\"maxReplicas\":5,\"targetMemoryUtilization\":75}}");
         yyjson_val *hpa;
         struct fixture f;
 
-        begin(&f, APP("web", "1",
-                      "\"spec\":{\"image\":\"x\",\"autoscaling\":{\"minReplicas\":2,"
-                      "\"maxReplicas\":5,\"targetMemoryUtilization\":75}}"));
+        /* It goes by a name, which may still be another's. */
+        begin(&f, scaled);
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_assert_ptr_null(find_effect(&f, EFFECT_APPLY, &app_horizontalpodautoscaler_kind));
+        put(&f, &app_horizontalpodautoscaler_kind, CHILD("web", ""));
+        ck_assert_int_eq(reconcile(&f), 0);
+        ck_assert_ptr_nonnull(find_effect(&f, EFFECT_DELETE, &app_horizontalpodautoscaler_kind));
+        end(&f);
+
+        begin(&f, scaled);
+        put(&f, &app_deployment_kind, CHILD("web", ",\"spec\":{\"replicas\":2}"));
         ck_assert_int_eq(reconcile(&f), 0);
         hpa = child(&f, &app_horizontalpodautoscaler_kind);
         ck_str_eq(str_at(hpa, "/spec/scaleTargetRef/name"), "web");
@@ -216,7 +229,7 @@ START_TEST(autoscaling_comes_and_goes)
         end(&f);
 
         begin(&f, APP("web", "2", "\"spec\":{\"image\":\"x\",\"replicas\":2}"));
-        put(&f, &app_horizontalpodautoscaler_kind, OURS(""));
+        put(&f, &app_horizontalpodautoscaler_kind, CHILD("web", ""));
         ck_assert_int_eq(reconcile(&f), 0);
         ck_assert_ptr_null(find_effect(&f, EFFECT_APPLY, &app_horizontalpodautoscaler_kind));
         ck_assert_ptr_nonnull(find_effect(&f, EFFECT_DELETE, &app_horizontalpodautoscaler_kind));
@@ -259,7 +272,7 @@ START_TEST(the_number_of_pods_is_the_autoscalers_while_there_is_one)
 
                 snprintf(text, sizeof(text), APP("web", "1", "\"spec\":{\"image\":\"x\",%s}"), c->spec);
                 begin(&f, text);
-                snprintf(text, sizeof(text), OURS(",\"spec\":{\"replicas\":%d}"), c->live);
+                snprintf(text, sizeof(text), CHILD("web", ",\"spec\":{\"replicas\":%d}"), c->live);
                 if (c->live >= 0)
                         put(&f, &app_deployment_kind, text);
                 ck_assert_int_eq(reconcile(&f), 0);
