@@ -146,6 +146,16 @@ static int advance(struct reflector *r, yyjson_val *object)
         return r->request ? 0 : -ECANCELED;
 }
 
+/* Told before: a server that lags begins further back than it was asked to. An
+ * object that was deleted since would come to life again, and stay if the
+ * stream breaks before its second end. */
+static bool is_old(const struct reflector *r, yyjson_val *object)
+{
+        struct str version = version_of(object);
+
+        return version.len && str_version_cmp(version, buf_str(&r->version)) <= 0;
+}
+
 static int take_event(struct reflector *r, yyjson_val *event)
 {
         yyjson_val *object = yyjson_obj_get(event, "object");
@@ -160,7 +170,7 @@ static int take_event(struct reflector *r, yyjson_val *event)
         if (str_eq_c(type, "BOOKMARK"))
                 return advance(r, object);
         result = event_of(type, &kind);
-        if (result == 0)
+        if (result == 0 && !is_old(r, object))
                 result = hand_over(r, kind, object);
         return result == 0 ? advance(r, object) : result;
 }
