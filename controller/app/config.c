@@ -310,7 +310,9 @@ static bool is_unknown(const struct view *view, const struct app_config_ref *ref
 
 int app_config_plan(const struct view *view, struct app_config *config, struct plan *plan)
 {
-        config->copied = true;
+        config->copied = config->phase == APP_CONFIG_READY;
+        if (!config->copied)
+                return 0; /* nor does the status name any before all is known */
         for (size_t i = 0; i < config->n; i++) {
                 const struct app_config_ref *ref = &config->refs[i];
                 int r;

@@ -50,6 +50,6 @@ size_t app_config_references(const struct object *self, struct reference list[RE
 int app_config_resolve(const struct view *view, const struct app_settings *settings, struct plan *plan,
                        struct app_config *ret) _must_check_;
 
-/* The copies that are not there yet. That of a Secret is made once its name
- * stands in the status. What is known of them then goes to *CONFIG. */
+/* The copies that are not there yet, if CONFIG is ready. That of a Secret is made
+ * once its name stands in the status. What is known of them then goes to *CONFIG. */
 int app_config_plan(const struct view *view, struct app_config *config, struct plan *plan) _must_check_;

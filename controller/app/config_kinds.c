@@ -26,8 +26,11 @@ static struct str problem_of(struct str key, struct str value, bool secret, stru
 {
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         struct error err = ERROR_INIT;
+        int r = secret || !str_ends(key, STR(".json")) ? 0 : json_parse(value, &doc, &err);
 
-        if (secret || !str_ends(key, STR(".json")) || json_parse(value, &doc, &err) == 0)
+        if (r == -ENOMEM)
+                a->failed = true; /* nobody's mistake, and not to be remembered as one */
+        if (r == 0 || r == -ENOMEM)
                 return STR_NULL;
         return arena_printf(a, "key \"%.*s\" is not JSON: %s", STR_FMT(key), err.message);
 }

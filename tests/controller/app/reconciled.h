@@ -23,7 +23,7 @@ struct fixture {
         struct arena arena;
         struct plan plan;
         struct view view;
-        yyjson_doc *docs[8]; /* what get_json parsed */
+        yyjson_doc *docs[256]; /* what get_json parsed */
         size_t n_docs;
 };
 
