@@ -101,8 +101,14 @@ launch() {
 process_id() {
         local pid started
         [ -e "$STATE/run/$1" ] && read -r pid started <"$STATE/run/$1" || return 1
-        [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ] &&
-                [ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat")" != Z ] && echo "$pid"
+        [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ] && ! gone "$pid" && echo "$pid"
+}
+
+# gone PID: a killed program shows as a zombie as soon as its first thread has ended, and
+# keeps its ports and locks until the last one has, on a busy machine 100 ms later.
+gone() {
+        local threads=(/proc/"$1"/task/*)
+        [ ${#threads[@]} -le 1 ] && [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) =~ ^Z?$ ]]
 }
 
 running() { process_id "$1" >/dev/null; }

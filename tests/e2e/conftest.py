@@ -30,6 +30,8 @@ def own_cluster():
     """For tests that break machines, change the whole cluster, or ask Services from here: only ever ours."""
     if not kube.OWN_CLUSTER:
         pytest.skip("breaks nodes or needs a way into the cluster, so it runs on hack/cluster only")
+    if "stopped" in kube.cluster("status"):  # a test before this one failed half-way: it fails alone
+        kube.cluster("up")
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,8 @@ START_TEST(a_watch_that_lags_causes_no_write_twice)
                 ck_assert_uint_eq(w.n_calls[CALL_GET], 0);
                 user_applies(&w, APP("\"image\":\"registry.example/web:2\",\"port\":8080,\"replicas\":3"));
                 world_run(&w, 2 * USEC_MINUTE);
-                ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS + 2); /* the Deployment, and the record of its revision */
+                /* The Deployment once more, and the record of its revision. */
+                ck_assert_uint_eq(w.n_calls[CALL_APPLY], OBJECTS + 2);
                 check_rest(&w);
                 end(&w);
         }

@@ -327,7 +327,7 @@ static struct {
         int result;      /* from the second call on: of the reconcile */
         size_t n_events; /* more of them */
         usec_t wake;     /* after so much time; 0: not */
-        bool rush; /* asks to come again at once, each time */
+        bool rush;       /* asks to come again at once, each time */
 } probe;
 
 static int probe_reconcile(const struct view *view, struct plan *plan)
