@@ -97,7 +97,7 @@ static int share(struct cache *c, struct draft *d)
         int r = 0;
 
         if (m->namespace.len)
-                namespace = schema_pool_str(&c->pool, m->namespace);
+        namespace = schema_pool_str(&c->pool, m->namespace);
         if (m->namespace.len && !namespace)
                 return -ENOMEM;
         m->namespace.data = namespace;
