@@ -93,14 +93,14 @@ static void unshare_namespace(struct cache *c, struct str namespace)
 static int share(struct cache *c, struct draft *d)
 {
         struct kube_meta *m = &d->meta;
-        const char *namespace = NULL, *owner;
+        const char *place = NULL, *owner;
         int r = 0;
 
         if (m->namespace.len)
-        namespace = schema_pool_str(&c->pool, m->namespace);
-        if (m->namespace.len && !namespace)
+                place = schema_pool_str(&c->pool, m->namespace);
+        if (m->namespace.len && !place)
                 return -ENOMEM;
-        m->namespace.data = namespace;
+        m->namespace.data = place;
         r = share_owner(c, &m->owner, &owner);
         if (r < 0) {
                 unshare_namespace(c, m->namespace);
