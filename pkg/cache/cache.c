@@ -6,23 +6,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "cache/object.h"
-#include "kube/owned.h"
 
 /* One decoded object, before it is packed; the API server's own limit is about 3 MiB. */
 #define SCRATCH_CAP ((size_t)16 * 1024 * 1024)
-
-#define REPAIRS_AT_ONCE 3
-#define REPAIR_PAUSE_FIRST USEC_SEC
-#define REPAIR_PAUSE_MAX (5 * USEC_MINUTE)
-#define REPAIRS_FORGOTTEN (10 * USEC_MINUTE)
-
-/* When a name of a kind that is read on demand was asked for; behind it, its strings. */
-struct reading {
-        struct map_node node;
-        const struct cache_kind *kind;
-        struct str namespace, name;
-        usec_t at;
-};
 
 void cache_init(struct cache *c, struct str field_manager, cache_change_fn *changed, void *arg)
 {
@@ -32,6 +18,7 @@ void cache_init(struct cache *c, struct str field_manager, cache_change_fn *chan
         tally_init(&c->tally);
         schema_pool_init(&c->pool);
         map_init(&c->readings);
+        c->readings_due = USEC_NEVER;
         arena_init(&c->scratch, SCRATCH_CAP);
 }
 
@@ -43,8 +30,7 @@ void cache_release(struct cache *c)
         map_release(&c->by_key);
         map_release(&c->by_owner);
         tally_release(&c->tally);
-        map_for_each (n, &c->readings)
-                mem_free(container_of(n, struct reading, node));
+        readings_clear(c);
         map_release(&c->readings);
         arena_release(&c->scratch);
         for (size_t i = 0; i < c->n_totals; i++)
@@ -94,15 +80,15 @@ static int note_version(struct cache *c, const struct cache_kind *kind, struct s
 
 /* Not by the kind's address: the order in which objects come would differ from
  * one run to the next, and a simulation could not be repeated. */
-static uint64_t hash_key(const struct cache_kind *kind, struct str namespace, struct str name)
+uint64_t cache_hash_key(const struct cache_kind *kind, struct str namespace, struct str name)
 {
         return hash_str(hash_str(hash_str(HASH_INIT, kind->api.plural), namespace), name);
 }
 
-static struct object *find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
-                           struct str name)
+struct object *cache_find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                          struct str name)
 {
-        uint64_t hash = hash_key(kind, namespace, name);
+        uint64_t hash = cache_hash_key(kind, namespace, name);
 
         for (struct map_node *n = map_first(&c->by_key, hash); n; n = map_next(n)) {
                 struct object *o = container_of(n, struct object, by_key);
@@ -116,7 +102,7 @@ static struct object *find(const struct cache *c, const struct cache_kind *kind,
 const struct object *cache_get(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                                struct str name)
 {
-        return find(c, kind, namespace, name);
+        return cache_find(c, kind, namespace, name);
 }
 
 const struct object *cache_iterate(const struct cache *c, const struct cache_kind *kind,
@@ -136,14 +122,14 @@ size_t cache_count(const struct cache *c, const struct cache_kind *kind, struct 
 
 static uint64_t hash_owner(const struct object *o)
 {
-        return hash_key(o->kind, o->namespace, o->owner.name);
+        return cache_hash_key(o->kind, o->namespace, o->owner.name);
 }
 
 const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                                  struct str owner, const struct object *after)
 {
         struct map_node *n = after ? map_next(&owned_node((struct object *)(uintptr_t)after)->node)
-                                   : map_first(&c->by_owner, hash_key(kind, namespace, owner));
+                                   : map_first(&c->by_owner, cache_hash_key(kind, namespace, owner));
 
         for (; n; n = map_next(n)) {
                 struct object *o = container_of(n, struct owned_node, node)->object;
@@ -177,7 +163,7 @@ static void unlink_object(struct cache *c, struct object *o)
 
 static int link_object(struct cache *c, struct object *o)
 {
-        int r = map_insert(&c->by_key, &o->by_key, hash_key(o->kind, o->namespace, o->name));
+        int r = map_insert(&c->by_key, &o->by_key, cache_hash_key(o->kind, o->namespace, o->name));
 
         if (r < 0)
                 return r;
@@ -197,7 +183,7 @@ static int link_object(struct cache *c, struct object *o)
         return r;
 }
 
-static void drop(struct cache *c, struct object *o)
+void cache_drop(struct cache *c, struct object *o)
 {
         unlink_object(c, o);
         account(c, o, -1);
@@ -240,7 +226,7 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
         r = kube_meta_decode(json, &draft.meta);
         if (r < 0)
                 return r;
-        old_object = find(c, kind, draft.meta.namespace, draft.meta.name);
+        old_object = cache_find(c, kind, draft.meta.namespace, draft.meta.name);
         if (old_object) {
                 int newer = str_version_cmp(draft.meta.version, old_object->version);
 
@@ -256,7 +242,7 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
                 return r;
         if (kind->keep && !kind->keep(draft.state)) {
                 if (old_object)
-                        drop(c, old_object);
+                        cache_drop(c, old_object);
                 return 0;
         }
         new_object = object_new(c, &draft);
@@ -288,11 +274,11 @@ int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
         r = kube_meta_decode(json, &meta);
         if (r < 0)
                 return r;
-        o = find(c, kind, meta.namespace, meta.name);
+        o = cache_find(c, kind, meta.namespace, meta.name);
         /* The event of a deletion carries the version of the deletion. A newer
          * object of that name came after it. */
         if (o && str_version_cmp(meta.version, o->version) >= 0)
-                drop(c, o);
+                cache_drop(c, o);
         return note_version(c, kind, meta.version);
 }
 
@@ -319,80 +305,12 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
 
                 if (in_scope(o, kind, namespace) && !o->seen &&
                     str_version_cmp(o->version, list_version) <= 0)
-                        drop(c, o);
+                        cache_drop(c, o);
         }
         return note_version(c, kind, list_version);
 }
 
-/* --- reading on demand ------------------------------------------------------ */
-
-static struct reading *find_reading(const struct cache *c, const struct cache_kind *kind,
-                                    struct str namespace, struct str name)
-{
-        uint64_t hash = hash_key(kind, namespace, name);
-
-        for (struct map_node *n = map_first(&c->readings, hash); n; n = map_next(n)) {
-                struct reading *r = container_of(n, struct reading, node);
-
-                if (r->kind == kind && str_eq(r->name, name) && str_eq(r->namespace, namespace))
-                        return r;
-        }
-        return NULL;
-}
-
-static struct reading *add_reading(struct cache *c, const struct cache_kind *kind, struct str namespace,
-                                   struct str name)
-{
-        struct reading *r = mem_zalloc(sizeof(*r) + namespace.len + name.len);
-        char *at;
-
-        if (!r)
-                return NULL;
-        at = (char *)(r + 1);
-        r->kind = kind;
-        object_put_str(&at, namespace, &r->namespace);
-        object_put_str(&at, name, &r->name);
-        if (map_insert(&c->readings, &r->node, hash_key(kind, namespace, name)) < 0)
-                mem_freep(&r);
-        return r;
-}
-
-int cache_note_read(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
-                    bool found, usec_t now)
-{
-        struct reading *r = find_reading(c, kind, namespace, name);
-        struct object *o = find(c, kind, namespace, name);
-
-        if (!r)
-                r = add_reading(c, kind, namespace, name);
-        if (!r)
-                return -ENOMEM;
-        r->at = now;
-        if (!found && o)
-                drop(c, o);
-        return 0;
-}
-
-usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struct str namespace,
-                     struct str name)
-{
-        const struct reading *r = find_reading(c, kind, namespace, name);
-
-        return r ? r->at : 0;
-}
-
-void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name)
-{
-        struct reading *r = find_reading(c, kind, namespace, name);
-        struct object *o = find(c, kind, namespace, name);
-
-        if (o)
-                drop(c, o);
-        if (r) {
-                map_remove(&c->readings, &r->node);
-                mem_free(r);
-        }
-}
+/* --- as a whole --------------------------------------------------------------- */
 
 void cache_reset(struct cache *c, const struct cache_kind *kind, struct str namespace)
 {
@@ -400,12 +318,9 @@ void cache_reset(struct cache *c, const struct cache_kind *kind, struct str name
                 struct object *o = container_of(n, struct object, by_key);
 
                 if (in_scope(o, kind, namespace) || o->kind->on_demand)
-                        drop(c, o);
+                        cache_drop(c, o);
         }
-        map_for_each (n, &c->readings) {
-                map_remove(&c->readings, n);
-                mem_free(container_of(n, struct reading, node));
-        }
+        readings_clear(c);
         for (size_t i = 0; i < c->n_totals; i++)
                 if (c->totals[i].kind == kind || c->totals[i].kind->on_demand)
                         mem_freep(&c->totals[i].version);
@@ -434,86 +349,8 @@ int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served
                 struct object *o = container_of(n, struct object, by_key);
 
                 if (o->kind == kind)
-                        drop(c, o);
+                        cache_drop(c, o);
         }
         mem_freep(&total->version);
         return 0;
-}
-
-/* --- desired state ----------------------------------------------------------- */
-
-static void note_applied(struct object *o, uint64_t desired, uint64_t owned)
-{
-        o->applied_desired = desired;
-        o->applied_owned = owned;
-}
-
-int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t whole)
-{
-        int r = cache_put(c, kind, json, CACHE_FROM_REPLY);
-        struct kube_meta meta;
-        struct object *o;
-        bool found;
-
-        if (r < 0)
-                return r;
-        r = kube_meta_decode(json, &meta);
-        if (r < 0)
-                return r;
-        o = find(c, kind, meta.namespace, meta.name);
-        /* The hash is that of the reply, not of what is held: if somebody's
-         * change overtook the reply, it is drift and must be seen as such. */
-        if (o && str_eq(o->uid, meta.uid))
-                note_applied(o, whole, kube_owned_hash(json, c->manager, kind->shared, &found));
-        return 0;
-}
-
-void cache_note_desired(struct cache *c, const struct object *child, uint64_t whole)
-{
-        struct object *o = find(c, child->kind, child->namespace, child->name);
-
-        if (o == child)
-                note_applied(o, whole, o->owned);
-}
-
-bool cache_as_desired(const struct object *child, uint64_t desired, uint64_t whole)
-{
-        if (child->owned == 0)
-                return false;
-        if (child->owned == desired)
-                return true;
-        return child->applied_desired == whole && child->applied_owned == child->owned;
-}
-
-usec_t cache_repair_due(const struct object *child)
-{
-        usec_t pause = REPAIR_PAUSE_FIRST;
-
-        if (child->repairs < REPAIRS_AT_ONCE)
-                return 0;
-        for (unsigned i = REPAIRS_AT_ONCE; i < child->repairs && pause < REPAIR_PAUSE_MAX; i++)
-                pause *= 2;
-        return child->repaired + MIN(pause, REPAIR_PAUSE_MAX);
-}
-
-void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
-{
-        struct object *o = find(c, child->kind, child->namespace, child->name);
-
-        if (!o)
-                return;
-        if (now - o->repaired > REPAIRS_FORGOTTEN)
-                o->repairs = 0;
-        if (o->repairs < UINT16_MAX)
-                o->repairs++;
-        o->repaired = now;
-}
-
-void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct str namespace,
-                         struct str name, struct str uid)
-{
-        struct object *o = find(c, kind, namespace, name);
-
-        if (o && str_eq(o->uid, uid))
-                o->deleting = true;
 }

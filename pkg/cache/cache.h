@@ -106,6 +106,7 @@ struct cache {
         struct map by_owner; /* of the kinds that ask for it */
         struct schema_pool pool;
         struct map readings; /* of the kinds that are read on demand: when each name was asked for */
+        usec_t readings_due; /* none of them is too old before that */
         struct arena scratch;
         struct str manager; /* our field manager */
         cache_change_fn *changed;
@@ -128,7 +129,12 @@ const struct object *cache_iterate(const struct cache *c, const struct cache_kin
 const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                                  struct str owner, const struct object *after);
 
-/* --- kinds that are read on demand ------------------------------------------- */
+/* --- kinds that are read on demand (readings.c) --------------------------------- */
+
+/* What is in use is asked for again every few minutes at the most. What has not
+ * been for so long is forgotten, and so is the name of what was not there, lest
+ * such names pile up for ever. */
+#define CACHE_READING_AGE_MAX USEC_HOUR
 
 /* The name was asked for at NOW; what came was put, or it is not there (then
  * what was held is dropped). 0 or -ENOMEM. */
@@ -141,6 +147,9 @@ usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struc
 
 /* Nobody wants to know of it any more. */
 void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name);
+
+/* Forgets what was asked for too long ago. Call it often: mostly it does nothing. */
+void cache_expire(struct cache *c, usec_t now);
 
 /* The server was set back to an older state (etcd restored from a backup): what
  * is held of the kind, in one namespace or in all (absent), may be newer than
@@ -172,6 +181,8 @@ int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
 void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str namespace);
 int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
                    struct str list_version) _must_check_;
+
+/* --- what was applied (desired.c) ------------------------------------------------- */
 
 /* Takes in the reply to an apply of a child whose hash was WHOLE, and remembers
  * what the apply made of the fields that we own, even where the cache holds a

@@ -51,3 +51,18 @@ struct object *object_new(struct cache *c, struct draft *d) _must_check_;
 
 /* O is in no map any more. NULL is fine. */
 void object_free(struct cache *c, struct object *o);
+
+/* --- cache.c -------------------------------------------------------------------- */
+
+uint64_t cache_hash_key(const struct cache_kind *kind, struct str namespace, struct str name);
+
+struct object *cache_find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                          struct str name);
+
+/* It is gone; the change is told, and the object freed. */
+void cache_drop(struct cache *c, struct object *o);
+
+/* --- readings.c ----------------------------------------------------------------- */
+
+/* Of the readings themselves: what they brought stays. */
+void readings_clear(struct cache *c);

@@ -203,6 +203,7 @@ usec_t manager_pump(struct manager *m)
 
         if (!m->allowed)
                 return USEC_NEVER;
+        cache_expire(&m->cache, now);
         if (m->missed)
                 m->missed = manager_enqueue_all(m) < 0;
         while (m->queue.n_active < MANAGER_ACTIVE_MAX && (item = queue_get(&m->queue, now))) {

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * When each object of a kind that is read on demand was asked for last, be it
+ * that it was not there.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "cache/object.h"
+
+/* How often all are looked at, to see which have not been renewed. */
+#define EXPIRY_PERIOD (CACHE_READING_AGE_MAX / 8)
+
+/* Behind it, its strings. */
+struct reading {
+        struct map_node node;
+        const struct cache_kind *kind;
+        struct str namespace, name;
+        usec_t at;
+};
+
+static struct reading *find_reading(const struct cache *c, const struct cache_kind *kind,
+                                    struct str namespace, struct str name)
+{
+        uint64_t hash = cache_hash_key(kind, namespace, name);
+
+        for (struct map_node *n = map_first(&c->readings, hash); n; n = map_next(n)) {
+                struct reading *r = container_of(n, struct reading, node);
+
+                if (r->kind == kind && str_eq(r->name, name) && str_eq(r->namespace, namespace))
+                        return r;
+        }
+        return NULL;
+}
+
+static struct reading *add_reading(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                                   struct str name)
+{
+        struct reading *r = mem_zalloc(sizeof(*r) + namespace.len + name.len);
+        char *at;
+
+        if (!r)
+                return NULL;
+        at = (char *)(r + 1);
+        r->kind = kind;
+        object_put_str(&at, namespace, &r->namespace);
+        object_put_str(&at, name, &r->name);
+        if (map_insert(&c->readings, &r->node, cache_hash_key(kind, namespace, name)) < 0)
+                mem_freep(&r);
+        return r;
+}
+
+int cache_note_read(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
+                    bool found, usec_t now)
+{
+        struct reading *r = find_reading(c, kind, namespace, name);
+        struct object *o = cache_find(c, kind, namespace, name);
+
+        if (!r)
+                r = add_reading(c, kind, namespace, name);
+        if (!r)
+                return -ENOMEM;
+        r->at = now;
+        c->readings_due = MIN(c->readings_due, now + CACHE_READING_AGE_MAX);
+        if (!found && o)
+                cache_drop(c, o);
+        return 0;
+}
+
+usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struct str namespace,
+                     struct str name)
+{
+        const struct reading *r = find_reading(c, kind, namespace, name);
+
+        return r ? r->at : 0;
+}
+
+void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name)
+{
+        struct reading *r = find_reading(c, kind, namespace, name);
+        struct object *o = cache_find(c, kind, namespace, name);
+
+        /* The name may be a part of the object. */
+        if (r) {
+                map_remove(&c->readings, &r->node);
+                mem_free(r);
+        }
+        if (o)
+                cache_drop(c, o);
+}
+
+static void free_reading(struct cache *c, struct reading *r)
+{
+        struct object *o = cache_find(c, r->kind, r->namespace, r->name);
+
+        map_remove(&c->readings, &r->node);
+        mem_free(r);
+        if (o)
+                cache_drop(c, o);
+}
+
+void cache_expire(struct cache *c, usec_t now)
+{
+        usec_t due = USEC_NEVER;
+
+        if (now < c->readings_due)
+                return;
+        map_for_each (n, &c->readings) {
+                struct reading *r = container_of(n, struct reading, node);
+
+                if (r->at + CACHE_READING_AGE_MAX <= now)
+                        free_reading(c, r);
+                else
+                        due = MIN(due, r->at + CACHE_READING_AGE_MAX);
+        }
+        c->readings_due = MAX(due, now + EXPIRY_PERIOD);
+}
+
+void readings_clear(struct cache *c)
+{
+        map_for_each (n, &c->readings) {
+                map_remove(&c->readings, n);
+                mem_free(container_of(n, struct reading, node));
+        }
+}
