@@ -33,6 +33,8 @@ struct cache_kind {
         /* A field that others may set as well (an autoscaler: "spec.replicas"):
          * it is left out of the hashes that tell drift. Absent: none. */
         struct str shared;
+        /* Our finalizer on resources of this kind, "keelson.dev/app"; absent: none. */
+        struct str finalizer;
         bool optional; /* its API may not be installed: then there are no objects, and that is no failure */
         /* It is never listed or watched: a reconcile asks for each object by its
          * name, again every now and then. What others keep under this kind costs
@@ -61,6 +63,7 @@ struct object {
         struct kube_owner owner;
         int64_t generation;
         bool deleting;
+        bool finalized;   /* kind->finalizer is on it */
         bool seen;        /* in the list under way */
         uint16_t repairs; /* how often in a row somebody undid what we applied, */
         uint32_t bytes;   /* (of this block) */

@@ -171,6 +171,7 @@ static struct object *pack(const struct draft *d)
         o->bytes = (uint32_t)total;
         o->generation = m->generation;
         o->deleting = m->deleting;
+        o->finalized = d->kind->finalizer.data && kube_meta_has_finalizer(m, d->kind->finalizer);
         o->owned = d->owned;
         o->namespace = m->namespace;
         o->owner = m->owner;

@@ -176,6 +176,12 @@ void effect_start(struct task *t, const struct effect *e)
         case EFFECT_EVENT:
                 task_tell(t, e->warning, e->reason, e->message);
                 break;
+        case EFFECT_HOLD:
+                finalizer_hold(t, e);
+                break;
+        case EFFECT_RELEASE:
+                finalizer_release(t, e);
+                break;
         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * An errand: one effect of a plan on its way, as a request to the API server, or several in a
- * row. Internal to effect.c, errand_reply.c and copy.c.
+ * row. Internal to effect.c, errand_reply.c, finalizer.c and copy.c.
  */
 #pragma once
 
@@ -47,6 +47,15 @@ void errand_on_reply(const struct kube_reply *reply, void *arg);
 /* The name of a child is taken by an object that OWNER controls, or nobody; OURS
  * if fields in it were applied by Keelson. */
 void effect_conflict(struct task *t, const struct effect *e, struct kube_owner owner, bool ours);
+
+/* --- finalizer.c ---------------------------------------------------------------------- */
+
+/* Adds our finalizer to the resource. */
+void finalizer_hold(struct task *t, const struct effect *e);
+/* Begins to take it away: which others are there? */
+void finalizer_release(struct task *t, const struct effect *e);
+/* The resource came. Whether the request goes on. */
+bool finalizer_on_resource(struct errand *q, const struct kube_reply *reply);
 
 /* --- copy.c --------------------------------------------------------------------- */
 

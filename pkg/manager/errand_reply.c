@@ -77,6 +77,8 @@ static void report_done(const struct errand *q)
                                   "%.*s instead",
                                   STR_FMT(e->kind->api.kind), STR_FMT(e->name),
                                   STR_FMT(t->controller->kind->api.kind)));
+        } else if (e->type == EFFECT_HOLD || e->type == EFFECT_RELEASE) {
+                log_done(q, e->type == EFFECT_HOLD ? "finalizer added" : "finalizer removed");
         } else {
                 log_done(q, "applied");
         }
@@ -214,6 +216,8 @@ static bool on_success(struct errand *q, const struct kube_reply *reply)
 {
         switch (q->step) {
         case ERRAND_LOOKING:
+                if (q->effect->type == EFFECT_RELEASE)
+                        return finalizer_on_resource(q, reply);
                 return on_holder(q, reply);
         case ERRAND_FETCHING:
                 return copy_on_source(q, reply);
@@ -241,8 +245,8 @@ static bool on_not_found(struct errand *q, const struct kube_reply *reply)
         } else if (e->type == EFFECT_DELETE) {
                 if (e->kind->on_demand)
                         note_deleted(t, e); /* by somebody else */
-        } else if (e->type != EFFECT_STATUS) {
-                on_refusal(q, reply); /* a status: the resource is gone and needs none */
+        } else if (e->type != EFFECT_STATUS && e->type != EFFECT_RELEASE) {
+                on_refusal(q, reply); /* those two: the resource is gone and needs neither */
         }
         return false;
 }

@@ -112,7 +112,8 @@ static bool only_status_changed(const struct manager *m, const struct object *ol
                                 const struct object *new_object)
 {
         if (!old_object || !str_eq(old_object->uid, new_object->uid) ||
-            old_object->generation != new_object->generation || old_object->deleting != new_object->deleting)
+            old_object->generation != new_object->generation ||
+            old_object->deleting != new_object->deleting || old_object->finalized != new_object->finalized)
                 return false;
         for (size_t i = 0; i < m->n_controllers; i++)
                 if (m->controllers[i]->kind == new_object->kind)

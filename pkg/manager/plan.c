@@ -128,6 +128,26 @@ void plan_event(struct plan *p, bool warning, struct str reason, struct str mess
         e->message = keep(p, message);
 }
 
+static void add_of_resource(struct plan *p, enum effect_type type, const struct object *self)
+{
+        struct effect *e = add(p, type);
+
+        if (!e)
+                return;
+        e->kind = self->kind;
+        e->name = keep(p, self->name);
+}
+
+void plan_hold(struct plan *p, const struct object *self)
+{
+        add_of_resource(p, EFFECT_HOLD, self);
+}
+
+void plan_release(struct plan *p, const struct object *self)
+{
+        add_of_resource(p, EFFECT_RELEASE, self);
+}
+
 void plan_wake(struct plan *p, usec_t when)
 {
         p->wake = MIN(p->wake, when);

@@ -29,6 +29,8 @@ enum effect_type {
         EFFECT_READ,
         EFFECT_STATUS,
         EFFECT_EVENT,
+        EFFECT_HOLD,
+        EFFECT_RELEASE,
 };
 
 struct effect {
@@ -86,6 +88,12 @@ void plan_status(struct plan *p, struct str json);
 
 /* An event about the resource: something happened, once, not "it is still so". */
 void plan_event(struct plan *p, bool warning, struct str reason, struct str message);
+
+/* Of a kind with a finalizer: it is there before anything else is done (the
+ * manager sees to that); and, while the resource is being deleted, it is taken
+ * away, for nothing is left to be done: the resource goes. */
+void plan_hold(struct plan *p, const struct object *self);
+void plan_release(struct plan *p, const struct object *self);
 
 /* Reconcile again at WHEN at the latest. */
 void plan_wake(struct plan *p, usec_t when);

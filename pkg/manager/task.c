@@ -213,6 +213,12 @@ static struct failure failure_of(const struct task *t)
         };
 }
 
+/* What its controller made would stay behind if the resource went before its time. */
+static bool must_hold(const struct object *self)
+{
+        return self->kind->finalizer.data && !self->deleting && !self->finalized;
+}
+
 static int reconcile(struct task *t, const struct object *self, struct plan *plan)
 {
         struct manager *m = t->manager;
@@ -227,6 +233,11 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
 
         if (r < 0)
                 return r;
+        if (must_hold(self)) {
+                plan_hold(plan, self);
+                plan_wake(plan, t->started);
+                return plan->error;
+        }
         r = t->controller->reconcile(&view, plan);
         /* Whatever else went wrong then is a consequence. */
         if (t->arena.failed)
@@ -263,6 +274,8 @@ void task_start(struct manager *m, struct queue_item *item)
 
         if (!self)
                 forget_resource(m, controller, &item->key);
+        else if (self->deleting && controller->kind->finalizer.data && !self->finalized)
+                self = NULL; /* let go; others' finalizers hold it */
         /* When the gate opens all come again. */
         if (!self || m->gates[item->key.controller].state == GATE_CLOSED) {
                 queue_done(&m->queue, item, now);

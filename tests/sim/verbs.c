@@ -116,6 +116,16 @@ static bool has_version(const struct sim_object *o, struct str version)
         return str_eq(version, sim_get_str(sim_meta(yyjson_mut_doc_get_root(o->doc)), "resourceVersion"));
 }
 
+/* Does BODY mean this very object, as it is, as far as its metadata says? */
+static bool fits(const struct sim_object *o, yyjson_mut_val *body)
+{
+        yyjson_mut_val *meta = yyjson_mut_obj_get(body, "metadata");
+        struct str uid = sim_get_str(meta, "uid");
+        struct str version = sim_get_str(meta, "resourceVersion");
+
+        return (!version.data || has_version(o, version)) && (!uid.data || str_eq(uid, o->uid));
+}
+
 /* The answers to an apply that has preconditions in its metadata; status 0: go on. */
 static struct sim_reply check_preconditions(const struct sim_object *o, struct str uid, struct str version)
 {
@@ -213,7 +223,6 @@ static struct sim_reply update(struct sim_api *api, const struct kube_call *call
 {
         struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
         yyjson_mut_val *before, *after;
-        struct str uid, version;
         yyjson_mut_doc *doc;
         struct writer w;
 
@@ -222,9 +231,7 @@ static struct sim_reply update(struct sim_api *api, const struct kube_call *call
         doc = yyjson_mut_doc_new(NULL);
         after = sim_parse(doc, call->body);
         assert(after);
-        uid = sim_get_str(sim_meta(after), "uid");
-        version = sim_get_str(sim_meta(after), "resourceVersion");
-        if ((version.data && !has_version(o, version)) || (uid.data && !str_eq(uid, o->uid))) {
+        if (!fits(o, after)) {
                 yyjson_mut_doc_free(doc);
                 return refuse(409, "Conflict", "the object has been modified");
         }
@@ -251,6 +258,10 @@ static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
         before = yyjson_mut_val_mut_copy(doc, after);
         body = sim_parse(doc, call->body);
         assert(body);
+        if (!fits(o, body)) {
+                yyjson_mut_doc_free(doc);
+                return refuse(409, "Conflict", "the object has been modified");
+        }
         writer_init(&w, call);
         if (w.base.status)
                 managed_strip(doc, body, true);

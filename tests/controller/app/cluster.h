@@ -342,6 +342,9 @@ static inline void carry(struct cluster *c, const struct effect *e)
         case EFFECT_EVENT:
                 carry_event(c, e);
                 break;
+        case EFFECT_HOLD:
+        case EFFECT_RELEASE:
+                ck_abort_msg("an App has no finalizer");
         }
 }
 
