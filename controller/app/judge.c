@@ -45,7 +45,8 @@ static struct app_verdict give_up(const struct app_outlook *o, struct str reason
         const struct app_revision *r = o->revision;
         struct app_verdict v;
 
-        if (r->rolled_back || !r->good || !o->settings->spec.strategy->auto_rollback)
+        /* Known to have failed and still there: what is kept to go back to cannot be read. */
+        if (r->rolled_back || r->failed || !r->good || !o->settings->spec.strategy->auto_rollback)
                 return stalled(reason, message);
         v = reconciling(STR("RollingBack"), arena_printf(a, "revision %.*s failed and is taken back: %.*s",
                                                          STR_FMT(r->wanted), STR_FMT(message)));
@@ -71,17 +72,21 @@ static struct app_verdict judge_incomplete(const struct view *view, const struct
         const struct deployment_state_status *s = d->status;
         struct app_cause cause = app_find_cause(view, o->revision->hash, plan);
         bool replacing = s->updated_replicas < app_wanted_replicas(d) || s->replicas > s->updated_replicas;
-        struct str reason, message;
+        struct str reason, message, why_none;
+        bool late;
 
+        app_deployment_condition(d, STR("Progressing"), &reason, &message);
+        late = str_eq(reason, STR("ProgressDeadlineExceeded"));
         /* Pods that cannot even be made: a quota, a pod security level. */
-        app_deployment_condition(d, STR("ReplicaFailure"), &reason, &message);
+        app_deployment_condition(d, STR("ReplicaFailure"), &reason, &why_none);
         if (reason.data)
-                return reconciling(STR("ReplicaFailure"), message);
+                return late ? give_up(o, STR("ReplicaFailure"), why_none, plan->arena)
+                            : reconciling(STR("ReplicaFailure"), why_none);
         if (cause.decisive)
                 return give_up(o, cause.reason, cause.message, plan->arena);
-        app_deployment_condition(d, STR("Progressing"), &reason, &message);
-        if (str_eq(reason, STR("ProgressDeadlineExceeded")))
-                return give_up(o, reason, cause.reason.data ? cause.message : message, plan->arena);
+        if (late)
+                return give_up(o, STR("ProgressDeadlineExceeded"),
+                               cause.reason.data ? cause.message : message, plan->arena);
         if (o->revision->rolled_back)
                 return reconciling(STR("RollingBack"), progress(d, &cause, plan->arena));
         return reconciling(replacing ? STR("RolloutInProgress") : STR("ReplicasNotReady"),

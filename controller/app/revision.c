@@ -54,8 +54,7 @@ static const struct revision_state *state_of(const struct object *o)
         return o->state;
 }
 
-/* Of this very App, not of one that was called so before. */
-static const struct object *next_revision(const struct view *view, const struct object *after)
+const struct object *app_next_revision(const struct view *view, const struct object *after)
 {
         const struct object *self = view->self, *o = after;
 
@@ -69,7 +68,7 @@ static const struct object *latest(const struct view *view)
 {
         const struct object *best = NULL, *o = NULL;
 
-        while ((o = next_revision(view, o)))
+        while ((o = app_next_revision(view, o)))
                 if (!best || state_of(o)->number > state_of(best)->number)
                         best = o;
         return best;
@@ -245,50 +244,13 @@ static size_t count_newer(const struct view *view, const struct object *than)
         const struct object *o = NULL;
         size_t n = 0;
 
-        while ((o = next_revision(view, o)))
+        while ((o = app_next_revision(view, o)))
                 n += state_of(o)->number > state_of(than)->number;
         return n;
 }
 
-/* --- copies that nobody needs -------------------------------------------------------------- */
-
-static bool uses(const struct app_config_ref *refs, size_t n, bool secret, struct str copy)
-{
-        for (size_t i = 0; i < n; i++)
-                if (refs[i].secret == secret && str_eq(refs[i].copy, copy))
-                        return true;
-        return false;
-}
-
-static bool is_needed(const struct view *view, const struct app_revision *revision,
-                      const struct app_config *config, bool secret, struct str copy)
-{
-        const struct object *o = NULL;
-
-        if (uses(config->refs, config->n, secret, copy) ||
-            uses(revision->pods.configs, revision->pods.n_configs, secret, copy))
-                return true;
-        while ((o = next_revision(view, o)))
-                for (size_t i = 0; i < state_of(o)->copies.n; i++)
-                        if (state_of(o)->copies.items[i].secret == secret &&
-                            str_eq(state_of(o)->copies.items[i].name, copy))
-                                return true;
-        return false;
-}
-
-static void drop_configmaps(const struct view *view, const struct app_revision *revision,
-                            const struct app_config *config, struct plan *plan)
-{
-        const struct object *self = view->self, *o = NULL;
-
-        while ((o = cache_owned(view->cache, &app_configmap_kind, self->namespace, self->name, o)))
-                if (str_eq(o->owner.uid, self->uid) && !o->deleting &&
-                    !is_needed(view, revision, config, false, o->name))
-                        plan_delete(plan, o);
-}
-
 int app_revision_keep(const struct view *view, const struct app_settings *settings,
-                      const struct app_revision *revision, const struct app_config *config, struct plan *plan)
+                      const struct app_revision *revision, struct plan *plan)
 {
         size_t limit = (size_t)MAX(settings->spec.revision_history_limit, 1);
         const struct object *last = latest(view), *o = NULL;
@@ -299,58 +261,8 @@ int app_revision_keep(const struct view *view, const struct app_settings *settin
                 if (r < 0)
                         return r;
         }
-        while ((o = next_revision(view, o)))
+        while ((o = app_next_revision(view, o)))
                 if (count_newer(view, o) >= limit)
                         plan_delete(plan, o);
-        drop_configmaps(view, revision, config, plan);
-        return plan->error;
-}
-
-/* A Secret that was made for a revision which nobody keeps: is it still there? */
-static bool is_gone(const struct view *view, struct str copy, struct plan *plan)
-{
-        const struct object *o = NULL;
-
-        switch (view_read(view, plan, &app_secret_kind, copy, VIEW_READ_AGE, &o)) {
-        case READING_ABSENT:
-                return true;
-        case READING_PRESENT:
-                /* Somebody else's, made under that name before we could. */
-                if (!str_eq(o->owner.uid, view->self->uid))
-                        return true;
-                plan_delete(plan, o);
-                return false;
-        case READING_UNKNOWN:
-                break;
-        }
-        return false;
-}
-
-int app_revision_copies(const struct view *view, const struct app_revision *revision,
-                        const struct app_config *config, bool complete, struct plan *plan,
-                        struct app_status *status)
-{
-        const struct app *app = view->self->state;
-        size_t n_before = app->status ? app->status->copies.n : 0, n = 0;
-        struct str *list = arena_new_n(plan->arena, struct str, n_before + config->n + 1);
-
-        if (!list)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_before; i++) {
-                struct str copy = app->status->copies.items[i];
-
-                if (!complete || is_needed(view, revision, config, true, copy) || !is_gone(view, copy, plan))
-                        list[n++] = copy;
-        }
-        for (size_t i = 0; i < config->n; i++) {
-                bool known = false;
-
-                for (size_t j = 0; j < n && !known; j++)
-                        known = str_eq(list[j], config->refs[i].copy);
-                if (config->refs[i].secret && !known)
-                        list[n++] = config->refs[i].copy;
-        }
-        status->copies.items = list;
-        status->copies.n = n;
         return plan->error;
 }

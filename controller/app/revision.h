@@ -35,13 +35,20 @@ int app_revision_choose(const struct view *view, const struct app_settings *sett
                         const struct app_config *config, struct plan *plan, struct app_revision *ret)
         _must_check_;
 
-/* The one that runs has proved good: it is kept, and what is older than the
- * history goes, with its copies. */
-int app_revision_keep(const struct view *view, const struct app_settings *settings,
-                      const struct app_revision *revision, const struct app_config *config, struct plan *plan)
-        _must_check_;
+/* Those that are kept of this very App, not of one that was called so before, in
+ * no order: start with NULL. */
+const struct object *app_next_revision(const struct view *view, const struct object *after);
 
-/* status.copies: the Secrets that there are, or may be. */
-int app_revision_copies(const struct view *view, const struct app_revision *revision,
-                        const struct app_config *config, bool complete, struct plan *plan,
-                        struct app_status *status) _must_check_;
+/* The one that runs has proved good: it is kept, and what is older than the
+ * history goes. */
+int app_revision_keep(const struct view *view, const struct app_settings *settings,
+                      const struct app_revision *revision, struct plan *plan) _must_check_;
+
+/* --- copies.c ------------------------------------------------------------------------ */
+
+/* Drops the copies that no revision needs. While the rollout is not COMPLETE an
+ * older pod may still use any of them, so only those go that are too many.
+ * status.copies becomes the Secrets that there are, or may be. */
+int app_drop_copies(const struct view *view, const struct app_revision *revision,
+                    const struct app_config *config, bool complete, struct plan *plan,
+                    struct app_status *status) _must_check_;

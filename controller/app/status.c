@@ -7,7 +7,8 @@
 #include "controller/app/status.h"
 #include "manager/condition.h"
 
-#define STATUS_BYTES_MAX ((size_t)64 * 1024)
+/* As many names of copies as there may be, and the rest. */
+#define STATUS_BYTES_MAX ((size_t)512 * 1024)
 
 static void put_available(struct condition_set *set, const struct deployment_state *state)
 {
@@ -137,7 +138,7 @@ static int fill_config(const struct view *view, const struct app_outlook *o, con
                 };
         status->config.items = list;
         status->config.n = c->n;
-        return app_revision_copies(view, o->revision, c, v->complete, plan, status);
+        return app_drop_copies(view, o->revision, c, v->complete, plan, status);
 }
 
 static void fill_counts(const struct view *view, const struct deployment_state *state,
@@ -182,7 +183,7 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         int r;
 
         if (verdict.phase == APP_READY) {
-                r = app_revision_keep(view, o->settings, o->revision, o->config, plan);
+                r = app_revision_keep(view, o->settings, o->revision, plan);
                 if (r < 0)
                         return r;
         }

@@ -52,6 +52,13 @@ static const struct state states[] = {
                      "1") ",\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\","
                           "\"reason\":\"FailedCreate\",\"message\":\"exceeded quota\"}]}",
           .phase = "Reconciling", .reason = "ReplicaFailure", .available = "True" },
+        { "pods that cannot be made, for too long", AS_APPLIED, 2,
+          "{" COUNTS("4", "1", "1", "1",
+                     "1") ",\"conditions\":[{\"type\":\"Progressing\",\"status\":\"False\",\"reason\":"
+                          "\"ProgressDeadlineExceeded\",\"message\":\"timed out\"},{\"type\":"
+                          "\"ReplicaFailure\",\"status\":\"True\",\"reason\":\"FailedCreate\","
+                          "\"message\":\"exceeded quota\"}]}",
+          .phase = "Stalled", .reason = "ReplicaFailure", .available = "True" },
         { "was stuck, and is through", AS_APPLIED, 2,
           "{" COUNTS("4", "2", "2", "2", "2") PROGRESS("ProgressDeadlineExceeded") "}", .phase = "Ready",
           .reason = "Ready", .available = "True" },
