@@ -61,10 +61,13 @@ enum reading_state view_read(const struct view *view, struct plan *plan, const s
         const struct object *o = view_lookup(view, kind, name);
         usec_t read_at = cache_read_at(view->cache, kind, view->self->namespace, name);
 
-        if (read_at == 0 || (age != USEC_NEVER && read_at + age <= view->now))
+        bool old = read_at == 0 || (age != USEC_NEVER && read_at + age <= view->now);
+
+        if (old)
                 plan_read(plan, kind, name);
-        else if (age != USEC_NEVER)
-                plan_wake(plan, read_at + age);
+        /* Also if it is read now: should nothing have changed, that wakes nobody. */
+        if (read_at != 0 && age != USEC_NEVER)
+                plan_wake(plan, (old ? view->now : read_at) + age);
         if (o)
                 *ret = o;
         else if (read_at == 0)
