@@ -273,7 +273,7 @@ END_TEST
 
 START_TEST(test_silence)
 {
-        open_all(300 * USEC_MSEC);
+        open_all(2 * USEC_SEC);
         will(200, LIST("10", ""), FAKE_END);
         will(200, EVENT("ADDED", "a", "11"), FAKE_HANG);
         will(200, EVENT("ADDED", "b", "12"), FAKE_HANG);

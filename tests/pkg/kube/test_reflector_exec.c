@@ -9,9 +9,9 @@ START_TEST(test_slow_credentials)
 {
         listener_user =
                 "exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, args: [-c, "
-                "\"sleep 0.5; echo '{\\\"kind\\\":\\\"ExecCredential\\\",\\\"apiVersion\\\":"
+                "\"sleep 2; echo '{\\\"kind\\\":\\\"ExecCredential\\\",\\\"apiVersion\\\":"
                 "\\\"client.authentication.k8s.io/v1\\\",\\\"status\\\":{\\\"token\\\":\\\"t\\\"}}'\"]}";
-        open_listener(&(struct reflector_config){ .stream_limit = 150 * USEC_MSEC });
+        open_listener(&(struct reflector_config){ .stream_limit = USEC_SEC });
         will(200, LIST_END("10"), FAKE_HANG);
         start();
         wait_for("end:10");
