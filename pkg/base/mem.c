@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,4 +85,9 @@ void mem_freep(void *pp)
 
         mem_free(*p);
         *p = NULL;
+}
+
+void mem_trim(void)
+{
+        (void)malloc_trim(0);
 }

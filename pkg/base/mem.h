@@ -33,6 +33,10 @@ void mem_free(void *p);
 /* For _cleanup_(mem_freep) on any pointer variable. */
 void mem_freep(void *pp);
 
+/* After a burst: gives free memory back to the system, as far as the allocator
+ * would keep it. It looks at all pieces of the heap: not often. */
+void mem_trim(void);
+
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
 #define mem_new_n(type, n) ((type *)mem_zalloc_n((n), sizeof(type)))
 

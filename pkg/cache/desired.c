@@ -31,7 +31,11 @@ int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val
         o = cache_find(c, kind, meta.namespace, meta.name);
         /* The hash is that of the reply, not of what is held: if somebody's
          * change overtook the reply, it is drift and must be seen as such. */
-        if (o && str_eq(o->uid, meta.uid))
+        if (!o || !str_eq(o->uid, meta.uid))
+                return 0;
+        if (str_eq(o->version, meta.version))
+                note_applied(o, whole, o->owned);
+        else
                 note_applied(o, whole, kube_owned_hash(json, c->manager, kind->shared, &found));
         return 0;
 }

@@ -36,6 +36,8 @@
 #define HTTP_PARKED_MAX 16
 #define HTTP_PARKED_IDLE 1
 #define HTTP_TRIM_AFTER (5 * USEC_SEC)
+/* So many parked ones at that moment tell of a burst: they were in flight together. */
+#define HTTP_BURST 8
 /* A parked request keeps buffers up to this size. */
 #define HTTP_KEEP_BUFFER ((size_t)16 * 1024)
 

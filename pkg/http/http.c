@@ -206,8 +206,14 @@ int http_client_reconfigure(struct http_client *c, const struct http_config *con
 
 static void on_trim(struct loop_timer *timer, void *arg)
 {
+        struct http_client *c = arg;
+        bool burst = c->n_parked >= HTTP_BURST;
+
         (void)timer;
-        drop_parked(arg, HTTP_PARKED_IDLE);
+        drop_parked(c, HTTP_PARKED_IDLE);
+        /* Hundreds of requests at once took megabytes. */
+        if (burst)
+                mem_trim();
 }
 
 /* A parked request, or a new one. */

@@ -276,6 +276,7 @@ class Bench:
         say(f"watching it do nothing for {seconds} s")
         time.sleep(seconds)
         spent = operator.cpu() - cpu
+        self.figures.add("rest.anon", "RssAnon, after all that", operator.memory() / MIB, "MiB")
         self.figures.add("rest.cpu", f"fixed point, {seconds} s: CPU", spent * 1e3, "ms", 10 * seconds / 60)
         self.figures.add("rest.writes", "  writes but the Lease", operator.writes() - writes, "", 0, count=True)
 
