@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 GROUPS = {
     "apps": "/apis/keelson.dev/v1alpha1",
     "deployments": "/apis/apps/v1",
+    "controllerrevisions": "/apis/apps/v1",
     "services": "/api/v1",
     "serviceaccounts": "/api/v1",
     "poddisruptionbudgets": "/apis/policy/v1",

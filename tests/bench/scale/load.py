@@ -7,7 +7,7 @@ import json
 from api import APPLY_PATCH, GROUPS, MERGE_PATCH, path
 
 CHILDREN = ("serviceaccounts", "deployments", "services", "poddisruptionbudgets", "networkpolicies",
-            "horizontalpodautoscalers", "ingresses")
+            "horizontalpodautoscalers", "ingresses", "controllerrevisions")
 OPTIONAL = {
     "hosts": lambda name: [f"{name}.example.com"],
     "autoscaling": lambda name: {"minReplicas": 2, "maxReplicas": 10, "targetCPUUtilization": 70},
@@ -114,7 +114,8 @@ def applied(item, plural, kind, subresource=""):
 
 KINDS = {"serviceaccounts": "ServiceAccount", "deployments": "Deployment", "services": "Service",
          "poddisruptionbudgets": "PodDisruptionBudget", "networkpolicies": "NetworkPolicy",
-         "horizontalpodautoscalers": "HorizontalPodAutoscaler", "ingresses": "Ingress", "apps": "App"}
+         "horizontalpodautoscalers": "HorizontalPodAutoscaler", "ingresses": "Ingress",
+         "controllerrevisions": "ControllerRevision", "apps": "App"}
 
 
 def floor_requests(api, source, name, target, some, requests):
@@ -133,7 +134,7 @@ def floor_requests(api, source, name, target, some, requests):
     event = {
         "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": f"{name}.floor", "namespace": source},
         "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "reason": "Created", "action": "Reconcile",
-        "note": "Created " + ", ".join(f"{KINDS[plural]} {name}" for plural, _, _ in bodies[:7]),
+        "note": "Created " + ", ".join(f"{KINDS[plural]} {name}" for plural, subresource, _ in bodies if not subresource),
         "reportingController": "keelson.dev/operator", "reportingInstance": "bench",
         "regarding": {"apiVersion": "keelson.dev/v1alpha1", "kind": "App", "namespace": source, "name": name,
                       "uid": own["metadata"]["uid"], "resourceVersion": own["metadata"]["resourceVersion"]},
@@ -144,8 +145,9 @@ def floor_requests(api, source, name, target, some, requests):
             return json.loads(text.replace(name, other).replace(source, target))
 
         for plural, subresource, text in bodies:
-            where = path(plural, target, other, subresource) + "?fieldManager=keelson&force=true"
-            out.append(("PATCH", where, swap(text), APPLY_PATCH))
+            body = swap(text)
+            where = path(plural, target, body["metadata"]["name"], subresource)
+            out.append(("PATCH", where + "?fieldManager=keelson&force=true", body, APPLY_PATCH))
         if round(per_app["POST"]) > 0:
             out.append(("POST", path("events", target) + "?fieldManager=keelson", swap(json.dumps(event)),
                         "application/json"))
