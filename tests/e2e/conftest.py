@@ -57,11 +57,18 @@ def operator(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that break what others stand on run last: whoever runs them all, in any order, may see to that."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+    """Long tests first, lest they end long after all others. Tests that break what others
+    stand on run last: whoever runs them all, in any order, may see to that."""
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, -seconds(item)))
+
+
+def seconds(item):
+    mark = item.get_closest_marker("long")
+    return mark.args[0] if mark else 0
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "long(seconds): waits for Kubernetes most of that time; begins before the others")
     config.addinivalue_line("markers", "alone: breaks or counts what the other tests need: never beside another test")
 
 

@@ -228,6 +228,9 @@ class Load:
         """Notes that something begins now; failures are told together with it."""
         self._marks.append((time.monotonic(), what))
 
+    def marks(self):
+        return [f"{at - self.began:.3f} {what}" for at, what in self._marks]
+
     def texts(self):
         """What was answered, in the order of asking."""
         with self._lock:

@@ -131,6 +131,9 @@ def test_status_says_what_is(shared):
     status = {key: value for key, value in thing["status"].items() if key not in ("conditions", "effective")}
     assert {"setting": "replicas", "value": "2", "from": "App"} in thing["status"]["effective"]
     assert status == {
+        "revision": pods(shared)[0]["metadata"]["labels"]["keelson.dev/revision"],
+        "config": [],
+        "copies": [],
         "desiredReplicas": 2,
         "profile": "development/backend",
         "observedGeneration": thing["metadata"]["generation"],

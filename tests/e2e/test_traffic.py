@@ -186,12 +186,18 @@ def wait_until_left_out(space, pod, t):
 
 
 def assert_only_that_pod_was_missed(t, pod, until):
-    """A pod that died is missed, or this test sees nothing at all; the others never are; and it has an end."""
+    """A pod that died is missed, or this test sees nothing at all; the others never are; and it has an end.
+
+    But for one thing, which is Linux': a connection that was tried in vain is remembered for two minutes
+    together with the pod that it was meant for, and one from the same port is taken for the same."""
     lost = t.quick.failures + t.slow.failures
     assert lost, "nothing failed while a pod was dead"
     kept = [one for one in lost if one["kept"]]
     assert all(pod["metadata"]["name"] in one["peer"] for one in kept if one["peer"].startswith("Hello")), t.quick.story()
-    assert not [one for one in lost if one["at"] > until]
+    in_vain = {(one["via"], one["port"]) for one in lost if one["failed"] == "connect" and one["at"] <= until}
+    late = [one for one in lost if one["at"] > until]
+    unexpected = [one for one in late if one["failed"] != "connect" or (one["via"], one["port"]) not in in_vain]
+    assert not unexpected, f"last failure at {until - t.quick.began:.3f} s, then {unexpected}\n{t.quick.story()}"
 
 
 @pytest.mark.alone
