@@ -6,7 +6,7 @@
 # Most tests wait most of the time, so they run several at once; those that break what
 # others stand on (nodes, the API server, the operator) run after them, one by one.
 
-E2E_WORKERS=4
+E2E_WORKERS=6
 
 test_e2e() {
         need_packages python3 python3-pytest python3-pytest-xdist python3-yaml
@@ -15,7 +15,8 @@ test_e2e() {
                 return
         fi
         mkdir -p build
-        KEELSON_E2E_LEAVE=1 e2e_run "e2e tests, $E2E_WORKERS at once" build/e2e.xml -m "not alone" -n "$E2E_WORKERS"
+        KEELSON_E2E_LEAVE=1 e2e_run "e2e tests, $E2E_WORKERS at once" build/e2e.xml -m "not alone" \
+                -n "$E2E_WORKERS" --dist loadgroup
         e2e_run "e2e tests, one by one" build/e2e-alone.xml -m alone
         [ -z "$DOWN" ] || [ -n "${KUBECONFIG:-}" ] || hack/cluster down
 }

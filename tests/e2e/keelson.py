@@ -138,6 +138,10 @@ def condition(thing, kind):
     return None
 
 
+def message_of(thing, kind):
+    return next(c["message"] for c in thing["status"]["conditions"] if c["type"] == kind)
+
+
 def wait_for_condition(namespace, kind, expected, name="shop", timeout=60):
     """Until a condition of the App is so for its current generation; returns the App."""
 

@@ -20,6 +20,7 @@ from keelson import (
     container,
     events,
     merge,
+    message_of,
     pods,
     versions,
     wait_for_condition,
@@ -310,10 +311,6 @@ def test_one_pod_that_serves_is_available(space):
         merge("app", "shop", space, {"spec": {"resources": None, "replicas": 2}})
         wait_ready(space)
     assert {condition(s, "Available").rstrip("*") for s in seen} == {"True MinimumReplicasAvailable"}
-
-
-def message_of(thing, kind):
-    return next(c["message"] for c in thing["status"]["conditions"] if c["type"] == kind)
 
 
 def test_refused_child_is_reported(space):

@@ -209,6 +209,7 @@ def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cl
 # --- scaling by load --------------------------------------------------------------------
 
 
+@pytest.mark.long(150)
 def test_app_follows_its_load(space, own_cluster):
     """Up within two minutes of a load, and down after its cooldown; no request is lost on the way."""
     scaling = {"minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 50, "scaleDownCooldown": "5s"}

@@ -253,8 +253,8 @@ def test_one_missing_right_stops_that_kind_only(space):
         kubectl("-n", SYSTEM, "delete", "pod", "-l", "app.kubernetes.io/component=operator", "--wait=false")
         apply(app("inside"), app("outside", hosts=["outside.example.com"]), namespace=space)
         wait_ready(space, "inside")
-        stalled = wait_for_condition(space, "Stalled", "True Forbidden", "outside")
-        assert "list" in stalled["message"] and "ingresses.networking.k8s.io" in stalled["message"]
+        message = keelson.message_of(wait_for_condition(space, "Stalled", "True Forbidden", "outside"), "Stalled")
+        assert "list" in message and "ingresses.networking.k8s.io" in message
         # All else of it is carried out.
         assert get("deployment", "outside", space)["status"]["readyReplicas"] >= 1
         missing = metrics(ask(operator_url(leader(), "/metrics"))[1], "keelson_forbidden")

@@ -17,6 +17,7 @@ from keelson import (
     container,
     events,
     merge,
+    message_of,
     pods,
     wait_for_condition,
     wait_ready,
@@ -146,10 +147,6 @@ def says(space, path):
     return {ask(f"http://{p['status']['podIP']}:8080/{path}")[1].strip() for p in pods(space)}
 
 
-def message(thing):
-    return next(c["message"] for c in thing["status"]["conditions"] if c["type"] == "Stalled")
-
-
 @pytest.mark.long(200)
 def test_config_rolls_out_and_back(space):
     """A change of a ConfigMap or Secret is a release like any other, and a bad one takes its files back along."""
@@ -193,7 +190,7 @@ def test_config_rolls_out_and_back(space):
 def test_config_that_is_missing_is_named_and_waited_for(space):
     apply(app(**FILES), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True ConfigNotFound")
-    assert message(thing).startswith("spec.configFiles[0]") and "shop-config" in message(thing)
+    assert message_of(thing, "Stalled").startswith("spec.configFiles[0]") and "shop-config" in message_of(thing, "Stalled")
     assert not pods(space)
     apply(configmap(color="blue"), secret(key="1"), namespace=space)
     wait_ready(space, timeout=NOTICED)
@@ -218,7 +215,7 @@ def test_config_that_cannot_be_used_is_refused(space):
     for spec, path, key in INVALID.values():
         change(space, {"envFrom": None, "configFiles": None, **spec})
         thing = wait_for_condition(space, "Stalled", "True InvalidConfig")
-        assert message(thing).startswith(path) and key in message(thing)
+        assert message_of(thing, "Stalled").startswith(path) and key in message_of(thing, "Stalled")
         assert condition(thing, "Available") == "True MinimumReplicasAvailable"
         assert get("deployment", "shop", space)["metadata"]["generation"] == generation
     wait_until(lambda: events(space, "InvalidConfig"), 20, "the event InvalidConfig")
