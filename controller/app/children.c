@@ -213,9 +213,12 @@ static int plan_budget(struct planning *p)
 
 static int plan_service(struct planning *p)
 {
+        static const struct apply_options ours_alone = { .exclusive = true };
+
         if (!p->settings->spec.has_port)
                 return drop(p, &app_service_kind);
-        return apply(p, &app_service_kind, render_service(&p->common, &p->settings->spec, &p->json));
+        return apply_with(p, &app_service_kind, render_service(&p->common, &p->settings->spec, &p->json),
+                          &ours_alone);
 }
 
 /* An autoscaler goes by the Deployment's name, so there must not be one where

@@ -62,13 +62,14 @@ struct object {
         struct str namespace, name, uid, version;
         struct kube_owner owner;
         int64_t generation;
-        bool deleting;
-        bool finalized;   /* kind->finalizer is on it */
-        bool seen;        /* in the list under way */
-        uint16_t repairs; /* how often in a row somebody undid what we applied, */
-        uint32_t bytes;   /* (of this block) */
-        usec_t repaired;  /* and when last */
-        uint64_t owned;   /* hash of the fields that we own in it; 0: we own none */
+        bool deleting : 1;
+        bool finalized : 1; /* kind->finalizer is on it */
+        bool seen : 1;      /* in the list under way */
+        bool reset : 1;     /* its lists were set as a whole, and it is still this version */
+        uint16_t repairs;   /* how often in a row somebody undid what we applied, */
+        uint32_t bytes;     /* (of this block) */
+        usec_t repaired;    /* and when last */
+        uint64_t owned;     /* hash of the fields that we own in it; 0: we own none */
         /* The hash of the child that we applied last, and what `owned` was just
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
@@ -207,6 +208,10 @@ bool cache_as_desired(const struct object *child, uint64_t desired, uint64_t who
  * next repair is due, and the note that one is made at NOW. */
 usec_t cache_repair_due(const struct object *child);
 void cache_note_repair(struct cache *c, const struct object *child, usec_t now);
+
+/* The lists of CHILD are about to be set as a whole. False if they were already, as of
+ * this version of it. */
+bool cache_note_reset(struct cache *c, const struct object *child);
 
 /* The API server took our deletion of that very object; the watch will say when it is gone. */
 void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct str namespace,

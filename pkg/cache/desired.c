@@ -81,6 +81,16 @@ void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
         o->repaired = now;
 }
 
+bool cache_note_reset(struct cache *c, const struct object *child)
+{
+        struct object *o = cache_find(c, child->kind, child->namespace, child->name);
+        bool first = o == child && !o->reset;
+
+        if (first)
+                o->reset = true;
+        return first;
+}
+
 void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct str namespace,
                          struct str name, struct str uid)
 {

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * An errand: one effect of a plan on its way, as a request to the API server, or several in a
- * row. Internal to effect.c, errand_reply.c, finalizer.c and copy.c.
+ * row. Internal to effect.c, errand_reply.c, finalizer.c,
+ * reset.c and copy.c.
  */
 #pragma once
 
 #include "manager/task.h"
 
 enum errand_step {
-        ERRAND_CHANGING, /* the last one: its reply ends the effect */
-        ERRAND_CREATING, /* likewise, but it fails if the name is taken */
-        ERRAND_LOOKING,  /* at who has the name of the child */
-        ERRAND_FETCHING, /* what is to be copied */
+        ERRAND_CHANGING,  /* the last one: its reply ends the effect */
+        ERRAND_CREATING,  /* likewise, but it fails if the name is taken */
+        ERRAND_LOOKING,   /* at who has the name of the child */
+        ERRAND_FETCHING,  /* what is to be copied */
+        ERRAND_RESETTING, /* the lists of a child; then it is changed again */
 };
 
 struct errand {
@@ -21,6 +23,7 @@ struct errand {
         enum errand_step step;
         bool repairing; /* it undoes somebody's change */
         bool taken;     /* the child could not be made: the name was taken */
+        bool reset;     /* its lists were set as a whole */
         void *handle;
 };
 
@@ -67,3 +70,11 @@ void copy_fetch(struct errand *q);
 bool copy_on_source(struct errand *q, const struct kube_reply *reply);
 /* It is not there any more. */
 void copy_on_no_source(struct errand *q);
+
+/* --- reset.c -------------------------------------------------------------------- */
+
+/* The API server refused to apply the child. Whether that may be for what others
+ * have put into its lists; then these are on their way to be set as a whole. */
+bool reset_start(struct errand *q, const struct kube_reply *refusal);
+/* They are: applies the child again. Whether the request goes on. */
+bool reset_on_done(struct errand *q, const struct kube_reply *reply);

@@ -68,7 +68,7 @@ static void report_done(const struct errand *q)
                 log_done(q, "created");
                 if (!e->kind->quiet)
                         task_note_created(t, e);
-        } else if (q->repairing) {
+        } else if (q->repairing || q->reset) {
                 log_done(q, "repaired");
                 task_tell(t, true, STR("DriftRepaired"),
                           arena_printf(
@@ -221,6 +221,8 @@ static bool on_success(struct errand *q, const struct kube_reply *reply)
                 return on_holder(q, reply);
         case ERRAND_FETCHING:
                 return copy_on_source(q, reply);
+        case ERRAND_RESETTING:
+                return reset_on_done(q, reply);
         case ERRAND_CREATING:
         case ERRAND_CHANGING:
                 break;
@@ -266,7 +268,9 @@ void errand_on_reply(const struct kube_reply *reply, void *arg)
         } else if (reply->reason == KUBE_NOT_FOUND) {
                 goes_on = on_not_found(q, reply);
         } else {
-                on_refusal(q, reply);
+                goes_on = reset_start(q, reply);
+                if (!goes_on)
+                        on_refusal(q, reply);
         }
         if (!goes_on)
                 errand_free(q);

@@ -15,11 +15,14 @@
 #include "base/list.h"
 #include "cache/cache.h"
 
-/* For a kind with a field that others set as well (cache_kind.shared). */
 struct apply_options {
+        /* For a kind with a field that others set as well (cache_kind.shared): */
         bool changed;   /* that field is not as wanted: apply, although nothing else differs */
         bool versioned; /* its value is the live one, read from the cache: apply only if the child
                          * has not changed since, or somebody's newer value would be undone */
+        /* Its lists are ours alone: where the API server does not accept them because of what
+         * others have put into them, theirs is removed (reset.c). */
+        bool exclusive;
 };
 
 enum effect_type {

@@ -15,7 +15,7 @@ enum call_type {
         CALL_APPLY,        /* server-side apply, forced, as our field manager */
         CALL_APPLY_STATUS, /* the same on the status subresource */
         CALL_CREATE,       /* of an event */
-        CALL_PATCH,        /* a merge patch: of an event, or of a resource's finalizers */
+        CALL_PATCH,        /* a merge patch: of an event, a resource's finalizers, or a child's lists */
         CALL_DELETE,       /* with UID and resourceVersion as preconditions */
         CALL_GET,
 };

@@ -379,9 +379,8 @@ def test_child_without_our_label_is_still_ours(shared, kind, value):
     wait_ready(shared)
 
 
-@pytest.mark.xfail(reason="a server-side apply cannot take away the port that somebody else added", strict=True)
 def test_other_port_number_is_set_back(space):
-    """A Service's ports are a list by number, in which 8080 comes back beside 9999, under the same name."""
+    """A Service's ports are a list by number, in which an apply puts 8080 beside 9999, under the same name."""
     apply(app(), namespace=space)
     wait_ready(space)
     before = get("service", "shop", space)

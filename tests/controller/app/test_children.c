@@ -95,6 +95,23 @@ START_TEST(children_are_rendered_as_the_golden_files_say)
 }
 END_TEST
 
+/* A port that somebody adds to the Service under our port's name is in our way; a
+ * container that an injector adds to the pods is not. */
+START_TEST(only_the_ports_of_the_service_are_ours_alone)
+{
+        struct fixture f;
+
+        begin(&f, full_app);
+        ck_assert_int_eq(reconcile(&f), 0);
+        list_for_each (link, &f.plan.effects) {
+                const struct effect *e = container_of(link, struct effect, link);
+
+                ck_assert_int_eq(e->options.exclusive, e->kind == &app_service_kind);
+        }
+        end(&f);
+}
+END_TEST
+
 START_TEST(all_children_are_ours_and_belong_to_the_app)
 {
         static const struct cache_kind *const kinds[] = {
@@ -530,6 +547,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         children_are_rendered_as_the_golden_files_say,
+        only_the_ports_of_the_service_are_ours_alone,
         all_children_are_ours_and_belong_to_the_app,
         a_port_means_a_service_and_probes,
         a_worker_has_neither,

@@ -255,6 +255,26 @@ START_TEST(repairs_are_forgotten_in_time_and_not_by_a_change)
 }
 END_TEST
 
+/* --- lists that are set as a whole ------------------------------------------------------- */
+
+START_TEST(lists_are_reset_once_for_each_version)
+{
+        const struct object *o;
+        struct fixture f;
+
+        setup(&f);
+        put(&f, .version = "10", .color = "red", .ours = true);
+        o = get(&f, "web");
+        ck_assert(cache_note_reset(&f.cache, o));
+        ck_assert(!cache_note_reset(&f.cache, o));
+        put(&f, .version = "10", .color = "red", .ours = true); /* nothing new */
+        ck_assert(!cache_note_reset(&f.cache, get(&f, "web")));
+        put(&f, .version = "11", .color = "blue", .ours = true);
+        ck_assert(cache_note_reset(&f.cache, get(&f, "web")));
+        cache_release(&f.cache);
+}
+END_TEST
+
 /* --- deletions ----------------------------------------------------------------------------- */
 
 START_TEST(what_we_deleted_is_on_its_way_out)
@@ -286,6 +306,7 @@ static const TTest *const tests[] = {
         another_value_of_a_shared_field_is_to_be_applied,
         the_first_repairs_are_made_at_once_and_the_next_ever_later,
         repairs_are_forgotten_in_time_and_not_by_a_change,
+        lists_are_reset_once_for_each_version,
         what_we_deleted_is_on_its_way_out,
 };
 TEST_MAIN("cache/desired", tests)
