@@ -397,7 +397,7 @@ class Running:
         (["extra"], 'unexpected argument "extra"'),
         (["--leader-elect=perhaps"], "expected true or false"),
         (["--lease-duration=soon"], "expected a duration such as 15s"),
-        (["--lease-duration=5s"], "--lease-duration must be longer than --renew-deadline"),
+        (["--lease-duration=5s"], "--renew-deadline must be shorter than --lease-duration"),
         (["--log-level=loud"], "expected debug, info, warn or error"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
