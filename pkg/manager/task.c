@@ -134,6 +134,24 @@ static usec_t wake_time(struct task *t, usec_t now)
         return now + MIN(pause, RUSH_PAUSE_MAX);
 }
 
+/* One event for all children, although some are made when others are there. */
+static void tell_created(struct task *t)
+{
+        if (!t->created.data)
+                return;
+        if (t->unreported && !t->failure.reason.data)
+                t->item->unsaid = mem_strndup(t->created.data, t->created.len);
+        if (!t->item->unsaid)
+                task_tell(t, false, STR("Created"),
+                          arena_printf(&t->arena, "Created %.*s", STR_FMT(t->created)));
+}
+
+static void recall_created(struct task *t)
+{
+        t->created = arena_str(&t->arena, str_c(t->item->unsaid));
+        mem_freep(&t->item->unsaid);
+}
+
 static void finish(struct task *t)
 {
         struct manager *m = t->manager;
@@ -141,16 +159,14 @@ static void finish(struct task *t)
         const char *result = "success";
         bool had_note = t->item->note != NULL;
 
-        if (t->created.data)
-                task_tell(t, false, STR("Created"),
-                          arena_printf(&t->arena, "Created %.*s", STR_FMT(t->created)));
+        tell_created(t);
         /* After the failure was reported, one more reconcile takes the report back. */
         if (t->failure.reason.data) {
                 result = "error";
                 log_failure(t);
                 keep_note(t);
         } else {
-                if (had_note)
+                if (had_note || t->unreported)
                         t->wake = now;
                 if (t->wake != USEC_NEVER && queue_add_at(&m->queue, &t->item->key, wake_time(t, now)) < 0) {
                         task_fail_memory(t);
@@ -245,11 +261,32 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
         return r < 0 ? r : plan->error;
 }
 
-/* While a controller is blocked its caches tell nothing, so nothing follows from
- * them but what it says. */
-static bool may_start(const struct task *t, const struct effect *e)
+static bool is_report(const struct effect *e)
 {
-        return !t->blocked || e->type == EFFECT_STATUS || e->type == EFFECT_EVENT;
+        return e->type == EFFECT_STATUS || e->type == EFFECT_EVENT;
+}
+
+/* What is to be done goes first. While some of it is on its way the report is
+ * left to the next reconcile, which knows what has come of it: said now and said
+ * again a moment later, it would be two writes. Where the last attempt failed
+ * nobody knows when that will be, so then it is said at once.
+ *
+ * While a controller is blocked its caches tell nothing, so nothing follows from
+ * them but what it says. */
+static void carry_out(struct task *t, const struct plan *plan)
+{
+        list_for_each (link, &plan->effects) {
+                const struct effect *e = container_of(link, struct effect, link);
+
+                if (!is_report(e) && !t->blocked)
+                        effect_start(t, e);
+        }
+        t->unreported = !list_empty(&t->requests) && t->item->failures == 0;
+        if (t->unreported)
+                return;
+        list_for_each (link, &plan->effects)
+                if (is_report(container_of(link, struct effect, link)))
+                        effect_start(t, container_of(link, struct effect, link));
 }
 
 /* A bug, or a resource past one of our caps: there is no more to say than which. */
@@ -297,6 +334,7 @@ void task_start(struct manager *m, struct queue_item *item)
         list_init(&t->requests);
         list_add_tail(&m->tasks, &t->link);
         t->uid = arena_str(&t->arena, self->uid);
+        recall_created(t);
 
         plan_init(&plan, &t->arena);
         r = t->uid.data ? reconcile(t, self, &plan) : -ENOMEM;
@@ -304,9 +342,7 @@ void task_start(struct manager *m, struct queue_item *item)
                 fail_plan(t, r);
         } else {
                 t->wake = plan.wake;
-                list_for_each (link, &plan.effects)
-                        if (may_start(t, container_of(link, struct effect, link)))
-                                effect_start(t, container_of(link, struct effect, link));
+                carry_out(t, &plan);
         }
         t->starting = false;
         task_finish_if_done(t);

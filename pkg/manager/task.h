@@ -25,8 +25,9 @@ struct task {
         usec_t retry_after;
         usec_t started;
         usec_t wake;
-        bool blocked;  /* nothing may be done but say why: GATE_BLOCKED */
-        bool starting; /* replies cannot come yet, so the task may not end */
+        bool blocked;    /* nothing may be done but say why: GATE_BLOCKED */
+        bool starting;   /* replies cannot come yet, so the task may not end */
+        bool unreported; /* status and events of the plan are left to the next reconcile */
         char id[24];
 };
 

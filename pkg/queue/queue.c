@@ -17,6 +17,7 @@ void queue_init(struct queue *q, uint64_t seed)
 static void item_free(struct queue_item *item)
 {
         mem_free(item->note);
+        mem_free(item->unsaid);
         mem_free(item); /* its strings stand behind it */
 }
 

@@ -51,7 +51,8 @@ struct queue_item {
         unsigned rushes;   /* of whoever works on it: how often in a row it asked to come again at once */
         usec_t not_before; /* the end of a pause that a server asked for */
         usec_t ready_since;
-        void *note; /* of whoever works on it, about its failures; mem_free'd with the item */
+        void *note;   /* of whoever works on it, about its failures; mem_free'd with the item */
+        char *unsaid; /* likewise, what is still to be told of attempts that went well */
 };
 
 struct queue {

@@ -412,13 +412,52 @@ END_TEST
 START_TEST(events_are_dropped_while_too_many_are_on_their_way)
 {
         struct world w;
+        uint64_t before;
 
         begin_probe(&w);
-        probe.n_events = 2 * EVENTS_IN_FLIGHT_MAX;
         world_start(&w);
-        run_to_first_call(&w);
-        ck_assert_uint_eq(w.n_calls[CALL_CREATE], EVENTS_IN_FLIGHT_MAX);
+        world_run(&w, USEC_MINUTE);
+        before = w.n_calls[CALL_CREATE];
+        probe.n_events = 2 * EVENTS_IN_FLIGHT_MAX;
+        ck_assert_int_eq(manager_enqueue_all(&w.op[0].manager), 0);
+        while (w.n_calls[CALL_CREATE] == before)
+                world_run(&w, USEC_MSEC);
+        ck_assert_uint_eq(w.n_calls[CALL_CREATE] - before, EVENTS_IN_FLIGHT_MAX);
         end(&w); /* and those on their way are forgotten */
+}
+END_TEST
+
+/* --- reports --------------------------------------------------------------------- */
+
+/* The autoscaler is made when the Deployment is there. */
+START_TEST(children_made_one_after_the_other_are_told_at_once)
+{
+        struct world w;
+
+        begin(&w, 1);
+        user_applies(
+                &w, APP("\"image\":\"registry.example/web:1\",\"port\":8080,"
+                        "\"resources\":{\"requests\":{\"cpu\":\"50m\"}},"
+                        "\"autoscaling\":{\"minReplicas\":2,\"maxReplicas\":4,\"targetCPUUtilization\":70}"));
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        ck_assert(exists(&w, &app_horizontalpodautoscaler_kind));
+        ck_assert_uint_eq(count_events(&w, "Created"), 1);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_report_waits_for_what_it_is_about)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_start(&w);
+        while (w.n_calls[CALL_APPLY_STATUS] == 0)
+                world_run(&w, USEC_MSEC);
+        ck_assert(exists(&w, &app_deployment_kind));
+        ck_assert_uint_eq(w.n_calls[CALL_APPLY], CHILDREN);
+        end(&w);
 }
 END_TEST
 
@@ -496,6 +535,8 @@ static const TTest *const tests[] = {
         a_wake_up_comes_when_it_was_asked_for,
         who_always_asks_to_come_again_at_once_does_so_less_and_less,
         events_are_dropped_while_too_many_are_on_their_way,
+        children_made_one_after_the_other_are_told_at_once,
+        a_report_waits_for_what_it_is_about,
         a_hundred_resources_converge_in_bad_weather,
 };
 TEST_MAIN("manager/manager", tests)
