@@ -115,10 +115,8 @@ static bool same_status(const struct object *self, struct str status)
 
 static void apply_status(struct task *t, const struct effect *e)
 {
-        const struct kube_kind *kind = &t->controller->kind->api;
         const struct object *self =
                 cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
-        struct call call = { .type = CALL_APPLY_STATUS, .kind = kind };
         struct errand *q;
 
         if (!self || same_status(self, e->json))
@@ -126,20 +124,8 @@ static void apply_status(struct task *t, const struct effect *e)
         q = errand_new(t, e);
         if (!q)
                 return;
-        call.namespace = t->item->key.namespace;
-        call.name = t->item->key.name;
-        call.body = arena_printf(
-                &t->arena,
-                "{\"apiVersion\":\"%.*s/%.*s\",\"kind\":\"%.*s\",\"metadata\":{\"name\":\"%.*s\","
-                "\"uid\":\"%.*s\"},\"status\":%.*s}",
-                STR_FMT(kind->group), STR_FMT(kind->version), STR_FMT(kind->kind), STR_FMT(call.name),
-                STR_FMT(t->uid), STR_FMT(e->json));
-        if (!call.body.data) {
-                task_fail_memory(t);
-                errand_free(q);
-                return;
-        }
-        errand_start(q, ERRAND_CHANGING, &call);
+        q->status = e->json;
+        errand_send_status(q);
 }
 
 /* A child of a kind that we may not list is left alone: what there is of it is not known. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * An errand: one effect of a plan on its way, as a request to the API server, or several in a
- * row. Internal to effect.c, errand_reply.c, finalizer.c,
- * reset.c and copy.c.
+ * row. Internal to effect.c, errand_*.c, finalizer.c, reset.c and copy.c.
  */
 #pragma once
 
@@ -21,9 +20,10 @@ struct errand {
         struct task *task;
         const struct effect *effect;
         enum errand_step step;
-        bool repairing; /* it undoes somebody's change */
-        bool taken;     /* the child could not be made: the name was taken */
-        bool reset;     /* its lists were set as a whole */
+        bool repairing;    /* it undoes somebody's change */
+        bool taken;        /* the child could not be made: the name was taken */
+        bool reset;        /* its lists were set as a whole */
+        struct str status; /* of EFFECT_STATUS: what is sent, as JSON in the task's arena */
         void *handle;
 };
 
@@ -50,6 +50,14 @@ void errand_on_reply(const struct kube_reply *reply, void *arg);
 /* The name of a child is taken by an object that OWNER controls, or nobody; OURS
  * if fields in it were applied by Keelson. */
 void effect_conflict(struct task *t, const struct effect *e, struct kube_owner owner, bool ours);
+
+/* --- errand_status.c ------------------------------------------------------------------- */
+
+/* Sends Q's status. */
+void errand_send_status(struct errand *q);
+/* It was refused. If for a field that the cluster does not know, it is sent again
+ * without that. Whether the request goes on. */
+bool errand_status_refused(struct errand *q, const struct kube_reply *reply);
 
 /* --- finalizer.c ---------------------------------------------------------------------- */
 

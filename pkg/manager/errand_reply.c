@@ -267,6 +267,8 @@ void errand_on_reply(const struct kube_reply *reply, void *arg)
                 goes_on = true;
         } else if (reply->reason == KUBE_NOT_FOUND) {
                 goes_on = on_not_found(q, reply);
+        } else if (q->effect->type == EFFECT_STATUS && errand_status_refused(q, reply)) {
+                goes_on = true;
         } else {
                 goes_on = reset_start(q, reply);
                 if (!goes_on)

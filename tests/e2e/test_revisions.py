@@ -74,7 +74,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_image_that_does_not_work_is_taken_back(space, name):
     env, strategy, reason = BAD[name]
-    env = [*env, {"name": "BAD_VERSION", "value": "2"}, {"name": "DRAIN_DELAY", "value": "0"}]
+    env = [*env, {"name": "BAD_VERSION", "value": "2"}, {"name": "DRAIN_DELAY", "value": "2"}]
     apply(app(replicas=2, env=env, strategy=strategy), namespace=space)
     good = wait_ready(space)["status"]["revision"]
     with unharmed(space) as requests:
@@ -88,7 +88,7 @@ def test_image_that_does_not_work_is_taken_back(space, name):
         assert len(events(space, "RollingBack")) == len(events(space, "RolledBack")) == 1
     assert all("version 1" in text for text in requests.texts())
     # It says so for as long as the spec asks for that image, and tries it again with other settings.
-    generation = change(space, {"env": [{"name": "DRAIN_DELAY", "value": "0"}]})
+    generation = change(space, {"env": [{"name": "DRAIN_DELAY", "value": "2"}]})
     thing = wait_ready(space)
     assert thing["status"]["observedGeneration"] == generation and thing["status"]["image"] == WEBAPP_2
     assert "failedRevision" not in thing["status"]
@@ -96,7 +96,7 @@ def test_image_that_does_not_work_is_taken_back(space, name):
 
 @pytest.mark.long(70)
 def test_image_that_cannot_be_pulled_is_taken_back(space):
-    apply(app(replicas=2, env=[{"name": "DRAIN_DELAY", "value": "0"}]), namespace=space)
+    apply(app(replicas=2, env=[{"name": "DRAIN_DELAY", "value": "2"}]), namespace=space)
     wait_ready(space)
     with unharmed(space):
         change(space, {"image": "keelson.dev/webapp:none"})
@@ -138,7 +138,7 @@ FILES = {
         {"configMapRef": {"name": "shop-config"}, "mountPath": "/etc/shop"},
         {"secretRef": {"name": "shop-keys"}, "mountPath": "/etc/keys"},
     ],
-    "env": [{"name": "CONFIG_DIRS", "value": "/etc/shop:/etc/keys"}, {"name": "DRAIN_DELAY", "value": "0"}],
+    "env": [{"name": "CONFIG_DIRS", "value": "/etc/shop:/etc/keys"}, {"name": "DRAIN_DELAY", "value": "2"}],
 }
 
 

@@ -366,6 +366,94 @@ START_TEST(a_transport_without_memory_is_retried)
 }
 END_TEST
 
+/* --- a definition that is older than we ------------------------------------------------------ */
+
+static struct world_rule undeclared(const char *message, int times)
+{
+        return (struct world_rule){
+                .fate = WORLD_REFUSE,
+                .type = CALL_APPLY_STATUS,
+                .times = times,
+                .status = 500,
+                .message = message,
+        };
+}
+
+#define UNDECLARED(path)                                                                                     \
+        "failed to create typed patch object (/web; keelson.dev/v1alpha1, Kind=App): " path                  \
+        ": field not declared in schema"
+
+static bool has_status(const struct world *w, const char *pointer)
+{
+        return yyjson_mut_ptr_get(sim_api_get(&w->api, &app_kind.api, NS, NAME), pointer) != NULL;
+}
+
+START_TEST(a_status_is_written_but_for_what_the_definition_does_not_know)
+{
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w, undeclared(UNDECLARED(".status.effective[2].from"), 1));
+        world_rule(&w, undeclared(UNDECLARED(".status.desiredReplicas"), 1));
+        world_start(&w);
+        run_to_first_call(&w);
+        while (!has_status(&w, "/status/conditions"))
+                world_run(&w, USEC_MSEC);
+        ck_assert(!has_status(&w, "/status/effective"));
+        ck_assert(!has_status(&w, "/status/desiredReplicas"));
+        ck_assert(has_status(&w, "/status/profile"));
+        world_run(&w, USEC_SEC);
+        ck_assert_uint_ge(count_events(&w, "DefinitionOutdated"), 1);
+        /* As soon as the definition is there, all of it is. */
+        world_run(&w, USEC_MINUTE);
+        ck_assert(has_status(&w, "/status/effective"));
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+/* An answer that cannot be, again and again: no loop, and in the end a failure like any other. */
+START_TEST(a_field_that_is_not_ours_is_no_reason_to_ask_on)
+{
+        struct world w;
+        uint64_t calls;
+
+        begin(&w, 1);
+        world_rule(&w, undeclared(UNDECLARED(".status.effective"), -1));
+        world_start(&w);
+        world_run(&w, USEC_HOUR);
+        ck_assert(!has_status(&w, "/status"));
+        calls = all_calls(&w);
+        world_run(&w, USEC_HOUR);
+        /* Half a minute to a minute between, an apply and an event each. */
+        ck_assert_uint_le(all_calls(&w) - calls, 3 * 120);
+        world_clear_rules(&w);
+        world_run(&w, 2 * QUEUE_BACKOFF_MAX);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+static int converge_outdated(void *arg)
+{
+        struct world w;
+
+        (void)arg;
+        begin(&w, 1);
+        world_rule(&w, undeclared(UNDECLARED(".status.effective"), 1));
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Ready", "True", "Ready");
+        world_release(&w);
+        return 0;
+}
+
+START_TEST(an_old_definition_while_any_one_allocation_fails)
+{
+        torture(converge_outdated, NULL, 0);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         a_foreign_object_is_left_alone,
         a_foreign_object_with_our_label_is_left_alone,
@@ -382,5 +470,8 @@ static const TTest *const tests[] = {
         what_does_not_pass_is_shown_and_asked_less_and_less,
         a_server_that_names_a_time_is_left_alone_until_then,
         a_transport_without_memory_is_retried,
+        a_status_is_written_but_for_what_the_definition_does_not_know,
+        a_field_that_is_not_ours_is_no_reason_to_ask_on,
+        an_old_definition_while_any_one_allocation_fails,
 };
 TEST_MAIN("manager/effect", tests)
