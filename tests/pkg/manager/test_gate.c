@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a controller, or a kind, may do whose caches tell nothing.
+ */
+#include "desk.h"
+
+#include <errno.h>
+
+static const char *const why_refused = "may not list parts: grant it";
+
+/* Of each kind of effect one. */
+static void want_all(const struct view *view, struct plan *plan)
+{
+        struct object child = {
+                .kind = &part_kind, .name = STR("old"), .uid = STR("u"), .version = STR("1")
+        };
+
+        (void)view;
+        plan_apply(plan, &part_kind, STR("web"),
+                   STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"web\"},\"spec\":{}}"));
+        plan_delete(plan, &child);
+        plan_read(plan, &letter_kind, STR("a"));
+        plan_status(plan, STR("{\"phase\":\"Full\"}"));
+        plan_event(plan, false, STR("Turned"), STR("it turned"));
+}
+
+static size_t count_calls(const struct desk *d, enum call_type type)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_calls; i++)
+                n += d->calls[i].call.type == type;
+        return n;
+}
+
+static struct error error_of(int code, const char *message)
+{
+        struct error err = ERROR_INIT;
+
+        err.code = code;
+        snprintf(err.message, sizeof(err.message), "%s", message);
+        return err;
+}
+
+/* --- of a controller ---------------------------------------------------------------------- */
+
+START_TEST(behind_a_closed_gate_nothing_is_looked_at)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_all);
+        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 0);
+        ck_assert_uint_eq(d.n_calls, 0);
+        ck_assert(manager_idle(&d.m));
+        /* Closing it again opens nothing. */
+        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 0);
+        /* When it opens, all come, those too that were passed over. */
+        want(&d, NULL);
+        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        end(&d);
+}
+END_TEST
+
+START_TEST(one_gate_is_nobody_elses)
+{
+        struct desk d;
+
+        begin(&d);
+        bring(&d, &crate_kind, .name = "c", .uid = "u-c");
+        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 0);
+        ck_assert_uint_eq(desk_state.n_crates, 1);
+        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        ck_assert_uint_eq(desk_state.n_crates, 1);
+        end(&d);
+}
+END_TEST
+
+START_TEST(who_is_blocked_says_why_and_does_nothing_else)
+{
+        struct error why = error_of(-EACCES, "may not list letters: grant it");
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_all);
+        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        ck_assert_str_eq(desk_state.reason, "Forbidden");
+        ck_assert_str_eq(desk_state.message, why.message);
+        ck_assert(desk_state.failure.permanent);
+        ck_assert_uint_eq(d.n_calls, 2);
+        ck_assert_uint_eq(count_calls(&d, CALL_APPLY_STATUS), 1);
+        ck_assert_uint_eq(count_calls(&d, CALL_CREATE), 1);
+        for (size_t i = 0; i < 2; i++)
+                answer(&d, i, 200, "{}");
+        end(&d);
+}
+END_TEST
+
+START_TEST(another_reason_is_told_and_the_same_is_not)
+{
+        struct error why = error_of(-EACCES, "may not list letters"), other = error_of(-EIO, "no answer");
+        struct desk d;
+
+        begin(&d);
+        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        manager_set_gate(&d.m, 0, GATE_BLOCKED, &other);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 2);
+        ck_assert_str_eq(desk_state.reason, "CannotWatch");
+        ck_assert_str_eq(desk_state.message, "no answer");
+        /* And when it is over that is gone. */
+        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 3);
+        ck_assert_str_eq(desk_state.reason, "");
+        end(&d);
+}
+END_TEST
+
+/* --- of all ----------------------------------------------------------------------------------- */
+
+START_TEST(without_leave_nothing_begins)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_all);
+        manager_allow(&d.m, false);
+        ck_assert_int_eq(manager_pump(&d.m), USEC_NEVER);
+        ck_assert_uint_eq(desk_state.n_boxes, 0);
+        manager_allow(&d.m, true);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        end(&d);
+}
+END_TEST
+
+START_TEST(a_transport_that_may_not_write_is_no_fault_of_the_resource)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_all);
+        d.refusal = -EPERM;
+        for (int i = 0; i < 5; i++)
+                pass(&d, QUEUE_BACKOFF_MAX);
+        ck_assert_str_eq(desk_state.reason, "NotLeading");
+        ck_assert(!desk_state.failure.permanent);
+        ck_assert_uint_eq(d.n_calls, 0);
+        end(&d);
+}
+END_TEST
+
+/* --- of a kind -------------------------------------------------------------------------------- */
+
+START_TEST(children_of_a_kind_that_may_not_be_listed_are_left_alone)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_all);
+        ck_assert(cache_set_refused(&d.m.cache, &part_kind, why_refused));
+        turn(&d);
+        /* The rest is done, and it is told. */
+        ck_assert_uint_eq(count_calls(&d, CALL_GET), 1);
+        answer_not_found(&d, 0);
+        pass(&d, QUEUE_BACKOFF_MAX);
+        ck_assert_uint_eq(count_calls(&d, CALL_APPLY_STATUS), 1);
+        ck_assert_uint_eq(count_calls(&d, CALL_CREATE), 1);
+        ck_assert_uint_eq(count_calls(&d, CALL_APPLY), 0);
+        ck_assert_uint_eq(count_calls(&d, CALL_DELETE), 0);
+        ck_assert_str_eq(desk_state.reason, "Forbidden");
+        ck_assert_str_eq(desk_state.message, why_refused);
+        ck_assert(desk_state.failure.permanent);
+        /* The right comes: so do the children. */
+        ck_assert(cache_set_refused(&d.m.cache, &part_kind, NULL));
+        for (size_t i = 1; i < d.n_calls; i++)
+                answer(&d, i, 200, "{}");
+        pass(&d, QUEUE_BACKOFF_MAX);
+        ck_assert_uint_eq(count_calls(&d, CALL_APPLY), 1);
+        end(&d);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        behind_a_closed_gate_nothing_is_looked_at,
+        one_gate_is_nobody_elses,
+        who_is_blocked_says_why_and_does_nothing_else,
+        another_reason_is_told_and_the_same_is_not,
+        without_leave_nothing_begins,
+        a_transport_that_may_not_write_is_no_fault_of_the_resource,
+        children_of_a_kind_that_may_not_be_listed_are_left_alone,
+};
+TEST_MAIN("manager/gate", tests)
