@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "sim/managed.h"
 
 void sim_api_init(struct sim_api *api)
@@ -33,8 +34,8 @@ void sim_api_release(struct sim_api *api)
         free(api->log);
 }
 
-struct sim_object *sim_find(const struct sim_api *api, const struct kube_kind *kind, struct str namespace,
-                            struct str name)
+struct sim_object *sim_api_find(const struct sim_api *api, const struct kube_kind *kind, struct str namespace,
+                                struct str name)
 {
         list_for_each (link, &api->objects) {
                 struct sim_object *o = container_of(link, struct sim_object, link);
@@ -113,6 +114,13 @@ static char *labels_text(yyjson_mut_val *object)
         return text;
 }
 
+static uint64_t identity_of(const struct kube_kind *kind, yyjson_mut_val *meta)
+{
+        uint64_t h = hash_str(hash_str(HASH_INIT, kind->group), kind->plural);
+
+        return hash_str(hash_str(h, sim_get_str(meta, "namespace")), sim_get_str(meta, "name"));
+}
+
 static struct sim_change *log_new(struct sim_api *api, const struct sim_object *o)
 {
         if (api->n_log == api->log_size) {
@@ -125,7 +133,11 @@ static struct sim_change *log_new(struct sim_api *api, const struct sim_object *
         }
         api->n_changes++;
         api->log[api->n_log] = (struct sim_change){
-                .kind = o->kind, .number = o->number, .version = api->version, .by = api->writer
+                .kind = o->kind,
+                .number = o->number,
+                .identity = identity_of(o->kind, sim_meta(yyjson_mut_doc_get_root(o->doc))),
+                .version = api->version,
+                .by = api->writer,
         };
         return &api->log[api->n_log++];
 }
@@ -220,16 +232,27 @@ void sim_store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc)
                 sim_erase(api, o);
 }
 
+/* The same for the same object in each run, whatever else was made before it. */
+static void put_uid(struct sim_api *api, yyjson_mut_doc *doc, uint64_t identity)
+{
+        uint64_t lives = 0;
+        char uid[64];
+        int n;
+
+        for (size_t i = 0; i < api->n_log; i++)
+                lives += !api->log[i].before && api->log[i].identity == identity;
+        n = snprintf(uid, sizeof(uid), "00000000-0000-4000-8000-%012llx",
+                     (unsigned long long)(hash_add(identity, lives) & UINT64_C(0xffffffffffff)));
+        sim_put_str(doc, sim_meta(yyjson_mut_doc_get_root(doc)), "uid", str_n(uid, (size_t)n));
+}
+
 struct sim_object *sim_store_new(struct sim_api *api, const struct kube_kind *kind, yyjson_mut_doc *doc)
 {
         yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
         struct sim_object *o = calloc(1, sizeof(*o));
-        char uid[64];
-        int n;
 
         assert(o);
-        n = snprintf(uid, sizeof(uid), "00000000-0000-4000-8000-%012llx", (unsigned long long)++api->n_uids);
-        sim_put_str(doc, sim_meta(root), "uid", str_n(uid, (size_t)n));
+        put_uid(api, doc, identity_of(kind, sim_meta(root)));
         if (has_generation(kind))
                 sim_put(doc, sim_meta(root), "generation", yyjson_mut_int(doc, 1));
         put_time(api, doc, root, "creationTimestamp");
@@ -334,7 +357,7 @@ void sim_api_delete(struct sim_api *api, const struct kube_kind *kind, const cha
 yyjson_mut_val *sim_api_get(const struct sim_api *api, const struct kube_kind *kind, const char *namespace,
                             const char *name)
 {
-        struct sim_object *o = sim_find(api, kind, str_c(namespace), str_c(name));
+        struct sim_object *o = sim_api_find(api, kind, str_c(namespace), str_c(name));
 
         return o ? yyjson_mut_doc_get_root(o->doc) : NULL;
 }

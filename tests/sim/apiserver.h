@@ -49,7 +49,8 @@ enum sim_change_type { SIM_ADDED, SIM_MODIFIED, SIM_DELETED };
 /* One line of the log. Texts are JSON. */
 struct sim_change {
         const struct kube_kind *kind;
-        uint64_t number; /* the object's */
+        uint64_t number;   /* the object's */
+        uint64_t identity; /* of its kind and name */
         uint64_t version;
         const char *by;               /* who did it */
         char *object;                 /* as it is now; NULL: deleted */
@@ -65,8 +66,7 @@ struct sim_api {
         uint64_t compacted;         /* what was before this version is forgotten: 410 */
         const char *version_prefix; /* in front of each resourceVersion, to make it long, or no number; "" */
         const char *writer;         /* who is at it, for the log */
-        uint64_t n_uids;
-        usec_t wall; /* for time stamps; set by the world */
+        usec_t wall;                /* for time stamps; set by the world */
         /* Sets defaults, before an object is stored. May be NULL. */
         void (*admit)(const struct kube_kind *kind, yyjson_mut_doc *doc, yyjson_mut_val *object);
         /* How many objects were ever made, of all kinds, and how many writes changed something. */
@@ -103,6 +103,9 @@ void sim_api_patch(struct sim_api *api, const struct kube_kind *kind, const char
 void sim_api_delete(struct sim_api *api, const struct kube_kind *kind, const char *namespace,
                     const char *name);
 
+struct sim_object *sim_api_find(const struct sim_api *api, const struct kube_kind *kind, struct str namespace,
+                                struct str name);
+
 /* The object, or NULL; valid until the next write. */
 yyjson_mut_val *sim_api_get(const struct sim_api *api, const struct kube_kind *kind, const char *namespace,
                             const char *name);
@@ -125,6 +128,11 @@ bool sim_api_has_orphans(const struct sim_api *api);
  * run (uid, resourceVersion, generation, times): equal texts are equal states.
  * free it. */
 char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip);
+
+/* The same of the objects for which KEEP says so, after it changed (a copy of)
+ * them: took away what does not matter. */
+char *sim_api_dump_of(const struct sim_api *api,
+                      bool (*keep)(const struct sim_object *o, yyjson_mut_val *root));
 
 /* --- lists and watches ------------------------------------------------------------------ */
 

@@ -73,7 +73,8 @@ static int compare_texts(const void *a, const void *b)
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
+static char *dump(const struct sim_api *api, const struct kube_kind *skip,
+                  bool (*keep)(const struct sim_object *o, yyjson_mut_val *root))
 {
         char **texts = calloc(1, sizeof(*texts)), **grown, *all;
         size_t n = 0, bytes = 1, at = 0;
@@ -85,6 +86,10 @@ char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
                 if (skip && sim_same_kind(o->kind, skip))
                         continue;
                 doc = yyjson_mut_doc_mut_copy(o->doc, NULL);
+                if (keep && !keep(o, yyjson_mut_doc_get_root(doc))) {
+                        yyjson_mut_doc_free(doc);
+                        continue;
+                }
                 forget_identity(yyjson_mut_doc_get_root(doc));
                 sort_keys(yyjson_mut_doc_get_root(doc));
                 grown = realloc(texts, (n + 1) * sizeof(*texts));
@@ -103,4 +108,15 @@ char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
         }
         free(texts);
         return all;
+}
+
+char *sim_api_dump(const struct sim_api *api, const struct kube_kind *skip)
+{
+        return dump(api, skip, NULL);
+}
+
+char *sim_api_dump_of(const struct sim_api *api,
+                      bool (*keep)(const struct sim_object *o, yyjson_mut_val *root))
+{
+        return dump(api, NULL, keep);
 }

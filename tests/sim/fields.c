@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/fields.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@
 
 #define KEPT_MAX 16
 #define SET_KEY_MAX 512
+#define LOST_MAX 256
 
 /* Lists whose items are told apart by the values of some of their fields. */
 static const struct list_map {
@@ -223,28 +225,39 @@ void fields_add(yyjson_mut_doc *doc, yyjson_mut_val *to, yyjson_mut_val *from)
         }
 }
 
+/* Has the owner of SUB lost what stands under it? */
+static bool is_lost(yyjson_mut_val *sub, yyjson_mut_val *before, yyjson_mut_val *after)
+{
+        bool dot = yyjson_mut_obj_get(sub, ".") != NULL;
+
+        if (!after || (is_leaf(sub) && !dot && !yyjson_mut_equals(after, before)))
+                return true;
+        if (is_leaf(sub))
+                return false;
+        fields_prune(sub, before, after);
+        return yyjson_mut_obj_size(sub) == 0;
+}
+
 void fields_prune(yyjson_mut_val *set, yyjson_mut_val *before, yyjson_mut_val *after)
 {
         yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(set);
+        struct str lost[LOST_MAX];
         yyjson_mut_val *key;
-        size_t index;
+        size_t index, n = 0;
 
         while ((key = yyjson_mut_obj_iter_next(&it))) {
                 struct str name = key_str(key);
-                yyjson_mut_val *sub = yyjson_mut_obj_iter_get_val(key), *b, *a;
-                bool dot = yyjson_mut_obj_get(sub, ".") != NULL;
 
-                if (is_dot(name))
-                        continue;
-                b = before ? lookup(before, name, &index) : NULL;
-                a = lookup(after, name, &index);
-                if (!a || (is_leaf(sub) && !dot && !yyjson_mut_equals(a, b))) {
-                        yyjson_mut_obj_iter_remove(&it);
-                } else if (!is_leaf(sub)) {
-                        fields_prune(sub, b, a);
-                        if (yyjson_mut_obj_size(sub) == 0)
-                                yyjson_mut_obj_iter_remove(&it);
+                if (!is_dot(name) &&
+                    is_lost(yyjson_mut_obj_iter_get_val(key), before ? lookup(before, name, &index) : NULL,
+                            lookup(after, name, &index))) {
+                        assert(n < LOST_MAX);
+                        lost[n++] = name;
                 }
+        }
+        while (n > 0) {
+                n--;
+                yyjson_mut_obj_remove_keyn(set, lost[n].data, lost[n].len);
         }
 }
 

@@ -26,6 +26,7 @@ struct flight {
         struct world_rule rule;
         struct sim_reply reply;
         bool is_lease;
+        unsigned life; /* the process that sent it */
 };
 
 static struct world *world_of(const struct flight *f)
@@ -90,6 +91,11 @@ static void note_reply(const struct flight *f)
 
 /* --- its fate ---------------------------------------------------------------------------- */
 
+static bool is_lease(const struct kube_call *call)
+{
+        return str_eq(call->kind->plural, STR("leases"));
+}
+
 static enum call_type type_of(const struct kube_call *call)
 {
         switch (call->verb) {
@@ -133,14 +139,28 @@ static struct world_rule fate_by_weather(struct world *w)
         return (struct world_rule){ .fate = WORLD_SERVE };
 }
 
-static struct world_rule fate_of(struct world *w, const struct kube_call *call)
+static bool count_down(uint64_t *n)
 {
+        return *n && --*n == 0;
+}
+
+bool world_rule_fits(const struct world_rule *rule, const struct replica *r, const struct kube_call *call)
+{
+        return rule->times != 0 && (rule->any_type || rule->type == type_of(call)) &&
+               (!rule->kind || sim_same_kind(rule->kind, call->kind)) &&
+               (!rule->name || str_eq_c(call->name, rule->name)) && (!rule->only || rule->only == r);
+}
+
+static struct world_rule fate_of(struct replica *r, const struct kube_call *call)
+{
+        struct world *w = r->world;
+
+        if (!is_lease(call) && count_down(&w->nth_call))
+                return w->nth_fate;
         for (size_t i = 0; i < w->n_rules; i++) {
                 struct world_rule *rule = &w->rules[i];
 
-                if (rule->times == 0 || (!rule->any_type && rule->type != type_of(call)) ||
-                    (rule->kind && rule->kind != call->kind) ||
-                    (rule->name && !str_eq_c(call->name, rule->name)))
+                if (!world_rule_fits(rule, r, call))
                         continue;
                 if (rule->times > 0)
                         rule->times--;
@@ -163,11 +183,6 @@ static void back(struct world *w, void *arg)
         (void)arg;
         if (!w->op[0].up)
                 world_start(w);
-}
-
-static bool count_down(uint64_t *n)
-{
-        return *n && --*n == 0;
 }
 
 static void die(struct world *w)
@@ -221,7 +236,7 @@ static void serve(struct world *w, struct flight *f)
                 return;
         }
         w->api.wall = world_wall(w) - w->wall_offset; /* the server's clock is right */
-        w->api.writer = f->base.replica->name;
+        w->api.writer = f->life == f->base.replica->life ? f->base.replica->name : "a dead op";
         sim_api_serve(&w->api, &f->call, &f->reply);
         w->api.writer = before;
         note_reply(f);
@@ -272,7 +287,7 @@ static struct flight *flight_new(struct replica *r, const struct kube_call *call
         char *at = calloc(1, bytes);
 
         assert(f && at);
-        *f = (struct flight){ .base = { .replica = r }, .call = *call, .strings = at };
+        *f = (struct flight){ .base = { .replica = r }, .call = *call, .strings = at, .life = r->life };
         f->call.namespace = copy(&at, call->namespace);
         f->call.name = copy(&at, call->name);
         f->call.subresource = copy(&at, call->subresource);
@@ -280,7 +295,7 @@ static struct flight *flight_new(struct replica *r, const struct kube_call *call
         f->call.field_manager = copy(&at, call->field_manager);
         f->call.if_uid = copy(&at, call->if_uid);
         f->call.if_version = copy(&at, call->if_version);
-        f->is_lease = str_eq(call->kind->plural, STR("leases"));
+        f->is_lease = is_lease(call);
         list_add_tail(&r->world->flights, &f->base.link);
         return f;
 }
@@ -300,12 +315,15 @@ int __wrap_kube_call(struct kube_client *c, const struct kube_call *call, kube_d
                      struct kube_request **ret, struct error *err)
 {
         struct world *w = c->replica->world;
-        struct world_rule rule = fate_of(w, call);
+        struct kube_call sent = *call;
+        struct world_rule rule = fate_of(c->replica, call);
         struct flight *f;
 
+        if (w->tamper)
+                w->tamper(c->replica, &sent);
         if (rule.fate == WORLD_NO_MEMORY)
                 return error_set(err, -ENOMEM, "out of memory");
-        f = flight_new(c->replica, call);
+        f = flight_new(c->replica, &sent);
         f->done = done;
         f->arg = arg;
         f->rule = rule;

@@ -32,6 +32,7 @@ struct replica {
         unsigned number;
         char name[16]; /* "op0" */
         bool up;
+        unsigned life; /* how often it was started */
         struct loop loop;
         struct kube_client client;
         struct kube_transport transport;
@@ -61,6 +62,8 @@ usec_t replica_pump(struct replica *r);
 void streams_step(struct world *w);
 /* All of them end with "410 Gone", or are cut where they are lists. */
 void streams_expire(struct world *w);
+/* All watches that are open stay so, and bring nothing more. */
+void streams_silence(struct world *w);
 /* Frees all flights and streams. */
 void net_release(struct world *w);
 void streams_release(struct world *w);

@@ -7,9 +7,6 @@
 
 #include "sim/apiserver.h"
 
-struct sim_object *sim_find(const struct sim_api *api, const struct kube_kind *kind, struct str namespace,
-                            struct str name);
-
 /* --- small JSON ---------------------------------------------------------------- */
 
 struct str sim_get_str(yyjson_mut_val *object, const char *key);

@@ -19,7 +19,6 @@
 
 #define QUERY_MAX 256
 #define BOOKMARK_EVERY USEC_MINUTE
-#define SILENCE_CHECK (10 * USEC_SEC)
 #define PAST_MAX 60    /* how many versions behind a lagging server is */
 #define REPEATED_MAX 8 /* versions that are told twice */
 
@@ -35,6 +34,7 @@ struct stream {
         bool open;      /* it is a watch that was accepted */
         bool scheduled; /* an event is on its way */
         bool closed;    /* its owner hears no more of it */
+        bool mute;      /* it stays open, and nothing comes */
         unsigned turns; /* that will come back to it */
 };
 
@@ -146,6 +146,18 @@ static bool send_bytes(struct stream *s, const char *text, size_t n)
         return !cut;
 }
 
+static void note_event(const struct stream *s, const char *type, const char *object)
+{
+        yyjson_doc *doc = yyjson_read(object, strlen(object), 0);
+        yyjson_val *meta = yyjson_obj_get(yyjson_doc_get_root(doc), "metadata");
+        const char *name = yyjson_get_str(yyjson_obj_get(meta, "name"));
+        const char *version = yyjson_get_str(yyjson_obj_get(meta, "resourceVersion"));
+
+        world_note(world_of(s), s->base.replica->name, "hears of %.*s: %s %s, version %s",
+                   STR_FMT(s->kind->plural), type, name ? name : "", version ? version : "");
+        yyjson_doc_free(doc);
+}
+
 static bool send_event(struct stream *s, const char *type, const char *object)
 {
         char *text = NULL;
@@ -153,6 +165,8 @@ static bool send_event(struct stream *s, const char *type, const char *object)
         int n = asprintf(&text, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
 
         assert(n > 0);
+        if (world_of(s)->history && strcmp(type, "BOOKMARK") != 0 && strcmp(type, "ERROR") != 0)
+                note_event(s, type, object);
         sent = send_bytes(s, text, (size_t)n);
         free(text);
         return sent;
@@ -249,7 +263,8 @@ static uint64_t revision(struct stream *s)
         struct world *w = world_of(s);
         uint64_t now = w->api.version, back;
 
-        if (!world_chance(w, w->weather.stale))
+        /* A list that names no version is of what etcd holds, whoever answers it. */
+        if (!s->version[0] || !world_chance(w, w->weather.stale))
                 return now;
         back = few_versions(w, PAST_MAX, now);
         if (now - back < w->api.compacted)
@@ -339,7 +354,7 @@ static void give_watch(struct stream *s)
 
 /* --- watching --------------------------------------------------------------------------------- */
 
-static void deliver(struct world *w, void *arg)
+static void deliver(struct world *w _unused_, void *arg)
 {
         static const char *const types[] = {
                 [SIM_ADDED] = "ADDED", [SIM_MODIFIED] = "MODIFIED", [SIM_DELETED] = "DELETED"
@@ -351,7 +366,7 @@ static void deliver(struct world *w, void *arg)
         if (!turn_begins(s, deliver))
                 return;
         s->scheduled = false;
-        if (!w->silent && sim_watch_next(&s->events, &type, &object))
+        if (!s->mute && sim_watch_next(&s->events, &type, &object))
                 send_event(s, types[type], object);
         turn_ends(s);
 }
@@ -363,12 +378,22 @@ void streams_step(struct world *w)
                 struct stream *s = container_of(q, struct stream, base);
                 usec_t lag = s->kind == w->slow_kind ? w->slow_lag : w->watch_lag;
 
-                if (!s->open || s->closed || s->scheduled || w->silent || w->list_only ||
+                if (!s->open || s->closed || s->scheduled || s->mute || w->list_only ||
                     !sim_watch_pending(&s->events))
                         continue;
                 s->scheduled = true;
                 turn_later(s, world_about(w, lag), deliver);
         }
+}
+
+/* To the next bookmark or end. */
+static usec_t to_next_tick(const struct stream *s)
+{
+        usec_t now = world_of(s)->now, next = MIN(now + BOOKMARK_EVERY, s->ends);
+
+        if (s->idle_timeout)
+                next = MIN(next, s->last_byte + s->idle_timeout);
+        return MAX(next - now, USEC_MSEC);
 }
 
 /* Bookmarks, and the ends that come with time. */
@@ -382,17 +407,17 @@ static void tick(struct world *w, void *arg)
                 finish(s, 200, 0);
         else if (s->idle_timeout && w->now - s->last_byte >= s->idle_timeout)
                 finish(s, 200, -ETIMEDOUT);
-        else if (!w->silent && !sim_watch_pending(&s->events) && w->now - s->last_byte >= BOOKMARK_EVERY)
+        else if (!s->mute && !sim_watch_pending(&s->events) && w->now - s->last_byte >= BOOKMARK_EVERY)
                 send_bookmark(s, w->api.version, false);
         if (!s->closed)
-                turn_later(s, w->silent ? SILENCE_CHECK : BOOKMARK_EVERY, tick);
+                turn_later(s, to_next_tick(s), tick);
         turn_ends(s);
 }
 
 static void open_watch(struct stream *s)
 {
         s->open = true;
-        turn_later(s, world_of(s)->silent ? SILENCE_CHECK : BOOKMARK_EVERY, tick);
+        turn_later(s, to_next_tick(s), tick);
 }
 
 static void connect_stream(struct world *w, void *arg)
@@ -412,6 +437,16 @@ static void connect_stream(struct world *w, void *arg)
         else
                 give_watch(s);
         turn_ends(s);
+}
+
+void streams_silence(struct world *w)
+{
+        list_for_each (link, &w->streams) {
+                struct stream *s =
+                        container_of(container_of(link, struct kube_request, link), struct stream, base);
+
+                s->mute |= s->open;
+        }
 }
 
 void streams_expire(struct world *w)

@@ -68,7 +68,7 @@ static struct sim_reply reply_with(int status, const struct sim_object *o)
 /* After a change, which may have been the object's last. */
 static struct sim_reply reply_now(const struct sim_api *api, const struct kube_call *call)
 {
-        const struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        const struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
 
         return o ? reply_with(200, o) : (struct sim_reply){ 200, sim_status(200, "", "", 0) };
 }
@@ -169,7 +169,7 @@ static struct sim_reply apply_to(struct sim_api *api, const struct kube_call *ca
 
 static struct sim_reply apply(struct sim_api *api, const struct kube_call *call)
 {
-        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
         struct writer w;
 
         writer_init(&w, call);
@@ -189,7 +189,7 @@ static struct sim_reply create(struct sim_api *api, const struct kube_call *call
                 yyjson_mut_doc_free(doc);
                 return refuse(400, "BadRequest", "the body is not an object with a name");
         }
-        if (sim_find(api, call->kind, call->namespace, sim_get_str(sim_meta(root), "name"))) {
+        if (sim_api_find(api, call->kind, call->namespace, sim_get_str(sim_meta(root), "name"))) {
                 yyjson_mut_doc_free(doc);
                 return refuse(409, "AlreadyExists", "it exists already");
         }
@@ -221,7 +221,7 @@ static void keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *after, yyjson_mut
 
 static struct sim_reply update(struct sim_api *api, const struct kube_call *call)
 {
-        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
         yyjson_mut_val *before, *after;
         yyjson_mut_doc *doc;
         struct writer w;
@@ -246,7 +246,7 @@ static struct sim_reply update(struct sim_api *api, const struct kube_call *call
 
 static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
 {
-        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
         yyjson_mut_val *body, *before, *after;
         yyjson_mut_doc *doc;
         struct writer w;
@@ -275,7 +275,7 @@ static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
 
 static struct sim_reply delete_object(struct sim_api *api, const struct kube_call *call)
 {
-        struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
         yyjson_mut_val *meta;
 
         if (!o)
@@ -346,7 +346,7 @@ struct sim_reply sim_list_page(const struct sim_api *api, const struct kube_call
 
 static struct sim_reply get(const struct sim_api *api, const struct kube_call *call)
 {
-        const struct sim_object *o = sim_find(api, call->kind, call->namespace, call->name);
+        const struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
 
         return o ? reply_with(200, o) : refuse(404, "NotFound", "not found");
 }

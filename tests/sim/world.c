@@ -42,6 +42,21 @@ bool world_chance(struct world *w, unsigned per_mille)
         return per_mille && rand_below(&w->rand, 1000) < per_mille;
 }
 
+/* Behind it, the memory. */
+struct piece {
+        struct list link;
+        max_align_t memory[];
+};
+
+void *world_alloc(struct world *w, size_t n)
+{
+        struct piece *p = calloc(1, sizeof(*p) + n);
+
+        assert(p);
+        list_add_tail(&w->pieces, &p->link);
+        return p->memory;
+}
+
 /* --- what is told -------------------------------------------------------------------- */
 
 void world_note(struct world *w, const char *who, const char *format, ...)
@@ -109,17 +124,21 @@ void world_calm(struct world *w)
         world_note(w, "world", "calm");
         world_clear_rules(w);
         w->weather = (struct world_weather){ 0 };
-        w->crash_after = w->crash_before = w->crash_replied = 0;
+        w->crash_after = w->crash_before = w->crash_replied = w->nth_call = 0;
         w->latency = w->watch_lag = LATENCY;
         w->slow_kind = NULL;
         w->wall_offset = 0;
         w->may_write = true;
-        w->silent = false;
 }
 
 void world_relist(struct world *w)
 {
         streams_expire(w);
+}
+
+void world_silence(struct world *w)
+{
+        streams_silence(w);
 }
 
 /* --- the operator ------------------------------------------------------------------------- */
@@ -159,6 +178,8 @@ static void on_changes(struct world *w)
         streams_step(w);
         if (w->actor)
                 w->actor(w);
+        if (w->watcher)
+                w->watcher(w);
 }
 
 void world_run(struct world *w, usec_t for_time)
@@ -213,6 +234,7 @@ void world_init(struct world *w, const struct controller *const *controllers, si
         list_init(&w->turns);
         list_init(&w->flights);
         list_init(&w->streams);
+        list_init(&w->pieces);
         for (size_t i = 0; i < WORLD_REPLICAS; i++) {
                 w->op[i] = (struct replica){ .world = w, .number = (unsigned)i };
                 snprintf(w->op[i].name, sizeof(w->op[i].name), "op%zu", i);
@@ -235,6 +257,8 @@ void world_release(struct world *w)
                         replica_crash(&w->op[i]);
         list_for_each_safe (link, &w->turns)
                 free(container_of(link, struct world_turn, link));
+        list_for_each_safe (link, &w->pieces)
+                free(container_of(link, struct piece, link));
         net_release(w);
         streams_release(w);
         sim_api_release(&w->api);

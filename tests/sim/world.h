@@ -58,6 +58,7 @@ struct world_rule {
         enum call_type type;
         const struct kube_kind *kind; /* NULL: any */
         const char *name;             /* of the object; NULL: any */
+        const struct replica *only;   /* the one that sends it; NULL: any */
         int times;                    /* how often it still applies; -1: always */
         int status;                   /* of a refusal */
         const char *reason, *message;
@@ -90,6 +91,7 @@ struct world {
         struct list turns;   /* by time */
         struct list flights; /* calls under way */
         struct list streams; /* lists and watches */
+        struct list pieces;  /* world_alloc's */
 
         usec_t latency;   /* of each way, at the most; half of it at least */
         usec_t watch_lag; /* likewise, of an event */
@@ -99,18 +101,25 @@ struct world {
         size_t n_rules;
         struct world_weather weather;
         bool elects;                    /* replicas lead by the Lease; else each that is up leads */
+        bool all_stubborn;              /* replicas never care for the Lease: a planted bug */
         bool may_write;                 /* false: the transport refuses, as when the lease is lost */
         bool no_stream_lists;           /* the server cannot, as before 1.34 */
-        bool silent;                    /* streams stay open and bring nothing */
         bool list_only;                 /* watches bring nothing but bookmarks: for tests of lists */
         int64_t page_max;               /* objects in a page at the most; 0: as many as are asked for */
         void (*actor)(struct world *w); /* after each turn; may be NULL (sim/actors.h) */
         bool actor_scheduled;
+        uint64_t acted_on;                /* the number of changes that it has looked at */
+        void (*watcher)(struct world *w); /* after each turn, behind the actor: a test's invariants */
+        /* Before a call is sent: a test may look at it, and change it. May be NULL. */
+        void (*tamper)(struct replica *r, struct kube_call *call);
         void *user; /* a test's own */
 
         /* op[0] dies when the server has carried out so many requests more (0:
          * never), or has got them, or their reply has come in; it is back a second later. */
         uint64_t crash_after, crash_before, crash_replied;
+        /* The so manieth call from now on (0: none) meets this fate. */
+        uint64_t nth_call;
+        struct world_rule nth_fate;
 
         uint64_t n_calls[WORLD_CALL_TYPES]; /* that were started, without those about the Lease */
         uint64_t n_served;                  /* of these: that the server carried out */
@@ -137,13 +146,20 @@ void world_run(struct world *w, usec_t for_time);
 /* FN at a time from now. */
 void world_after(struct world *w, usec_t delay, void (*fn)(struct world *w, void *arg), void *arg);
 
+/* Zeroed memory that is freed with the world. */
+void *world_alloc(struct world *w, size_t n);
+
 void world_rule(struct world *w, struct world_rule rule);
+bool world_rule_fits(const struct world_rule *rule, const struct replica *r, const struct kube_call *call);
 /* Fair weather from now on: no rules, no chances, everybody answers. */
 void world_clear_rules(struct world *w);
 void world_calm(struct world *w);
 
 /* All watches break and start over with a list. */
 void world_relist(struct world *w);
+
+/* The watches that are open bring nothing more, and stay open. */
+void world_silence(struct world *w);
 
 /* Calls that write, but for events. */
 uint64_t world_writes(const struct world *w);
