@@ -11,6 +11,7 @@
 #define EXIT_USAGE 2
 
 int cmd_operator(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* A boolean value of an option: true, false, 1, 0. 0 or -EINVAL. */

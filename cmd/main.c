@@ -9,6 +9,7 @@ static const struct {
         const char *what;
 } commands[] = {
         { "operator", cmd_operator, "watch the cluster and reconcile the resources" },
+        { "reload", cmd_reload, "send SIGHUP to a program when its mounted files change" },
         { "version", cmd_version, "print the version" },
 };
 
