@@ -24,6 +24,8 @@ static const char usage[] =
         "  --lease-duration D    how long a silent leader is waited for (default: 15s)\n"
         "  --renew-deadline D    how long a leader acts without a renewal (default: 10s)\n"
         "  --retry-period D      between tries to get or renew the Lease (default: 2s)\n"
+        "  --image IMAGE         this program's own image, for the helper in the pods of Apps with\n"
+        "                        configReload: Signal (default: $KEELSON_IMAGE)\n"
         "  --namespace NS        watch this namespace only; may be repeated (default: all)\n"
         "  --log-level LEVEL     debug, info, warn or error (default: info)\n"
         "  --log-format FORMAT   json or text (default: json)\n"
@@ -37,6 +39,7 @@ enum option_id {
         OPT_LEASE_DURATION,
         OPT_RENEW_DEADLINE,
         OPT_RETRY_PERIOD,
+        OPT_IMAGE,
         OPT_NAMESPACE,
         OPT_LOG_LEVEL,
         OPT_LOG_FORMAT,
@@ -51,6 +54,7 @@ static const struct option long_options[] = {
         { "lease-duration", required_argument, NULL, OPT_LEASE_DURATION },
         { "renew-deadline", required_argument, NULL, OPT_RENEW_DEADLINE },
         { "retry-period", required_argument, NULL, OPT_RETRY_PERIOD },
+        { "image", required_argument, NULL, OPT_IMAGE },
         { "namespace", required_argument, NULL, OPT_NAMESPACE },
         { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
         { "log-format", required_argument, NULL, OPT_LOG_FORMAT },
@@ -128,6 +132,10 @@ static int take_option(struct arguments *a, int id, struct str value, const char
         case OPT_RETRY_PERIOD:
                 *ret_expected = "a duration such as 2s";
                 return take_duration(value, &o->retry_period);
+        case OPT_IMAGE:
+                *ret_expected = "the name of an image, such as registry.example/keelson:1.0";
+                o->image = value;
+                return str_empty(value) ? -EINVAL : 0;
         case OPT_NAMESPACE:
                 *ret_expected = "the name of a namespace (a-z, 0-9 and -), 64 times at the most";
                 return is_label(value) ? add_namespace(a, value) : -EINVAL;
@@ -182,6 +190,13 @@ static int parse(int argc, char **argv, struct arguments *a)
         return 0;
 }
 
+static struct str image_of_environment(void)
+{
+        const char *image = getenv("KEELSON_IMAGE");
+
+        return image && *image ? str_c(image) : STR_NULL;
+}
+
 int cmd_operator(int argc, char **argv)
 {
         static const struct controller *const controllers[] = { &app_controller, &environment_controller };
@@ -195,6 +210,7 @@ int cmd_operator(int argc, char **argv)
                         .controllers = controllers,
                         .n_controllers = ARRAY_SIZE(controllers),
                         .version = STR(KEELSON_VERSION),
+                        .image = image_of_environment(),
                 },
                 .log_level = LOG_INFO,
                 .log_format = LOG_JSON,

@@ -81,20 +81,22 @@ int64_t app_seconds(struct str duration);
 struct app_config_ref {
         bool secret;
         struct str name; /* as the spec says */
-        struct str copy; /* as the pods say */
+        struct str copy; /* as the pods say; absent: they use the original */
         struct str hash; /* of its content */
 };
 
 /* What the pods are made of. It may be of an older revision than all else:
- * only image, port, env, envFrom, configFiles, resources, healthCheck and drain
- * are read of the spec. */
+ * only image, port, env, envFrom, configFiles, configReload, resources,
+ * healthCheck and drain are read of the spec. */
 struct app_pods {
         const struct app_spec *spec;
         struct str annotations;               /* of the pods: a JSON object, or absent */
         const struct app_config_ref *configs; /* a reference that is not in here keeps its name */
         size_t n_configs;
-        struct str pod_spec; /* rendered (app_pod_spec), as JSON */
-        struct str revision; /* what the revision is called */
+        struct str helper_image; /* of the sidecar that signals the program; absent: not known */
+        struct str helper;       /* rendered (app_pod_spec); absent: there is none */
+        struct str pod_spec;     /* rendered (app_pod_spec), as JSON */
+        struct str revision;     /* what the revision is called */
 };
 
 /* Renders the children and puts them into the plan; deletes those that are no

@@ -81,55 +81,96 @@ static bool is_old(const struct view *view, const struct pod_state *pod, usec_t 
         return false;
 }
 
-static bool find_waiting(const struct view *view, const struct object *o, const container_status *c,
+/* What is known of one container: the program's, or that of the helper, which comes
+ * before it (configReload Signal). */
+struct container {
+        struct str helper; /* its name; absent: it is the program's */
+        struct str waiting, message;
+        int64_t restarts;
+        bool ended;
+        int64_t exit_code;
+        struct str exit_reason;
+};
+
+typedef struct pod_state_status_init_container_statuses helper_status;
+
+static struct container container_of_program(const container_status *c)
+{
+        struct container ret = { .restarts = c->restart_count };
+
+        if (c->state && c->state->waiting) {
+                ret.waiting = c->state->waiting->reason;
+                ret.message = c->state->waiting->message;
+        }
+        if (c->last_state && c->last_state->terminated) {
+                ret.ended = true;
+                ret.exit_code = c->last_state->terminated->exit_code;
+                ret.exit_reason = c->last_state->terminated->reason;
+        }
+        return ret;
+}
+
+static struct container container_of_helper(const helper_status *c)
+{
+        struct container ret = { .helper = c->name, .restarts = c->restart_count };
+
+        if (c->state && c->state->waiting) {
+                ret.waiting = c->state->waiting->reason;
+                ret.message = c->state->waiting->message;
+        }
+        if (c->last_state && c->last_state->terminated) {
+                ret.ended = true;
+                ret.exit_code = c->last_state->terminated->exit_code;
+                ret.exit_reason = c->last_state->terminated->reason;
+        }
+        return ret;
+}
+
+static bool find_waiting(const struct view *view, const struct object *o, const struct container *c,
                          struct plan *plan, struct app_cause *ret)
 {
         static const char *const pulls[] = { "ErrImagePull",     "ImagePullBackOff",    "ErrImageNeverPull",
                                              "InvalidImageName", "RegistryUnavailable", NULL };
         static const char *const configs[] = { "CreateContainerConfigError", "CreateContainerError",
                                                "RunContainerError", NULL };
-        struct str reason, message;
+        struct str why = short_of(c->message.data ? c->message : c->waiting);
 
-        if (!c->state || !c->state->waiting)
+        if (!c->waiting.data)
                 return false;
-        reason = c->state->waiting->reason;
-        message = short_of(c->state->waiting->message);
-        if (is_one_of(reason, pulls)) {
+        if (is_one_of(c->waiting, pulls)) {
                 ret->reason = STR("ImagePullFailed");
                 ret->message = arena_printf(plan->arena, "pod %.*s: the image cannot be pulled: %.*s",
-                                            STR_FMT(o->name), STR_FMT(message.data ? message : reason));
-                ret->decisive = str_eq(reason, STR("InvalidImageName")) ||
+                                            STR_FMT(o->name), STR_FMT(why));
+                ret->decisive = str_eq(c->waiting, STR("InvalidImageName")) ||
                                 is_old(view, o->state, PULL_PATIENCE, plan);
                 return true;
         }
-        if (is_one_of(reason, configs)) {
+        if (is_one_of(c->waiting, configs)) {
                 ret->reason = STR("ContainerCannotStart");
                 ret->message = arena_printf(plan->arena, "pod %.*s: the container cannot start: %.*s",
-                                            STR_FMT(o->name), STR_FMT(message.data ? message : reason));
+                                            STR_FMT(o->name), STR_FMT(why));
                 ret->decisive = is_old(view, o->state, PULL_PATIENCE, plan);
                 return true;
         }
         return false;
 }
 
-static bool find_crash(const struct object *o, const container_status *c, struct plan *plan,
+static bool find_crash(const struct object *o, const struct container *c, struct plan *plan,
                        struct app_cause *ret)
 {
-        int64_t code;
-        struct str why;
+        bool helps = c->helper.data != NULL;
 
-        if (c->restart_count < 1 || !c->last_state || !c->last_state->terminated)
+        if (c->restarts < 1 || !c->ended)
                 return false;
-        code = c->last_state->terminated->exit_code;
-        why = c->last_state->terminated->reason;
         ret->reason = STR("CrashLoop");
         ret->message =
                 arena_printf(plan->arena,
-                             "pod %.*s: the program ended with exit code %lld (%.*s) and was restarted %lld "
-                             "times; see kubectl logs --previous %.*s",
-                             STR_FMT(o->name), (long long)code, STR_FMT(why), (long long)c->restart_count,
-                             STR_FMT(o->name));
-        ret->decisive = c->restart_count >= CRASHES_DECISIVE;
+                             "pod %.*s: the %s ended with exit code %lld (%.*s) and was restarted %lld "
+                             "times; see kubectl logs --previous %.*s%s%.*s",
+                             STR_FMT(o->name), helps ? "helper" : "program", (long long)c->exit_code,
+                             STR_FMT(c->exit_reason), (long long)c->restarts, STR_FMT(o->name),
+                             helps ? " -c " : "", STR_FMT(c->helper));
+        ret->decisive = c->restarts >= CRASHES_DECISIVE;
         return true;
 }
 
@@ -152,16 +193,23 @@ static bool find_unscheduled(const struct object *o, const struct pod_state *pod
 static struct app_cause cause_of(const struct view *view, const struct object *o, struct plan *plan)
 {
         const struct pod_state *pod = o->state;
+        const struct pod_state_status *s = pod->status;
         struct app_cause cause = { 0 };
 
-        if (find_unscheduled(o, pod, plan, &cause))
+        if (find_unscheduled(o, pod, plan, &cause) || !s)
                 return cause;
-        for (size_t i = 0; pod->status && i < pod->status->container_statuses.n; i++) {
-                const container_status *c = &pod->status->container_statuses.items[i];
+        for (size_t i = 0; i < s->init_container_statuses.n; i++) {
+                struct container c = container_of_helper(&s->init_container_statuses.items[i]);
 
-                if (find_waiting(view, o, c, plan, &cause) || find_crash(o, c, plan, &cause))
+                if (find_waiting(view, o, &c, plan, &cause) || find_crash(o, &c, plan, &cause))
                         return cause;
-                if (!c->ready && str_eq(pod->status->phase, STR("Running"))) {
+        }
+        for (size_t i = 0; i < s->container_statuses.n; i++) {
+                struct container c = container_of_program(&s->container_statuses.items[i]);
+
+                if (find_waiting(view, o, &c, plan, &cause) || find_crash(o, &c, plan, &cause))
+                        return cause;
+                if (!s->container_statuses.items[i].ready && str_eq(s->phase, STR("Running"))) {
                         cause.reason = STR("NotReady");
                         cause.message = arena_printf(
                                 plan->arena,

@@ -28,9 +28,18 @@ struct str app_keep(struct arena *a, const struct buf *text);
 /* What all children of this App share. */
 struct app_child app_child_of(const struct view *view, struct arena *a);
 
-/* What the pods are: the whole of a revision, and so its hash is that of this text. */
-int app_pod_spec(const struct app_child *c, const struct app_pods *pods, struct arena *a, struct str *ret)
-        _must_check_;
+/* What the pods are, into pods->pod_spec. But for the helper in it, it is the whole
+ * of a revision. */
+int app_pod_spec(const struct app_child *c, struct app_pods *pods, struct arena *a) _must_check_;
+
+/* The name that the pods have for a ConfigMap or Secret: that of its copy, if there is one. */
+struct str app_pods_name(const struct app_pods *pods, bool secret, struct str name);
+
+/* Are there files to tell the program of? */
+bool app_reload_wanted(const struct app_pods *pods);
+
+/* The sidecar that does, in a JSON array. */
+int app_reload_containers(const struct app_pods *pods, struct arena *a, struct str *ret) _must_check_;
 
 int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
                          const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)

@@ -56,7 +56,14 @@ static struct str path_of(const struct app_spec *spec, size_t i, const struct me
 
 static bool is_followed(const struct app_spec *spec)
 {
-        return str_eq(spec->config_reload, STR("Rollout"));
+        return !str_eq(spec->config_reload, STR("None"));
+}
+
+/* Variables never change in a running process, so whatever is one of them is
+ * followed by a rollout although files are not. */
+static bool is_copied(const struct app_spec *spec, const struct mention *m)
+{
+        return m->variables || !str_eq(spec->config_reload, STR("Signal"));
 }
 
 static const struct cache_kind *source_kind(bool secret)
@@ -163,7 +170,9 @@ static void tell_change(const struct view *view, struct plan *plan, const struct
         buf_printf(&out, "%s %.*s changed from %.*s to %.*s", ref->secret ? "Secret" : "ConfigMap",
                    STR_FMT(ref->name), STR_FMT(was), STR_FMT(ref->hash));
         copy = view_child(view, copy_kind(ref->secret), copy_name(view, ref->name, was, plan->arena));
-        if (copy)
+        if (!ref->copy.data)
+                buf_add_c(&out, "; its files change in the running pods, and the program gets SIGHUP");
+        else if (copy)
                 tell_keys(copy->state, now, &out);
         if (buf_error(&out) == 0)
                 plan_event(plan, false, STR("ConfigChanged"),
@@ -219,7 +228,8 @@ static bool is_known(const struct app_config *c, const struct mention *m)
         return false;
 }
 
-static void resolve(const struct view *view, struct plan *plan, const struct mention *m, struct app_config *c)
+static void resolve(const struct view *view, struct plan *plan, const struct mention *m, bool copied,
+                    struct app_config *c)
 {
         const struct object *source = NULL;
         struct app_config_ref ref = { .secret = m->secret, .name = m->name };
@@ -241,9 +251,10 @@ static void resolve(const struct view *view, struct plan *plan, const struct men
         }
         check(c, m, source->state, plan->arena);
         if (is_known(c, m))
-                return;
+                return; /* if it is copied at all, then as a variable, and those come first */
         ref.hash = hash_of(view, m, source->state, plan->arena);
-        ref.copy = copy_name(view, m->name, ref.hash, plan->arena);
+        if (copied)
+                ref.copy = copy_name(view, m->name, ref.hash, plan->arena);
         c->sources[c->n] = source;
         c->refs[c->n++] = ref;
 }
@@ -261,7 +272,7 @@ int app_config_resolve(const struct view *view, const struct app_settings *setti
                 if (!m.name.data)
                         continue; /* admitted by an API server without our rules; the Deployment will say */
                 m.path = path_of(spec, i, &m, plan->arena);
-                resolve(view, plan, &m, ret);
+                resolve(view, plan, &m, is_copied(spec, &m), ret);
         }
         for (size_t i = 0; ret->phase == APP_CONFIG_READY && i < ret->n; i++)
                 tell_change(view, plan, &ret->refs[i], ret->sources[i]->state);
@@ -317,6 +328,8 @@ int app_config_plan(const struct view *view, struct app_config *config, struct p
                 const struct app_config_ref *ref = &config->refs[i];
                 int r;
 
+                if (!ref->copy.data)
+                        continue;
                 config->copied &= view_child(view, copy_kind(ref->secret), ref->copy) != NULL;
                 if (ref->secret && !is_remembered(view, ref->copy)) {
                         plan_wake(plan, view->now); /* the status is written first */

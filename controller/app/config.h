@@ -9,8 +9,9 @@
  *                 '---------> another copy, other pods: a rollout like any other
  *
  * Contents are never kept, logged or compared in the clear: what is known is a
- * digest of the whole and a hash of each key's value. With configReload other
- * than Rollout the pods use the originals, and nothing here looks at them.
+ * digest of the whole and a hash of each key's value. With configReload Signal
+ * those that are files only are looked at in the same way, but the pods use the
+ * originals (reload.c). With None they use them all, and nothing here looks at them.
  *
  * A Secret may be read by its name only (docs/app.md), so its copies cannot be
  * listed. Their names stand in status.copies from before they are made until

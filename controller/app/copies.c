@@ -179,9 +179,12 @@ int app_drop_copies(const struct view *view, const struct app_revision *revision
         r = drop_secrets(view, revision, config, complete, plan, list, &n);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < config->n; i++)
-                if (config->refs[i].secret && !is_listed(list, n, config->refs[i].copy))
-                        list[n++] = config->refs[i].copy;
+        for (size_t i = 0; i < config->n; i++) {
+                const struct app_config_ref *ref = &config->refs[i];
+
+                if (ref->secret && ref->copy.data && !is_listed(list, n, ref->copy))
+                        list[n++] = ref->copy;
+        }
         status->copies.items = list;
         status->copies.n = n;
         return 0;

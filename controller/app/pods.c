@@ -74,11 +74,11 @@ static struct str ports_json(const struct app_spec *spec, struct arena *a)
 
 /* --- Secrets and ConfigMaps -------------------------------------------------------- */
 
-/* The name that the pods have for it: that of its copy, if there is one. */
-static struct str name_of(const struct app_pods *pods, bool secret, struct str name)
+struct str app_pods_name(const struct app_pods *pods, bool secret, struct str name)
 {
         for (size_t i = 0; i < pods->n_configs; i++)
-                if (pods->configs[i].secret == secret && str_eq(pods->configs[i].name, name))
+                if (pods->configs[i].secret == secret && str_eq(pods->configs[i].name, name) &&
+                    pods->configs[i].copy.data)
                         return pods->configs[i].copy;
         return name;
 }
@@ -102,9 +102,9 @@ static struct str env_from_json(const struct app_pods *pods, struct arena *a)
                         json_put_str(&w, "prefix", from->prefix);
                 json_key(&w, secret ? "secretRef" : "configMapRef");
                 json_object(&w);
-                json_put_str(
-                        &w, "name",
-                        name_of(pods, secret, secret ? from->secret_ref->name : from->config_map_ref->name));
+                json_put_str(&w, "name",
+                             app_pods_name(pods, secret,
+                                           secret ? from->secret_ref->name : from->config_map_ref->name));
                 json_end(&w);
                 json_end(&w);
         }
@@ -144,7 +144,7 @@ static void put_volume(struct json_writer *w, const struct app_pods *pods, size_
         json_put_str(w, "name", arena_printf(a, "config-%zu", i));
         json_key(w, secret ? "secret" : "configMap");
         json_object(w);
-        json_put_str(w, secret ? "secretName" : "name", name_of(pods, secret, name));
+        json_put_str(w, secret ? "secretName" : "name", app_pods_name(pods, secret, name));
         if (files->items.n > 0) {
                 json_key(w, "items");
                 json_array(w);
@@ -176,11 +176,12 @@ static struct str volumes_json(const struct app_pods *pods, struct arena *a)
 
 /* --- the whole ------------------------------------------------------------------------ */
 
-int app_pod_spec(const struct app_child *c, const struct app_pods *pods, struct arena *a, struct str *ret)
+int app_pod_spec(const struct app_child *c, struct app_pods *pods, struct arena *a)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
         const struct app_spec *spec = pods->spec;
         int64_t delay = spec->has_port ? app_seconds(spec->drain->delay) : 0;
+        bool reloads = app_reload_wanted(pods);
         struct app_pod_params params = {
                 .name = c->name,
                 .grace_seconds = delay + app_seconds(spec->drain->timeout) + GRACE_MARGIN,
@@ -196,15 +197,22 @@ int app_pod_spec(const struct app_child *c, const struct app_pods *pods, struct 
                 .startup_seconds = app_seconds(spec->health_check->startup_timeout),
                 .live_path = spec->health_check->live_path,
                 .ready_path = spec->health_check->ready_path,
+                .share_processes = reloads ? STR("true") : STR_NULL,
                 .mounts = mounts_json(spec, a),
                 .volumes = volumes_json(pods, a),
         };
-        int r = app_render_pod(&json, &params);
+        int r = 0;
 
+        pods->helper = STR_NULL;
+        if (reloads && pods->helper_image.data)
+                r = app_reload_containers(pods, a, &pods->helper);
+        params.helper = pods->helper;
+        if (r == 0)
+                r = app_render_pod(&json, &params);
         if (r < 0)
                 return r;
-        *ret = app_keep(a, &json);
-        return ret->data ? 0 : -ENOMEM;
+        pods->pod_spec = app_keep(a, &json);
+        return pods->pod_spec.data ? 0 : -ENOMEM;
 }
 
 /* The labels of all children, and which revision the pod is of. */

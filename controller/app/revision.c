@@ -76,18 +76,67 @@ static const struct object *latest(const struct view *view)
 
 /* --- choosing --------------------------------------------------------------------------- */
 
-static int hash_pods(const struct view *view, struct app_pods *pods, struct plan *plan, struct str *ret)
+/* Where the helper stands in the pods' spec; what is before and behind it. */
+static void cut_helper(const struct app_pods *pods, struct str *ret_before, struct str *ret_behind)
 {
-        struct app_child child = app_child_of(view, plan->arena);
-        uint64_t hash;
-        int r = app_pod_spec(&child, pods, plan->arena, &pods->pod_spec);
+        struct str text = pods->pod_spec, helper = pods->helper;
+        const char *at = helper.data ? memmem(text.data, text.len, helper.data, helper.len) : NULL;
+        size_t before = at ? (size_t)(at - text.data) : text.len;
 
+        *ret_before = str_n(text.data, before);
+        *ret_behind = at ? str_n(at + helper.len, text.len - before - helper.len) : STR_NULL;
+}
+
+/* The helper is the operator's, not the App's: one of another version is no
+ * other revision. */
+static int name_revision(struct app_pods *pods, struct arena *a)
+{
+        struct str before, behind;
+        uint64_t hash;
+
+        cut_helper(pods, &before, &behind);
+        hash = hash_str(HASH_INIT, before);
+        if (behind.data)
+                hash = hash_str(hash, behind);
+        hash = hash_str(hash, pods->annotations);
+        pods->revision = arena_printf(a, "%010llx", (unsigned long long)(hash >> 24));
+        return pods->revision.data ? 0 : -ENOMEM;
+}
+
+/* Not the whole is rendered again: it may be large. */
+static int change_helper(struct app_pods *pods, struct str image, struct arena *a)
+{
+        struct str before, behind;
+        int r;
+
+        cut_helper(pods, &before, &behind);
+        pods->helper_image = image;
+        r = app_reload_containers(pods, a, &pods->helper);
         if (r < 0)
                 return r;
-        hash = hash_str(hash_str(HASH_INIT, pods->pod_spec), pods->annotations);
-        *ret = arena_printf(plan->arena, "%010llx", (unsigned long long)(hash >> 24));
-        pods->revision = *ret;
-        return ret->data ? 0 : -ENOMEM;
+        pods->pod_spec =
+                arena_printf(a, "%.*s%.*s%.*s", STR_FMT(before), STR_FMT(pods->helper), STR_FMT(behind));
+        return pods->pod_spec.data ? 0 : -ENOMEM;
+}
+
+/* Renders them, and so knows what the revision is called. Pods that run already
+ * keep the helper that they began with: a new operator is no reason for a rollout. */
+static int hash_pods(const struct view *view, struct app_pods *pods, struct plan *plan, struct str *ret)
+{
+        const struct app *app = view->self->state;
+        const struct app_status_reload *live = app->status ? app->status->reload : NULL;
+        struct app_child child = app_child_of(view, plan->arena);
+        int r;
+
+        pods->helper_image = live ? live->image : view->image;
+        r = app_pod_spec(&child, pods, plan->arena);
+        if (r == 0)
+                r = name_revision(pods, plan->arena);
+        if (r == 0 && pods->helper.data && view->image.data && !str_eq(pods->helper_image, view->image) &&
+            !str_eq(live->revision, pods->revision))
+                r = change_helper(pods, view->image, plan->arena);
+        *ret = pods->revision;
+        return r;
 }
 
 /* What was kept of a revision, as settings and names of copies. */
@@ -187,6 +236,8 @@ static struct str config_json(const struct app_pods *pods, struct arena *a)
         for (size_t i = 0; i < pods->n_configs; i++) {
                 const struct app_config_ref *ref = &pods->configs[i];
 
+                if (!ref->copy.data)
+                        continue;
                 json_object(&w);
                 json_put_bool(&w, "secret", ref->secret);
                 json_put_str(&w, "name", ref->name);

@@ -13,6 +13,7 @@
 #define STOP_MAX USEC_HOUR /* delay and timeout together */
 
 struct settling {
+        const struct view *view;
         const struct app_spec *app;
         struct arena *a;
         struct app_settings *ret;
@@ -361,6 +362,22 @@ static int check_mounts(const struct settling *s)
         return r;
 }
 
+static int check_reload(const struct settling *s)
+{
+        if (!str_eq(s->app->config_reload, STR("Signal")))
+                return 0;
+        if (s->app->config_files.n == 0 && s->app->env_from.n > 0)
+                return refuse(s, STR("spec.configReload"),
+                              "Signal reaches files only, and spec.envFrom makes variables, which never "
+                              "change in a running program; use Rollout, or spec.configFiles");
+        if (s->app->config_files.n > 0 && !s->view->image.data)
+                return refuse(s, STR("spec.configReload"),
+                              "Signal needs a helper in the pods, and the operator does not know its own "
+                              "image to run it from; set KEELSON_IMAGE in the operator's Deployment, or use "
+                              "Rollout or None");
+        return 0;
+}
+
 static int check_duration(const struct settling *s, const char *path, struct str text, usec_t least,
                           usec_t most, const char *bounds)
 {
@@ -439,11 +456,11 @@ int app_settle(const struct view *view, struct arena *a, struct app_settings *re
                struct app_problem *problem)
 {
         static int (*const steps[])(const struct settling *) = {
-                check_targets, check_env,       check_env_from, check_mounts,
-                check_hosts,   check_durations, check_access,
+                check_targets, check_env,   check_env_from,  check_mounts,
+                check_reload,  check_hosts, check_durations, check_access,
         };
         const struct app *app = view->self->state;
-        struct settling s = { .app = app->spec, .a = a, .ret = ret, .problem = problem };
+        struct settling s = { .view = view, .app = app->spec, .a = a, .ret = ret, .problem = problem };
         int r;
 
         *ret = (struct app_settings){ .spec = *app->spec };

@@ -113,6 +113,24 @@ static void fill_failed(const struct view *view, const struct app_outlook *o, co
         plan_wake(plan, view->now); /* the status is written first; a change of it alone does not wake us */
 }
 
+/* Which helper the pods have: they keep it. */
+static int fill_reload(const struct app *app, const struct app_outlook *o, struct app_status *status,
+                       struct arena *a)
+{
+        if (!o->revision || !o->revision->hash.data) {
+                status->reload = app->status ? app->status->reload : NULL;
+                return 0;
+        }
+        if (!o->revision->pods.helper.data)
+                return 0;
+        status->reload = arena_new(a, struct app_status_reload);
+        if (!status->reload)
+                return -ENOMEM;
+        status->reload->image = o->revision->pods.helper_image;
+        status->reload->revision = o->revision->hash;
+        return 0;
+}
+
 static int fill_config(const struct view *view, const struct app_outlook *o, const struct app_verdict *v,
                        struct app_status *status, struct plan *plan)
 {
@@ -135,6 +153,7 @@ static int fill_config(const struct view *view, const struct app_outlook *o, con
                         .kind = c->refs[i].secret ? STR("Secret") : STR("ConfigMap"),
                         .name = c->refs[i].name,
                         .hash = c->refs[i].hash,
+                        .reload = c->refs[i].copy.data ? STR("Rollout") : STR("Signal"),
                 };
         status->config.items = list;
         status->config.n = c->n;
@@ -196,6 +215,8 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         fill_failed(view, o, &verdict, &status, plan);
         fill_counts(view, state, &status, plan->arena);
         r = fill_config(view, o, &verdict, &status, plan);
+        if (r == 0)
+                r = fill_reload(app, o, &status, plan->arena);
         if (r < 0)
                 return r;
         if (o->settings)

@@ -27,8 +27,9 @@ struct view {
         const struct object *self;
         const struct cache *cache;
         struct failure failure;
-        usec_t now;  /* for plan_wake */
-        usec_t wall; /* for time stamps */
+        usec_t now;       /* for plan_wake */
+        usec_t wall;      /* for time stamps */
+        struct str image; /* of this program, to run helpers from; absent: not known */
 };
 
 /* Objects that a controller reads and does not make. A change of one wakes the

@@ -72,6 +72,7 @@ struct manager {
         uint64_t n_reconciles; /* makes reconcile IDs */
         struct rand rand;
         struct str instance; /* who reports events: the pod's name */
+        struct str image;    /* of this program, for the views; absent: not known */
 };
 
 void manager_init(struct manager *m, struct transport *transport, struct str instance, uint64_t seed);

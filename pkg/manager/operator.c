@@ -467,6 +467,7 @@ int operator_run(const struct operator_options *options, struct error *err)
         }
         kube_transport_init(&op.transport, op.client);
         manager_init(&op.manager, &op.transport.base, own_name(&op), seed);
+        op.manager.image = options->image;
         r = begin(&op, seed, err);
         if (r == 0) {
                 r = loop_run(op.loop);

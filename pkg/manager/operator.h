@@ -23,6 +23,8 @@ struct operator_options {
         const struct controller *const *controllers;
         size_t n_controllers;
         struct str version;
+        struct str
+                image; /* that this program runs from, for helpers in the pods of Apps; absent: not known */
 };
 
 /* Can it run so, as far as the options themselves tell? 0, or -EINVAL with *err,

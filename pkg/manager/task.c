@@ -244,6 +244,7 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
                 .failure = failure_of(t),
                 .now = t->started,
                 .wall = m->transport->wall(m->transport),
+                .image = m->image,
         };
         int r = set_references(t, self);
 

@@ -200,7 +200,12 @@ def ask_pods(namespace, name="shop"):
 
 def kill(pod):
     """SIGKILL for the program in the pod. Nobody is asked, and nothing is given back."""
-    container_id = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    kill_container(pod, pod["status"]["containerStatuses"][0])
+
+
+def kill_container(pod, status):
+    """The same for the container of that status."""
+    container_id = status["containerID"].removeprefix("containerd://")
     kube.cluster("exec", pod["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container_id)
 
 

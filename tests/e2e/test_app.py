@@ -547,6 +547,10 @@ INVALID = {
     "variable twice": (app(env=[{"name": "A"}, {"name": "A"}]), "spec.env[1]: Duplicate"),
     "quantity": (app(resources={"limits": {"memory": "64 MB"}}), "spec.resources.limits.memory"),
     "relative path": (app(healthCheck={"livePath": "live"}), "spec.healthCheck.livePath"),
+    "signal for variables": (
+        app(configReload="Signal", envFrom=[{"secretRef": {"name": "x"}}]),
+        "configReload Signal reaches files only",
+    ),
     "time without a unit": (app(healthCheck={"startupTimeout": "30"}), "spec.healthCheck.startupTimeout"),
     "time too long": (app(healthCheck={"startupTimeout": "2h"}), "must be between 1s and 1h"),
     "unknown field": (app(imag="x"), 'unknown field "spec.imag"'),

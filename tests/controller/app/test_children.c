@@ -328,7 +328,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
         plan_init(&f.plan, &f.arena);
         ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problem), 0);
         common = app_child_of(&f.view, &f.arena);
-        ck_assert_int_eq(app_pod_spec(&common, &pods, &f.arena, &pods.pod_spec), 0);
+        ck_assert_int_eq(app_pod_spec(&common, &pods, &f.arena), 0);
         pods.revision = STR("r1");
         ck_assert_int_eq(app_plan_children(&f.view, &settings, &pods, &f.plan), 0);
         d = child(&f, &app_deployment_kind);

@@ -6,7 +6,7 @@
 
 #include "controller/app/config.h"
 
-enum config { NO_CONFIG, GOOD_CONFIG, ABSENT_CONFIG, BAD_CONFIG, ORIGINALS, N_CONFIGS };
+enum config { NO_CONFIG, GOOD_CONFIG, ABSENT_CONFIG, BAD_CONFIG, ORIGINALS, SIGNALLED, N_CONFIGS };
 enum { N_ROLLOUTS = PAST_ITS_DEADLINE + 1 };
 enum trouble { NO_TROUBLE, PASSING, STAYING, N_TROUBLES };
 
@@ -33,8 +33,11 @@ static char *spec_of(const struct combination *x, const char *image, bool with_c
                                   "\"name\":\"absent\"}}]",
                 [BAD_CONFIG] =
                         ",\"configFiles\":[{\"mountPath\":\"/x\",\"configMapRef\":{\"name\":\"bad\"}}]",
-                [ORIGINALS] = ",\"configReload\":\"Signal\",\"envFrom\":[{\"configMapRef\":{\"name\":"
+                [ORIGINALS] = ",\"configReload\":\"None\",\"envFrom\":[{\"configMapRef\":{\"name\":"
                               "\"good\"}}]",
+                [SIGNALLED] = ",\"configReload\":\"Signal\",\"envFrom\":[{\"secretRef\":{\"name\":"
+                              "\"good\"}}],\"configFiles\":[{\"mountPath\":\"/x\",\"configMapRef\":{"
+                              "\"name\":\"good\"}}]",
         };
 
         return print_("\"image\":\"%s\"%s%s%s%s", image, with_config ? configs[x->config] : "",
@@ -159,6 +162,7 @@ static void try(const struct combination *x)
 
         begin_cluster(&c, x->good_before ? before : after);
         c.never_told = "c2VzYW1l";
+        c.f.view.image = STR("keelson:1");
         set_object(&c, "configmaps", "good", "\"data\":{\"A\":\"1\"}");
         set_object(&c, "configmaps", "bad", "\"data\":{\"a.json\":\"{\"}");
         set_object(&c, "secrets", "good", "\"type\":\"Opaque\",\"data\":{\"P\":\"c2VzYW1l\"}");
