@@ -84,7 +84,25 @@ START_TEST(test_cap)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_vectors, test_every_byte, test_line_breaks, test_refused,
-                                      test_cap };
+static int encode(void *arg)
+{
+        char data[600] = { 0 };
+        struct buf out = BUF_INIT(1000);
+        int r = base64_encode(&out, str_n(data, sizeof(data)));
+
+        (void)arg;
+        ck_assert(r < 0 || out.len == 800);
+        buf_release(&out);
+        return r;
+}
+
+START_TEST(test_memory)
+{
+        torture(encode, NULL, 0);
+}
+END_TEST
+
+static const TTest *const tests[] = { test_vectors, test_every_byte, test_line_breaks,
+                                      test_refused, test_cap,        test_memory };
 
 TEST_MAIN("base/base64", tests)

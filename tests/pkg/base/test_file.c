@@ -44,6 +44,30 @@ START_TEST(test_failures)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_read, test_failures };
+static int read_it(void *path)
+{
+        struct buf out = BUF_INIT(100 * 1000);
+        int r = file_read(path, &out);
+
+        ck_assert(r < 0 || out.len == 50000);
+        buf_release(&out);
+        return r;
+}
+
+START_TEST(test_memory)
+{
+        char path[] = "/tmp/keelson-test-file-XXXXXX";
+        int fd = mkstemp(path);
+
+        ck_assert_int_ge(fd, 0);
+        for (int i = 0; i < 50000; i += 10)
+                ck_assert_int_eq(write(fd, "0123456789", 10), 10);
+        close(fd);
+        torture(read_it, path, 0);
+        unlink(path);
+}
+END_TEST
+
+static const TTest *const tests[] = { test_read, test_failures, test_memory };
 
 TEST_MAIN("base/file", tests)

@@ -97,6 +97,31 @@ START_TEST(test_cap)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_paths, test_refused, test_query, test_names, test_cap };
+static int write_all(void *arg)
+{
+        struct buf url = BUF_INIT(4096);
+        int r;
+
+        (void)arg;
+        r = kube_path(&url, &deployment, STR("prod"), STR("web"), STR("status"));
+        if (r == 0) {
+                kube_query(&url, "labelSelector", STR("a=b,c in (d, e), f in (a long list of them all)"));
+                kube_query_int(&url, "limit", 500);
+                kube_resource_name(&url, &deployment);
+                r = buf_error(&url);
+        }
+        buf_release(&url);
+        return r;
+}
+
+START_TEST(test_memory)
+{
+        torture(write_all, NULL, 0);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        test_paths, test_refused, test_query, test_names, test_cap, test_memory
+};
 
 TEST_MAIN("kube/path", tests)
