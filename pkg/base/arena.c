@@ -77,15 +77,19 @@ static struct arena_block *add_block(struct arena *a, size_t need)
         return b;
 }
 
+static size_t round_up(size_t n)
+{
+        return (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
-        const size_t align = alignof(max_align_t);
         struct arena_block *b = a->head;
         void *piece;
 
-        if (n > SIZE_MAX - align)
+        if (n > SIZE_MAX - alignof(max_align_t))
                 goto fail;
-        n = (n + align - 1) & ~(align - 1);
+        n = round_up(n);
         if (!b || n > b->size - b->used) {
                 b = add_block(a, n);
                 if (!b)
@@ -123,18 +127,26 @@ struct str arena_str(struct arena *a, struct str s)
         return str_n(copy, s.len);
 }
 
+/* It is written to the rest of the block, which mostly has room for it: to find
+ * out the length first takes as long as the writing. */
 struct str arena_vprintf(struct arena *a, const char *format, va_list args)
 {
+        struct arena_block *b = a->head;
+        size_t room = b ? b->size - b->used : 0;
+        char *out = b ? (char *)b->data + b->used : NULL;
         va_list again;
-        char *out;
         int n;
 
         va_copy(again, args);
-        n = vsnprintf(NULL, 0, format, again);
+        n = vsnprintf(out, room, format, again);
         va_end(again);
         if (n < 0) {
                 a->failed = true;
                 return STR_NULL;
+        }
+        if ((size_t)n < room && round_up((size_t)n + 1) <= room) {
+                b->used += round_up((size_t)n + 1);
+                return str_n(out, (size_t)n);
         }
         out = arena_alloc(a, (size_t)n + 1);
         if (!out)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
 
+#include <endian.h>
+#include <string.h>
+
 /* Little-endian whatever the machine is, since hashes are stored. */
 static uint64_t load_word(const unsigned char *p, size_t n)
 {
         uint64_t w = 0;
 
-        for (size_t i = 0; i < n; i++)
-                w |= (uint64_t)p[i] << (8 * i);
-        return w;
+        memcpy(&w, p, n);
+        return le64toh(w);
 }
 
 uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
