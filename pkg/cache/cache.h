@@ -70,7 +70,7 @@ struct object {
         uint32_t bytes;     /* (of this block) */
         usec_t repaired;    /* and when last */
         uint64_t owned;     /* hash of the fields that we own in it; 0: we own none */
-        /* The hash of the child that we applied last, and what `owned` was just
+        /* What tells the child that we applied last, and what `owned` was just
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
         uint64_t applied_desired, applied_owned;
@@ -188,9 +188,9 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
 
 /* --- what was applied (desired.c) ------------------------------------------------- */
 
-/* Takes in the reply to an apply of a child whose hash was WHOLE, and remembers
- * what the apply made of the fields that we own, even where the cache holds a
- * newer version by now. What cache_put returns. */
+/* Takes in the reply to an apply of a child, which WHOLE tells from any other,
+ * and remembers what the apply made of the fields that we own, even where the
+ * cache holds a newer version by now. What cache_put returns. */
 int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val *json, uint64_t whole)
         _must_check_;
 
@@ -198,8 +198,9 @@ int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val
 void cache_note_desired(struct cache *c, const struct object *child, uint64_t whole);
 
 /* Does CHILD stand as applied: is nothing to be done for a desired child whose
- * hash is DESIRED without the shared field, and WHOLE with it? (But for that
- * field: whether it is as wanted, the cache cannot know.) */
+ * hash is DESIRED without the shared field (0: not known), and which WHOLE tells
+ * from any other? (But for that field: whether it is as wanted, the cache cannot
+ * know.) */
 bool cache_as_desired(const struct object *child, uint64_t desired, uint64_t whole);
 
 /* A child is about to be set back because somebody undid what we applied. Two

@@ -16,15 +16,14 @@ const struct object *view_applied(const struct view *view, const struct plan *pl
         if (!child || child->deleting)
                 return NULL;
         list_for_each (link, &plan->effects) {
-                const struct effect *e = container_of(link, struct effect, link);
+                struct effect *e = container_of(link, struct effect, link);
 
                 if (e->kind != kind || !str_eq(e->name, name))
                         continue;
                 if (e->type == EFFECT_COPY)
                         return child;
                 if (e->type == EFFECT_APPLY)
-                        return !e->options.changed && cache_as_desired(child, e->desired, e->whole) ? child
-                                                                                                    : NULL;
+                        return effect_holds(e, child) ? child : NULL;
         }
         return NULL;
 }

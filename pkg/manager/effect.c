@@ -30,7 +30,7 @@ static bool pause_repair(struct task *t, const struct effect *e, const struct ob
         return true;
 }
 
-static void apply_child(struct task *t, const struct effect *e)
+static void apply_child(struct task *t, struct effect *e)
 {
         const struct object *child = cache_get(&t->manager->cache, e->kind, t->item->key.namespace, e->name);
         bool repairing;
@@ -42,7 +42,7 @@ static void apply_child(struct task *t, const struct effect *e)
         }
         if (child && child->deleting)
                 return; /* its end wakes us */
-        if (child && !e->options.changed && cache_as_desired(child, e->desired, e->whole)) {
+        if (child && effect_holds(e, child)) {
                 cache_note_desired(&t->manager->cache, child, e->whole);
                 return;
         }
@@ -139,7 +139,7 @@ static bool is_refused(struct task *t, const struct effect *e)
         return true;
 }
 
-void effect_start(struct task *t, const struct effect *e)
+void effect_start(struct task *t, struct effect *e)
 {
         if (is_refused(t, e))
                 return;

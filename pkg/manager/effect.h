@@ -13,7 +13,7 @@
 #include "manager/task.h"
 
 /* Starts what is to be done, if anything; failures are told to the task. */
-void effect_start(struct task *t, const struct effect *e);
+void effect_start(struct task *t, struct effect *e);
 
 /* Drops all requests of the task without another word. */
 void effects_cancel(struct task *t);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/hash.h"
 #include "json/read.h"
 #include "kube/owned.h"
 
@@ -40,12 +41,32 @@ static int hash_desired(struct effect *e)
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         int r = json_parse(e->json, &doc, NULL);
 
-        if (r < 0)
-                return r;
-        e->whole = e->desired = kube_desired_hash(yyjson_doc_get_root(doc), e->kind->shared);
-        if (e->kind->shared.data && !e->options.versioned)
-                e->whole = kube_desired_hash(yyjson_doc_get_root(doc), STR_NULL);
-        return 0;
+        if (r == 0)
+                e->desired = kube_desired_hash(yyjson_doc_get_root(doc), e->kind->shared);
+        return r;
+}
+
+/* A child that was applied before is known again by its text. Only where its
+ * text says what others have set meanwhile does it take its contents. */
+static int identify(struct effect *e)
+{
+        int r = 0;
+
+        if (!e->options.versioned)
+                e->whole = hash_str(HASH_INIT, e->json);
+        else if ((r = hash_desired(e)) == 0)
+                e->whole = e->desired;
+        return r;
+}
+
+bool effect_holds(struct effect *e, const struct object *child)
+{
+        if (e->options.changed)
+                return false;
+        if (cache_as_desired(child, e->desired, e->whole))
+                return true;
+        /* Not applied by this process, or somebody changed it: a closer look. */
+        return !e->desired && hash_desired(e) == 0 && cache_as_desired(child, e->desired, e->whole);
 }
 
 void plan_apply_with(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
@@ -62,7 +83,7 @@ void plan_apply_with(struct plan *p, const struct cache_kind *kind, struct str n
         e->options = *options;
         if (p->error < 0)
                 return;
-        r = hash_desired(e);
+        r = identify(e);
         if (r < 0)
                 p->error = r;
 }

@@ -43,8 +43,8 @@ struct effect {
         const struct cache_kind *kind;        /* of a child */
         struct str name;                      /* of a child */
         struct str json;                      /* the whole child, or the status */
-        uint64_t desired;                     /* hash of a child that is applied, without what is shared */
-        uint64_t whole;                       /* and with it, unless its value is not ours to say */
+        uint64_t whole;                       /* what tells a child that is applied from any other */
+        uint64_t desired;                     /* its hash without what is shared; 0: not known yet */
         struct apply_options options;         /* of a child that is applied */
         struct str uid, version;              /* preconditions of a delete; the version of a copy's source */
         const struct cache_kind *source_kind; /* of a copy */
@@ -60,7 +60,7 @@ struct plan {
         struct list effects;
         size_t n_effects;
         usec_t wake; /* reconcile again at this time (clock_now's), or USEC_NEVER */
-        int error;   /* sticky: -ENOMEM, -E2BIG, -EINVAL for a child that is not JSON */
+        int error;   /* sticky: -ENOMEM, -E2BIG, -EINVAL for a child that was seen not to be JSON */
 };
 
 void plan_init(struct plan *p, struct arena *arena);
@@ -71,6 +71,10 @@ void plan_apply(struct plan *p, const struct cache_kind *kind, struct str name, 
 /* The same, with a word about the shared field. */
 void plan_apply_with(struct plan *p, const struct cache_kind *kind, struct str name, struct str json,
                      const struct apply_options *options);
+
+/* Does CHILD stand as the plan wants it: is nothing to be done? But for the
+ * shared field: whether that is as wanted, the cache cannot know. */
+bool effect_holds(struct effect *e, const struct object *child);
 
 /* A child that is made once and never changed: JSON, and with it the contents
  * (data, binaryData, type) of SOURCE, a ConfigMap or Secret, as of the version

@@ -277,7 +277,7 @@ static bool is_report(const struct effect *e)
 static void carry_out(struct task *t, const struct plan *plan)
 {
         list_for_each (link, &plan->effects) {
-                const struct effect *e = container_of(link, struct effect, link);
+                struct effect *e = container_of(link, struct effect, link);
 
                 if (!is_report(e) && !t->blocked)
                         effect_start(t, e);

@@ -47,10 +47,10 @@ static void end(struct planning *p)
         ck_assert_uint_eq(mem_live(), 0);
 }
 
-static const struct effect *effect_at(const struct plan *p, size_t place)
+static struct effect *effect_at(const struct plan *p, size_t place)
 {
         list_for_each (link, &p->effects) {
-                const struct effect *e = container_of(link, struct effect, link);
+                struct effect *e = container_of(link, struct effect, link);
 
                 if (e->place == place)
                         return e;
@@ -138,42 +138,6 @@ START_TEST(too_many_effects_are_an_error_that_stays)
 }
 END_TEST
 
-START_TEST(a_child_that_is_not_json_is_an_error)
-{
-        struct planning p;
-
-        begin(&p);
-        plan_apply(&p.plan, &part_kind, STR("web"), STR("{\"kind\":"));
-        ck_assert_int_lt(p.plan.error, 0);
-        end(&p);
-}
-END_TEST
-
-/* With the shared field and without; where its value is the live one, without. */
-START_TEST(what_is_applied_is_known_by_two_hashes)
-{
-        static const char small[] =
-                "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"red\",\"size\":1}}",
-                          large[] =
-                                  "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"color\":\"red\",\"size\":9}}";
-        struct apply_options versioned = { .versioned = true };
-        struct planning p;
-
-        begin(&p);
-        plan_apply(&p.plan, &scaled_kind, STR("web"), str_c(small));
-        plan_apply(&p.plan, &scaled_kind, STR("web"), str_c(large));
-        plan_apply_with(&p.plan, &scaled_kind, STR("web"), str_c(large), &versioned);
-        plan_apply(&p.plan, &part_kind, STR("web"), str_c(small));
-        ck_assert_uint_eq(effect_at(&p.plan, 0)->desired, effect_at(&p.plan, 1)->desired);
-        ck_assert_uint_ne(effect_at(&p.plan, 0)->whole, effect_at(&p.plan, 1)->whole);
-        ck_assert_uint_ne(effect_at(&p.plan, 0)->whole, effect_at(&p.plan, 0)->desired);
-        ck_assert_uint_eq(effect_at(&p.plan, 2)->whole, effect_at(&p.plan, 2)->desired);
-        ck_assert_uint_eq(effect_at(&p.plan, 3)->whole, effect_at(&p.plan, 3)->desired);
-        ck_assert_uint_eq(effect_at(&p.plan, 3)->whole, effect_at(&p.plan, 0)->whole);
-        end(&p);
-}
-END_TEST
-
 /* --- views ----------------------------------------------------------------------------------- */
 
 START_TEST(a_child_is_one_that_the_resource_controls)
@@ -213,6 +177,64 @@ START_TEST(what_is_not_as_planned_is_pending)
         put_part(&p, "12", "{\"color\":\"red\"}",
                  ",\"deletionTimestamp\":\"2024-01-01T00:00:00Z\"" OURS); /* it goes */
         ck_assert_ptr_nonnull(view_pending(&p.view, &p.plan));
+        end(&p);
+}
+END_TEST
+
+/* The server will say what is wrong with it. */
+START_TEST(a_child_that_is_not_json_never_stands)
+{
+        struct apply_options versioned = { .versioned = true };
+        struct planning p;
+
+        begin(&p);
+        put_part(&p, "11", "{\"color\":\"red\"}", OURS);
+        plan_apply(&p.plan, &part_kind, STR("web"), STR("{\"kind\":"));
+        ck_assert_ptr_null(view_applied(&p.view, &p.plan, &part_kind, STR("web")));
+        ck_assert_int_eq(p.plan.error, 0);
+        plan_apply_with(&p.plan, &part_kind, STR("web"), STR("{\"kind\":"), &versioned);
+        ck_assert_int_lt(p.plan.error, 0);
+        end(&p);
+}
+END_TEST
+
+START_TEST(a_child_that_was_applied_is_known_by_its_text)
+{
+        const struct object *child;
+        struct effect *e;
+        struct planning p;
+
+        begin(&p);
+        put_part(&p, "11", "{\"color\":\"red\"}", OURS);
+        child = cache_get(&p.f.cache, &part_kind, STR("shop"), STR("web"));
+        plan_apply(&p.plan, &part_kind, STR("web"), STR("{\"spec\":{\"color\":\"blue\"}}"));
+        plan_apply(&p.plan, &part_kind, STR("web"), STR("{\"spec\":{\"color\":\"blue\"}}"));
+        e = effect_at(&p.plan, 0);
+        ck_assert(!effect_holds(e, child));
+        cache_note_desired(&p.f.cache, child, e->whole); /* the server calls blue red */
+        ck_assert(effect_holds(e, child));
+        e = effect_at(&p.plan, 1);
+        ck_assert(effect_holds(e, child));
+        ck_assert_uint_eq(e->desired, 0); /* nobody looked inside */
+        end(&p);
+}
+END_TEST
+
+/* Its value is the live one, whatever that is. */
+START_TEST(what_others_say_does_not_tell_children_apart)
+{
+        static const char small[] = "{\"spec\":{\"color\":\"red\",\"size\":1}}",
+                          large[] = "{\"spec\":{\"color\":\"red\",\"size\":9}}";
+        struct apply_options versioned = { .versioned = true };
+        struct planning p;
+
+        begin(&p);
+        plan_apply(&p.plan, &scaled_kind, STR("web"), str_c(small));
+        plan_apply(&p.plan, &scaled_kind, STR("web"), str_c(large));
+        plan_apply_with(&p.plan, &scaled_kind, STR("web"), str_c(small), &versioned);
+        plan_apply_with(&p.plan, &scaled_kind, STR("web"), str_c(large), &versioned);
+        ck_assert_uint_ne(effect_at(&p.plan, 0)->whole, effect_at(&p.plan, 1)->whole);
+        ck_assert_uint_eq(effect_at(&p.plan, 2)->whole, effect_at(&p.plan, 3)->whole);
         end(&p);
 }
 END_TEST
@@ -311,11 +333,18 @@ START_TEST(it_survives_the_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        effects_are_kept_in_their_order,          the_earliest_wake_up_counts,
-        too_many_effects_are_an_error_that_stays, a_child_that_is_not_json_is_an_error,
-        what_is_applied_is_known_by_two_hashes,   a_child_is_one_that_the_resource_controls,
-        what_is_not_as_planned_is_pending,        a_shared_field_that_is_to_change_is_pending,
-        a_copy_is_as_planned_once_it_is_there,    what_is_to_be_deleted_is_pending_until_it_is_gone,
-        an_api_is_served_once_it_was_listed,      it_survives_the_lack_of_memory,
+        effects_are_kept_in_their_order,
+        the_earliest_wake_up_counts,
+        too_many_effects_are_an_error_that_stays,
+        a_child_that_is_not_json_never_stands,
+        a_child_that_was_applied_is_known_by_its_text,
+        what_others_say_does_not_tell_children_apart,
+        a_child_is_one_that_the_resource_controls,
+        what_is_not_as_planned_is_pending,
+        a_shared_field_that_is_to_change_is_pending,
+        a_copy_is_as_planned_once_it_is_there,
+        what_is_to_be_deleted_is_pending_until_it_is_gone,
+        an_api_is_served_once_it_was_listed,
+        it_survives_the_lack_of_memory,
 };
 TEST_MAIN("manager/plan", tests)
