@@ -10,6 +10,7 @@
 
 #include "agent/reload/files.h"
 #include "agent/reload/program.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -33,8 +34,10 @@ struct reload {
         bool late; /* it was not at once: what changed before then is not known */
         bool owed; /* the program is to get a signal */
         usec_t owed_since;
-        usec_t first; /* change of those that are settling; 0: none is */
-        int inotify;  /* -1: not watching */
+        usec_t first;  /* change of those that are settling; 0: none is */
+        int inotify;   /* -1: not watching */
+        bool looking;  /* since that cannot be had, every now and then */
+        uint64_t held; /* hash of the files that hold the signal back, which were told of; 0: none */
         struct loop_fd fd;
         /* Always set, be it to never, so that setting it takes no memory. */
         struct loop_timer timer;
@@ -50,6 +53,15 @@ static void go_on(struct reload *r, enum step next, usec_t due)
         r->next = next;
         assert(e == 0); /* a timer that is set can be moved */
         (void)e;
+}
+
+/* Until something changes: inotify will tell, or, without it, the next look. */
+static void rest(struct reload *r)
+{
+        if (r->inotify >= 0)
+                go_on(r, STEP_NONE, 0);
+        else
+                go_on(r, STEP_BEGIN, loop_now(r->loop) + r->options.retry);
 }
 
 static void stop_watching(struct reload *r)
@@ -73,7 +85,8 @@ static void try_later(struct reload *r, const char *what, const char *why)
 struct telling {
         const struct reload_folder *folder;
         size_t n_told;
-        size_t n_problems;
+        bool silent;
+        uint64_t problems; /* a hash of the files that have one; 0: there are none */
 };
 
 static const char *kind_of(const struct reload_folder *folder)
@@ -117,7 +130,10 @@ static void tell_problem(const struct reload_file *was _unused_, const struct re
 
         if (!now || !now->problem)
                 return;
-        t->n_problems++;
+        t->problems = hash_str(t->problems ? t->problems : HASH_INIT, str_c(now->name)) ^ now->hash;
+        t->problems += t->problems == 0;
+        if (t->silent)
+                return;
         /* Where the error is would tell how a Secret begins. */
         log_warn("a file is not JSON, although its name says so: no signal until it is corrected",
                  LOG_STR(kind_of(t->folder), t->folder->name), LOG_CSTR("file", now->name),
@@ -137,7 +153,7 @@ static int find_program(const struct reload *r, struct reload_program *ret)
 static void is_told(struct reload *r)
 {
         r->owed = false;
-        go_on(r, STEP_NONE, 0);
+        rest(r);
 }
 
 static void tell_absent(struct reload *r)
@@ -215,15 +231,26 @@ static int read_all(const struct reload *r, struct reload_files *ret, struct err
         return 0;
 }
 
-static size_t find_problems(const struct reload *r, const struct reload_files *fresh)
+static uint64_t find_problems(const struct reload *r, const struct reload_files *fresh, bool silent)
 {
-        struct telling t = { 0 };
+        struct telling t = { .silent = silent };
 
         for (size_t i = 0; i < r->options.n_folders; i++) {
                 t.folder = &r->options.folders[i];
                 (void)reload_files_compare(&r->told[i], &fresh[i], tell_problem, &t);
         }
-        return t.n_problems;
+        return t.problems;
+}
+
+/* Is there a file that holds the signal back? It is told of once. */
+static bool are_held(struct reload *r, const struct reload_files *fresh)
+{
+        uint64_t problems = find_problems(r, fresh, true);
+
+        if (problems && problems != r->held)
+                (void)find_problems(r, fresh, false);
+        r->held = problems;
+        return problems != 0;
 }
 
 /* How many files are not as they were. */
@@ -253,9 +280,9 @@ static void check(struct reload *r)
                 try_later(r, "cannot read the files", err.message);
                 return;
         }
-        if (find_problems(r, fresh) > 0) {
+        if (are_held(r, fresh)) {
                 release_all(fresh, r->options.n_folders);
-                go_on(r, STEP_NONE, 0);
+                rest(r);
                 return;
         }
         if (take_in(r, fresh) > 0)
@@ -263,7 +290,7 @@ static void check(struct reload *r)
         if (r->owed)
                 tell_program(r);
         else
-                go_on(r, STEP_NONE, 0);
+                rest(r);
 }
 
 /* --- watching ---------------------------------------------------------------------------- */
@@ -319,6 +346,8 @@ static int watch(struct reload *r, struct error *err)
 {
         int e;
 
+        if (r->options.without_inotify)
+                return error_set(err, -ENOSYS, "inotify is not to be used");
         r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         if (r->inotify < 0 && errno == EMFILE)
                 return error_set(err, -EMFILE,
@@ -337,6 +366,24 @@ static int watch(struct reload *r, struct error *err)
         return e < 0 ? error_set(err, e, "%s", strerror(-e)) : 0;
 }
 
+/* Inotify instances are counted for each user of a node, and somebody else of that
+ * number may have used them up. Then it is tried again at each look. */
+static void watch_or_look(struct reload *r)
+{
+        bool was_looking = r->looking;
+        struct error err = ERROR_INIT;
+
+        r->looking = watch(r, &err) < 0;
+        if (r->looking)
+                stop_watching(r);
+        if (r->looking && was_looking)
+                return;
+        if (r->looking)
+                log_warn("no word of changes to be had: the files are looked at every few seconds",
+                         LOG_CSTR("error", err.message), LOG_INT("seconds", r->options.retry / USEC_SEC));
+        log_info("watching", LOG_INT("folders", (int64_t)r->options.n_folders));
+}
+
 /* The files are looked at once more when they are watched, for what changed
  * in between. */
 static void begin(struct reload *r)
@@ -352,11 +399,7 @@ static void begin(struct reload *r)
                 r->known = true;
                 look_back(r);
         }
-        if (watch(r, &err) < 0) {
-                try_later(r, "cannot watch the files", err.message);
-                return;
-        }
-        log_info("watching", LOG_INT("folders", (int64_t)r->options.n_folders));
+        watch_or_look(r);
         check(r);
 }
 

@@ -17,6 +17,9 @@
  * started again knows nothing of that, so if the program is older than itself it
  * tells it once for all that may have been missed.
  *
+ * Where inotify cannot be had (its instances are counted for each user of a node)
+ * the files are looked at every RELOAD_RETRY instead.
+ *
  * Nothing that goes wrong here ends it: a sidecar that is down takes the whole
  * pod out of its Service. It says what is wrong and tries again.
  */
@@ -30,7 +33,7 @@
 #define RELOAD_FOLDERS_MAX 64
 #define RELOAD_SETTLE (1 * USEC_SEC)         /* several folders change within a moment: one signal */
 #define RELOAD_SETTLE_ROUNDS 10              /* but no longer than so many times that */
-#define RELOAD_RETRY (10 * USEC_SEC)         /* after a failure */
+#define RELOAD_RETRY (10 * USEC_SEC)         /* after a failure, and between looks */
 #define RELOAD_LOOK_AGAIN (1 * USEC_SEC)     /* at a program that does not handle the signal yet */
 #define RELOAD_PATIENCE (30 * USEC_SEC)      /* with it */
 #define RELOAD_CHANGES_TOLD_MAX ((size_t)64) /* files, each time; of the rest only the number */
@@ -48,6 +51,7 @@ struct reload_options {
          * that has the folders mounted (program.h). */
         pid_t pid;
         usec_t settle, retry, look_again, patience;
+        bool without_inotify;
         const char *proc; /* "/proc" */
 };
 
