@@ -9,6 +9,8 @@ import pytest
 import keelson
 import kube
 
+WORKERS = "PYTEST_XDIST_WORKER" in os.environ
+
 
 def new_namespace(**labels):
     name = f"test-{secrets.token_hex(3)}"
@@ -34,26 +36,41 @@ def own_cluster():
         kube.cluster("up")
 
 
+def once(tmp_path_factory, name, do):
+    """Does it, unless another worker of this run has, or waits until that has."""
+    base = tmp_path_factory.getbasetemp()
+    with open((base.parent if WORKERS else base) / name, "a+", encoding="utf-8") as state:
+        fcntl.flock(state, fcntl.LOCK_EX)
+        state.seek(0)
+        if not state.read():
+            do()
+            state.write("yes")
+
+
+def install():
+    was_there = keelson.is_installed() and not keelson.may_be_removed()
+    keelson.install()
+    if not was_there:
+        keelson.mark_for_removal()
+
+
 @pytest.fixture(scope="session")
 def operator(tmp_path_factory):
     """Keelson of this tree, installed; removed at the end unless it was there before.
 
     With several workers the first one installs it. KEELSON_E2E_LEAVE=1 leaves it to the
     next run to remove it, which hack/test's second run does."""
-    workers = "PYTEST_XDIST_WORKER" in os.environ
-    shared = tmp_path_factory.getbasetemp().parent if workers else tmp_path_factory.getbasetemp()
-    with open(shared / "installed", "a+", encoding="utf-8") as state:
-        fcntl.flock(state, fcntl.LOCK_EX)
-        state.seek(0)
-        if not state.read():
-            was_there = keelson.is_installed() and not keelson.may_be_removed()
-            keelson.install()
-            if not was_there:
-                keelson.mark_for_removal()
-            state.write("yes")
+    once(tmp_path_factory, "installed", install)
     yield
-    if not workers and "KEELSON_E2E_LEAVE" not in os.environ and keelson.may_be_removed():
+    if not WORKERS and "KEELSON_E2E_LEAVE" not in os.environ and keelson.may_be_removed():
         keelson.uninstall()
+
+
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory):
+    """The program of this tree, built."""
+    once(tmp_path_factory, "built", lambda: keelson.hack("build"))
+    return kube.ROOT / "build" / "release" / "keelson"
 
 
 def pytest_collection_modifyitems(items):
