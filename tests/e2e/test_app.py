@@ -332,6 +332,19 @@ def test_spec_that_contradicts_itself_is_reported(space):
     wait_ready(space)
 
 
+def test_target_without_requests_is_reported(space):
+    """A part of nothing says nothing: the schema cannot see that, so the App says it."""
+    scaling = {"minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 50}
+    apply(app(autoscaling=scaling, resources={"requests": {"cpu": "0"}}), namespace=space)
+    thing = wait_for_condition(space, "Stalled", "True InvalidSpec")
+    assert message_of(thing, "Stalled").startswith("spec.autoscaling.targetCPUUtilization: ")
+    assert "spec.resources.requests.cpu" in message_of(thing, "Stalled")
+    wait_until(lambda: events(space, "InvalidSpec"), 20, "the event InvalidSpec")
+    assert not children(space)
+    change(space, {"resources": {"requests": {"cpu": "10m"}}})
+    wait_ready(space)
+
+
 # --- drift ------------------------------------------------------------------------
 
 # Three of a kind at the most: from then on a repair waits for a while.
@@ -568,14 +581,25 @@ def test_invalid_is_refused_with_the_field(shared, name):
 # --- rest -------------------------------------------------------------------------------
 
 
+def reconciles(pod):
+    text = ask(keelson.operator_url(pod, "/metrics"))[1]
+    return sum(keelson.metrics(text, "controller_runtime_reconcile_total").values())
+
+
 @pytest.mark.alone
 def test_zero_writes_at_rest(shared, own_cluster):
     wait_ready(shared)
     apps = [get("app", "shop", shared), *children(shared).values()]
+    # One that cannot work is at rest as well: nothing is tried again before its spec changes.
+    limits = {"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}
+    apply(app("odd", resources=limits), namespace=shared)
+    wait_for_condition(shared, "Stalled", "True InvalidSpec", "odd")
+    wait_until(lambda: events(shared, "InvalidSpec", "odd"), 20, "the event InvalidSpec")
     leader = wait_until(keelson.leader, 30, "a leader")
-    requests = keelson.writes(leader)
+    requests, turns = keelson.writes(leader), reconciles(leader)
     assert sum(requests.values()) > 0
     # The only way to see that nothing happens is to look on for a while.
     time.sleep(20)
     assert keelson.writes(leader) == requests
+    assert reconciles(leader) <= turns + 5
     assert versions(get("app", "shop", shared), *children(shared).values()) == versions(*apps)
