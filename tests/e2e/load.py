@@ -32,6 +32,7 @@ import http.client
 import json
 import pathlib
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -64,8 +65,10 @@ class Connection:
         step = "connect"
         try:
             if not outcome["kept"]:
-                self.http.connect()
+                self.bind()
             outcome["port"] = self.http.sock.getsockname()[1]
+            if not outcome["kept"]:
+                self.http.sock.connect((self.http.host, self.http.port))
             step = "send"
             self.http.request("GET", self.path(), headers={} if self.keep else {"Connection": "close"})
             step = "answer"
@@ -81,6 +84,13 @@ class Connection:
             self.close()
         outcome["took"] = time.monotonic() - start
         return outcome
+
+    def bind(self):
+        """A new socket, whose port is known before anybody answers."""
+        self.http.sock = socket.socket()
+        self.http.sock.settimeout(self.http.timeout)
+        self.http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.http.sock.bind(("", 0))
 
     def path(self):
         return (self.target.path or "/") + (f"?{self.target.query}" if self.target.query else "")
