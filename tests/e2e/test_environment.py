@@ -220,7 +220,7 @@ def test_app_follows_its_load(space, own_cluster):
     url = keelson.address(space)
     with load(url, rate=20, connections=10) as quick:
         with load(f"{url}/burn?ms=20", rate=10, connections=20) as burning:
-            wait_until(lambda: get("app", "shop", space)["status"]["desiredReplicas"] == 3, 150, "three replicas")
+            wait_until(lambda: get("app", "shop", space)["status"]["desiredReplicas"] == 3, 120, "three replicas")
             wait_ready(space)
             # A change rolls out without touching their number.
             change(space, {"env": [{"name": "APP_CHANGE", "value": "1"}]})
