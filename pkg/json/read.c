@@ -53,7 +53,7 @@ static int report(struct str text, const yyjson_read_err *e, struct error *err)
         return error_set(err, -EINVAL, "line %zu, column %zu: not JSON: %s", line, column, e->msg);
 }
 
-int json_parse(struct str text, yyjson_doc **ret, struct error *err)
+int json_parse_split(struct str text, yyjson_doc **ret, struct error *err)
 {
         yyjson_read_err failure = { 0 };
         yyjson_doc *doc;
@@ -64,6 +64,17 @@ int json_parse(struct str text, yyjson_doc **ret, struct error *err)
         doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.len, 0, &json_alc, &failure);
         if (!doc)
                 return report(text, &failure, err);
+        *ret = doc;
+        return 0;
+}
+
+int json_parse(struct str text, yyjson_doc **ret, struct error *err)
+{
+        yyjson_doc *doc;
+        int r = json_parse_split(text, &doc, err);
+
+        if (r < 0)
+                return r;
         if (is_too_deep(doc)) {
                 yyjson_doc_free(doc);
                 return error_set(err, -EINVAL, "more than %d objects and arrays within each other",

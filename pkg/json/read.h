@@ -28,6 +28,9 @@ extern const yyjson_alc json_alc;
  * be NULL), also past the depth cap; -ENOMEM. */
 int json_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
 
+/* The same for a value that the splitter handed over, and so not too deep. */
+int json_parse_split(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
+
 /* For _cleanup_. */
 void json_docp_free(yyjson_doc **doc);
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "json/word.h"
+
 enum state {
         BETWEEN,     /* white space until an object begins */
         VALUE,       /* in an object of the stream, or in an item */
@@ -70,26 +72,15 @@ static int pop(struct json_split *s, bool array)
         return 0;
 }
 
-/* Whether one of the eight bytes is C: a byte of X is zero exactly where WORD
- * has C, and subtracting one from each byte borrows through a zero byte. */
-static bool word_has(uint64_t word, unsigned char c)
-{
-        const uint64_t ones = UINT64_C(0x0101010101010101);
-        uint64_t x = word ^ (ones * c);
-
-        return ((x - ones) & ~x & (ones << 7)) != 0;
-}
-
 /* The first quote or backslash, eight bytes at a time, or END. */
 static const char *find_quote(const char *p, const char *end)
 {
-        uint64_t word;
+        while (end - p >= 8) {
+                uint64_t word = word_load(p), found = word_find(word, '"') | word_find(word, '\\');
 
-        while ((size_t)(end - p) >= sizeof(word)) {
-                memcpy(&word, p, sizeof(word));
-                if (word_has(word, '"') || word_has(word, '\\'))
-                        break;
-                p += sizeof(word);
+                if (found)
+                        return p + word_first(found);
+                p += 8;
         }
         while (p < end && *p != '"' && *p != '\\')
                 p++;

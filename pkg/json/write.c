@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "json/word.h"
+
 void json_writer_init(struct json_writer *w, struct buf *out)
 {
         *w = (struct json_writer){ .out = out };
@@ -189,6 +191,24 @@ static bool is_plain(unsigned char c)
         return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* How many bytes may stand as they are, from AT on. */
+static size_t plain_run(const unsigned char *bytes, size_t at, size_t len)
+{
+        size_t from = at;
+
+        for (; len - at >= 8; at += 8) {
+                uint64_t word = word_load(bytes + at);
+                uint64_t found = word_find(word, '"') | word_find(word, '\\') | word_below(word, 0x20) |
+                                 (word & WORD_HIGH);
+
+                if (found)
+                        return at + word_first(found) - from;
+        }
+        while (at < len && is_plain(bytes[at]))
+                at++;
+        return at - from;
+}
+
 void json_escape(struct buf *out, struct str s)
 {
         const unsigned char *bytes = (const unsigned char *)s.data;
@@ -197,7 +217,7 @@ void json_escape(struct buf *out, struct str s)
         /* Whatever may stand as it is goes out in one piece, [from, at). */
         while (at < s.len) {
                 if (is_plain(bytes[at])) {
-                        at++;
+                        at += plain_run(bytes, at, s.len);
                         continue;
                 }
                 n = bytes[at] < 0x80 ? 0 : utf8_length(bytes + at, s.len - at);
@@ -216,8 +236,27 @@ void json_escape(struct buf *out, struct str s)
                 buf_add(out, s.data + from, at - from);
 }
 
+/* Nearly all strings and every key are plain. */
+static bool quote_plain(struct buf *out, struct str s)
+{
+        char *to;
+
+        if (s.len == 0 || plain_run((const unsigned char *)s.data, 0, s.len) < s.len)
+                return false;
+        to = buf_reserve(out, s.len + 2);
+        if (!to)
+                return true; /* and the buffer says so */
+        *to++ = '"';
+        memcpy(to, s.data, s.len);
+        to[s.len] = '"';
+        buf_commit(out, s.len + 2);
+        return true;
+}
+
 void json_quote(struct buf *out, struct str s)
 {
+        if (quote_plain(out, s))
+                return;
         buf_add_char(out, '"');
         json_escape(out, s);
         buf_add_char(out, '"');

@@ -16,7 +16,7 @@ static int set(struct buf *to, struct str s)
 
 static int parse(struct str text, yyjson_doc **ret)
 {
-        int result = json_parse(text, ret, NULL);
+        int result = json_parse_split(text, ret, NULL);
 
         return result < 0 && result != -ENOMEM ? -EBADMSG : result;
 }

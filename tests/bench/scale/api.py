@@ -67,8 +67,14 @@ class Api:
             self.local.connection = self.connect()
         connection = self.local.connection
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        connection.request(method, where, json.dumps(body) if body is not None else None, headers)
-        reply = connection.getresponse()
+        text = json.dumps(body) if body is not None else None
+        try:
+            connection.request(method, where, text, headers)
+            reply = connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            connection.close()  # the server does not keep idle ones for ever
+            connection.request(method, where, text, headers)
+            reply = connection.getresponse()
         text = reply.read()
         if reply.status >= 300:
             raise RuntimeError(f"{method} {where}: {reply.status} {text.decode()[:500]}")

@@ -77,6 +77,30 @@ START_TEST(quotes_every_byte)
 }
 END_TEST
 
+/* Text is looked at in words, so the place of a byte may not matter. */
+START_TEST(quotes_a_byte_wherever_it_stands)
+{
+        for (int c = 0; c < 0x80; c++) {
+                for (size_t at = 0; at < 20; at++) {
+                        _cleanup_(buf_release) struct buf one = BUF_INIT(OUT_MAX), out = BUF_INIT(OUT_MAX),
+                                                          expected = BUF_INIT(OUT_MAX);
+                        char byte = (char)c, text[20];
+
+                        memset(text, '~', sizeof(text));
+                        text[at] = byte;
+                        json_quote(&out, str_n(text, sizeof(text)));
+                        json_escape(&one, str_n(&byte, 1));
+                        buf_add_char(&expected, '"');
+                        buf_add(&expected, "~~~~~~~~~~~~~~~~~~~", at);
+                        buf_add_str(&expected, buf_str(&one));
+                        buf_add(&expected, "~~~~~~~~~~~~~~~~~~~", 19 - at);
+                        buf_add_char(&expected, '"');
+                        ck_str_eq(buf_str(&out), expected.data);
+                }
+        }
+}
+END_TEST
+
 START_TEST(escapes_without_quotes)
 {
         _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
@@ -137,8 +161,8 @@ START_TEST(survives_a_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        nests_objects_and_arrays, quotes_every_byte,         escapes_without_quotes,
-        keeps_to_its_depth,       survives_a_lack_of_memory,
+        nests_objects_and_arrays, quotes_every_byte,  quotes_a_byte_wherever_it_stands,
+        escapes_without_quotes,   keeps_to_its_depth, survives_a_lack_of_memory,
 };
 
 TEST_MAIN("json/write", tests)
