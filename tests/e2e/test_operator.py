@@ -192,7 +192,8 @@ def test_api_server_restarts(shop):
         # kubectl has nobody to ask now, the replicas do answer.
         for url in urls.values():
             wait_until(lambda: ask(url)[0] == 503, 30, "the operator to notice")
-            assert re.search(r"^apps\.keelson\.dev in all namespaces: .*connect", ask(url)[1], re.MULTILINE)
+            line = re.compile(r"^apps\.keelson\.dev in all namespaces: .*connect", re.MULTILINE)
+            wait_until(lambda: line.search(ask(url)[1]), 90, "it to name what it cannot watch")
             assert ask(url.replace("readyz", "livez"))[0] == 200
     finally:
         cluster("start", "apiserver")
