@@ -25,7 +25,14 @@ IMAGES = {
 WEBAPP_1 = IMAGES["keelson.dev/webapp:1"] or "keelson.dev/webapp:1"
 WEBAPP_2 = IMAGES["keelson.dev/webapp:2"] or "keelson.dev/webapp:2"
 # What every App with a port becomes.
-CHILDREN = ["serviceaccount", "deployment", "service", "networkpolicy", "poddisruptionbudget"]
+KINDS = {
+    "deployment": "Deployment",
+    "service": "Service",
+    "serviceaccount": "ServiceAccount",
+    "networkpolicy": "NetworkPolicy",
+    "poddisruptionbudget": "PodDisruptionBudget",
+}
+CHILDREN = list(KINDS)
 
 # The tests talk to pods and services of the machine, wherever a proxy may lead.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
