@@ -202,6 +202,9 @@ START_TEST(a_wrong_command_line_is_told_and_gives_2)
                 { "operator --lease-namespace=",
                   "keelson operator: --lease-namespace: expected the name of a namespace (a-z, 0-9 and -), not "
                   "\"\"\n" },
+                { "operator --image=",
+                  "keelson operator: --image: expected the name of an image, such as registry.example/keelson:1.0, not "
+                  "\"\"\n" },
                 { "operator --namespace",
                   "keelson operator: option --namespace needs a value; keelson operator --help lists the options\n" },
                 { "operator here --nope",
