@@ -83,6 +83,7 @@ bool replica_start(struct replica *r)
         r->transport.write_time = write_time;
         r->transport.arg = r;
         manager_init(&r->manager, &r->transport.base, str_c(r->name), w->seed + w->n_crashes);
+        r->manager.image = str_c(w->image);
         if (start_parts(r) == 0)
                 return true;
         replica_crash(r);

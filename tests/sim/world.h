@@ -81,6 +81,7 @@ struct world {
         struct replica op[WORLD_REPLICAS]; /* tests with one operator use op[0] */
         const struct controller *const *controllers;
         size_t n_controllers;
+        const char *image;                              /* that replicas run from as they start */
         const struct kube_kind *kinds[WORLD_KINDS_MAX]; /* that are watched */
         size_t n_kinds;
 

@@ -18,6 +18,7 @@ CRASH(crash_recreate, ROAD_RECREATE)
 CRASH(crash_repair, ROAD_REPAIR)
 CRASH(crash_rollback, ROAD_ROLLBACK)
 CRASH(crash_config, ROAD_CONFIG)
+CRASH(crash_reload, ROAD_RELOAD)
 CRASH(crash_rollback_config, ROAD_ROLLBACK_CONFIG)
 
 const struct sim_case sim_cases[] = {
@@ -29,6 +30,7 @@ const struct sim_case sim_cases[] = {
         { "F01-repair", "dies at every request of a repair", crash_repair },
         { "F01-rollback", "dies at every request of a rollback", crash_rollback },
         { "F01-config", "dies at every request of a change of configuration", crash_config },
+        { "F01-reload", "dies at every request where files change under the program", crash_reload },
         { "F01-old-config", "dies at every request of a rollback with its configuration",
           crash_rollback_config },
         { "F02", "a request or its reply is lost, any of each road: exactly one object", case_lost_replies },
@@ -49,6 +51,7 @@ const struct sim_case sim_cases[] = {
         { "F13", "out of memory at any allocation", case_no_memory },
         { "F14", "a foreign object under any child's name: never adopted, never deleted", case_foreign },
         { "F15", "a watch that is open and silent is noticed", case_silent_watch },
+        { "F18", "an operator of another version restarts no pod", case_another_operator },
 };
 const size_t sim_n_cases = ARRAY_SIZE(sim_cases);
 static_assert(ARRAY_SIZE(sim_cases) <= SIM_CASES_MAX, "room in main.c");

@@ -16,6 +16,7 @@ enum road_name {
         ROAD_REPAIR,
         ROAD_ROLLBACK,
         ROAD_CONFIG,
+        ROAD_RELOAD,
         ROAD_ROLLBACK_CONFIG,
 };
 
@@ -27,6 +28,7 @@ char *road_end(enum road_name road, uint64_t seed);
 void case_lost_replies(uint64_t seed);
 void case_conflict_anywhere(uint64_t seed);
 void case_refusal_anywhere(uint64_t seed);
+void case_another_operator(uint64_t seed);
 
 /* cases_time.c: what the server tells, and when */
 void case_back_in_time(uint64_t seed);

@@ -362,7 +362,7 @@ static void expect_still(struct run *r, usec_t time, uint64_t calls_before, uint
                (unsigned long long)(changes(w) - changes_before));
 }
 
-static void restart_all(struct world *w)
+void restart_all(struct world *w)
 {
         for (size_t i = 0; i < WORLD_REPLICAS; i++) {
                 if (!w->op[i].up)

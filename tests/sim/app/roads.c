@@ -26,6 +26,12 @@
         "\"replicas\":2,\"envFrom\":[{\"configMapRef\":{\"name\":\"settings\"}},"                            \
         "{\"secretRef\":{\"name\":\"keys\"}}]"
 
+/* Files of which the program is told, and variables that are rolled out. */
+#define SIGNALLED                                                                                            \
+        "\"replicas\":2,\"configReload\":\"Signal\",\"envFrom\":[{\"secretRef\":{\"name\":\"keys\"}}],"      \
+        "\"configFiles\":[{\"mountPath\":\"/etc/web\",\"configMapRef\":{\"name\":\"settings\"}}]"
+#define HELPER "/spec/template/spec/initContainers/0/image"
+
 #define IMPATIENT "\"strategy\":{\"progressDeadline\":\"2m\"}"
 
 static void create(struct run *r)
@@ -107,6 +113,19 @@ static void rollback_with_config(struct run *r)
         run_for(r, 10 * USEC_MINUTE);
 }
 
+/* Other files are no rollout, other variables are one. */
+static void reload(struct run *r)
+{
+        user_configures(r, "settings", "1");
+        user_keeps_secret(r, "keys", "1");
+        user_applies(r, "web", WEB("1", SIGNALLED));
+        run_for(r, 3 * USEC_MINUTE);
+        user_configures(r, "settings", "2");
+        run_for(r, 2 * USEC_MINUTE);
+        user_keeps_secret(r, "keys", "2");
+        run_for(r, 5 * USEC_MINUTE);
+}
+
 static const struct road {
         const char *name;
         void (*walk)(struct run *r);
@@ -119,6 +138,7 @@ static const struct road {
         [ROAD_REPAIR] = { "repair", repair },
         [ROAD_ROLLBACK] = { "rollback", rollback },
         [ROAD_CONFIG] = { "config", configure },
+        [ROAD_RELOAD] = { "reload", reload },
         [ROAD_ROLLBACK_CONFIG] = { "rollback with config", rollback_with_config },
 };
 
@@ -254,4 +274,38 @@ char *road_end(enum road_name road, uint64_t seed)
 void road_walk(enum road_name road, struct run *r)
 {
         roads[road].walk(r);
+}
+
+/* --- F18 ------------------------------------------------------------------------------------ */
+
+static void expect_helper(struct run *r, const char *image)
+{
+        struct str found = child_str(r, &app_deployment_kind, "web", HELPER);
+
+        expect(str_eq_c(found, image), "the helper is of %.*s, not of %s", STR_FMT(found), image);
+}
+
+/* An operator of another version starts: no pod is another. The next release has
+ * its helper. */
+void case_another_operator(uint64_t seed)
+{
+        static struct run r;
+
+        run_init(&r, seed);
+        run_start(&r);
+        reload(&r);
+        expect_helper(&r, "sim:1");
+        r.w.image = "sim:2";
+        expect_rest(&r); /* restarts all, and allows nobody to write */
+        expect_helper(&r, "sim:1");
+        user_applies(&r, "web", WEB("2", SIGNALLED));
+        run_for(&r, 10 * USEC_SEC);
+        r.w.image = "sim:3"; /* in the middle of the rollout, and back again */
+        restart_all(&r.w);
+        run_for(&r, 5 * USEC_MINUTE);
+        expect_helper(&r, "sim:2");
+        r.w.image = "sim:2";
+        expect_rest(&r);
+        expect_ready(&r, "web");
+        run_end(&r);
 }

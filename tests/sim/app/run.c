@@ -72,6 +72,7 @@ void run_init(struct run *r, uint64_t seed)
         r->n_sent = 0;
         world_init(&r->w, controllers, 1, seed);
         r->w.user = r;
+        r->w.image = "sim:1";
         r->w.history = sim_history;
         r->w.watcher = oracle_watch;
         r->w.tamper = on_call;

@@ -88,6 +88,9 @@ void foreign_takes(struct run *r, const struct kube_kind *kind, const char *name
 char *oracle_state(const struct world *w);
 void expect_same_state(const char *state, const char *expected);
 
+/* All replicas die and start again, with an empty memory, as w->image. */
+void restart_all(struct world *w);
+
 /* Nothing is written at rest, not even after a restart with an empty memory. */
 void expect_rest(struct run *r);
 
