@@ -13,7 +13,7 @@ import keelson
 from keelson import app, ask, condition, events, pods, wait_for_condition, wait_ready
 from kube import apply, cluster, get, kubectl, wait_until
 
-pytestmark = pytest.mark.usefixtures("operator", "own_cluster")
+pytestmark = [pytest.mark.usefixtures("operator", "own_cluster"), pytest.mark.long(120)]
 
 ARRIVES = 240  # seconds; kubelet's minute, and a machine that does much else
 
