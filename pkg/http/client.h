@@ -56,6 +56,8 @@ struct http_pool {
         struct list link; /* in client->pools */
         CURLM *multi;
         struct loop_timer timer; /* libcurl's one timer; always set */
+        struct loop_timer quiet; /* likewise: when to look again (pool.c) */
+        usec_t woken;            /* when a socket had something to read */
         struct list sockets;
         struct list requests;
         usec_t heard; /* when the last byte came, from anyone */

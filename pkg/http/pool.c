@@ -12,6 +12,14 @@
 #include "base/mem.h"
 #include "http/client.h"
 
+/* libcurl 7.88 reads what comes for one transfer of a connection while it serves
+ * another, and then may hand the last bytes on only when more is there to read.
+ * Where nothing more comes, a reply that is all there would be waited for until its
+ * timeout. So once a connection has been quiet for so long, each transfer is
+ * looked at again. */
+#define POOL_QUIET (20 * USEC_MSEC)
+#define POOL_SOCKETS_MAX 16 /* that are looked at again; we allow fewer connections */
+
 struct pool_socket {
         struct list link;
         struct http_pool *pool;
@@ -21,6 +29,7 @@ struct pool_socket {
 /* --- what libcurl wants watched ------------------------------------------- */
 
 static void pool_act(struct http_pool *p, curl_socket_t fd, int events);
+static void await_quiet(struct http_pool *p);
 
 static void on_socket(struct loop_fd *source, uint32_t events, void *arg)
 {
@@ -33,6 +42,8 @@ static void on_socket(struct loop_fd *source, uint32_t events, void *arg)
                 flags |= CURL_CSELECT_IN;
         if (events & (EPOLLOUT | EPOLLERR))
                 flags |= CURL_CSELECT_OUT;
+        if (flags & CURL_CSELECT_IN)
+                await_quiet(s->pool);
         pool_act(s->pool, source->fd, flags);
 }
 
@@ -194,6 +205,44 @@ static void pool_act(struct http_pool *p, curl_socket_t fd, int events)
         client_unpin(c);
 }
 
+static void look_again(struct http_pool *p)
+{
+        struct http_client *c = p->client;
+        curl_socket_t sockets[POOL_SOCKETS_MAX]; /* the list changes under way */
+        size_t n = 0;
+
+        list_for_each (link, &p->sockets)
+                if (n < POOL_SOCKETS_MAX)
+                        sockets[n++] = container_of(link, struct pool_socket, link)->fd.fd;
+        client_pin(c);
+        for (size_t i = 0; i < n && !p->broken; i++)
+                run_curl(p, sockets[i], CURL_CSELECT_IN);
+        collect_ended(p);
+        if (p->broken)
+                fail_all(p);
+        client_unpin(c);
+}
+
+static void on_quiet(struct loop_timer *timer, void *arg)
+{
+        struct http_pool *p = arg;
+        usec_t due = p->woken + POOL_QUIET;
+        bool quiet = due <= loop_now(p->client->loop);
+
+        if (loop_timer_set(p->client->loop, timer, quiet ? USEC_NEVER : due, on_quiet, p) < 0)
+                return; /* never: its place is still free */
+        if (quiet && !list_empty(&p->requests))
+                look_again(p);
+}
+
+/* The timer is moved when it fires, and not for each thing that comes. */
+static void await_quiet(struct http_pool *p)
+{
+        p->woken = loop_now(p->client->loop);
+        if (p->quiet.node.due == USEC_NEVER && !list_empty(&p->requests))
+                (void)!loop_timer_set(p->client->loop, &p->quiet, p->woken + POOL_QUIET, on_quiet, p);
+}
+
 void pool_kick(struct http_pool *p)
 {
         cork(p, 1);
@@ -250,7 +299,8 @@ int pool_new(struct http_client *c, struct http_settings *settings, struct http_
         list_init(&p->requests);
         list_add_tail(&c->pools, &p->link);
         p->multi = curl_multi_init();
-        if (!p->multi || !set_options(p) || hold_timer(p) < 0) {
+        if (!p->multi || !set_options(p) || hold_timer(p) < 0 ||
+            loop_timer_set(c->loop, &p->quiet, USEC_NEVER, on_quiet, p) < 0) {
                 pool_free(p);
                 return -ENOMEM;
         }
@@ -267,6 +317,7 @@ void pool_free(struct http_pool *p)
         while ((first = list_first(&p->sockets)))
                 socket_free(container_of(first, struct pool_socket, link));
         loop_timer_stop(&p->timer);
+        loop_timer_stop(&p->quiet);
         list_remove(&p->link);
         settings_unref(p->settings);
         mem_free(p);

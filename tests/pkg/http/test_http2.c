@@ -221,6 +221,7 @@ START_TEST(many_requests_use_one_connection)
 }
 END_TEST
 
+/* Several times, for what libcurl 7.88 makes of the last bytes is a matter of luck. */
 START_TEST(a_body_goes_there_and_back)
 {
         static const struct http_header header = { STR_INIT("Content-Type"), STR_INIT("text/plain") };
@@ -237,13 +238,16 @@ START_TEST(a_body_goes_there_and_back)
         call.headers = &header;
         call.n_headers = 1;
         call.body = buf_str(&body);
-        for (size_t i = 0; i < ARRAY_SIZE(f); i++)
-                ck_assert_int_eq(fetch_start(w.client, &f[i], &call, NULL), 0);
-        for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
-                turn_until(w.loop, f[i].done);
-                ck_assert_msg(f[i].result.status == 200, "%s", f[i].result.error.message);
-                ck_assert(str_eq(buf_str(&f[i].body), buf_str(&body)));
-                fetch_release(&f[i]);
+        for (int round = 0; round < 4; round++) {
+                for (size_t i = 0; i < ARRAY_SIZE(f); i++)
+                        ck_assert_int_eq(fetch_start(w.client, &f[i], &call, NULL), 0);
+                for (size_t i = 0; i < ARRAY_SIZE(f); i++) {
+                        turn_until(w.loop, f[i].done);
+                        ck_assert_msg(f[i].result.status == 200, "%s", f[i].result.error.message);
+                        ck_assert(str_eq(buf_str(&f[i].body), buf_str(&body)));
+                        fetch_release(&f[i]);
+                        f[i] = (struct fetch){ 0 };
+                }
         }
         buf_release(&body);
         teardown(&w);
