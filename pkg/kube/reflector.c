@@ -162,7 +162,7 @@ static void fail(struct reflector *r, const struct error *err, usec_t retry_afte
                 buf_clear(&r->floor);
         else
                 r->watch_failing = true;
-        wait(r, MAX(backoff(r), retry_after));
+        wait(r, MAX(backoff(r), MIN(retry_after, REFLECTOR_PAUSE_MAX)));
         if (listing || r->failures > 1)
                 reflector_report(r, REFLECTOR_FAILING, err);
 }
@@ -303,6 +303,8 @@ static void on_refusal(struct reflector *r, const struct http_result *result)
                 /* The token of the next page is too old: take them all at once. */
                 r->whole_list = r->phase == REFLECTOR_LISTING && !r->streaming;
                 list_again(r);
+        } else if (reply.reason == KUBE_NOT_FOUND && r->phase == REFLECTOR_WATCHING) {
+                list_again(r); /* the API is gone, and once it is back it may hold other objects */
         }
         fail(r, &reply.error, reply.retry_after);
         kube_reply_release(&reply);

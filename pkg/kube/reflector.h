@@ -6,12 +6,12 @@
  *                  on_list_begin, on_object(LISTED)…, on_list_end
  *                 .----------.                        .-----------.
  *      start ---> | listing  | ----- all is in -----> | watching  | on_object(ADDED …)
- *                 '----------' <---- 410 Gone ------- '-----------'
+ *                 '----------' <---- 404, 410 ------- '-----------'
  *                    ^    |                             |   ^  |
  *                    |    | failed                 cut, |   |  | timeoutSeconds is over
  *                    |    v                      silent v   |  v
  *                    '-- wait ------------------------ wait +--'
- *                        0.2 s … 30 s with jitter, or what Retry-After says
+ *                        0.2 s … 30 s with jitter, or what Retry-After says, 5 min at the most
  *
  * Objects are handed over one by one, straight from the stream; a list of ten
  * thousand needs the memory of the largest one. A watch goes on from the
@@ -59,6 +59,8 @@
 #define REFLECTOR_OBJECT_MAX ((size_t)8 * 1024 * 1024)
 #define REFLECTOR_BACKOFF_MIN (200 * USEC_MSEC)
 #define REFLECTOR_BACKOFF_MAX (30 * USEC_SEC)
+/* What a server may ask for with Retry-After, at the most. */
+#define REFLECTOR_PAUSE_MAX (5 * USEC_MINUTE)
 /* A page of a list takes at the most so long. */
 #define REFLECTOR_LIST_TIMEOUT (5 * USEC_MINUTE)
 /* The API server sends a bookmark about once a minute, so a watch on which

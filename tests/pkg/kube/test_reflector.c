@@ -160,6 +160,25 @@ START_TEST(test_gone_status)
 }
 END_TEST
 
+/* Its API is not there, as for a moment when a server starts; or its CRD was
+ * deleted and made again. The owner may have dropped what it had. */
+START_TEST(test_gone_api)
+{
+        open_all(0);
+        will(200, LIST("10", POD("a", "3")), FAKE_END);
+        will(404, "404 page not found", FAKE_END);
+        will(404, "404 page not found", FAKE_END);
+        will(200, LIST("10", POD("a", "3")), FAKE_END);
+        start();
+        wait_for_requests(5);
+        ck_assert_str_eq(heard.data,
+                         "begin LISTED:a end:10 synced begin failing(cannot list pods in all namespaces: the "
+                         "API server does not have Pod v1; is its CRD installed?) begin LISTED:a end:10 ");
+        check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_LIST ASKED_WATCH("10"));
+        close_listener();
+}
+END_TEST
+
 /* The token of the second page has expired: all at once, then. */
 START_TEST(test_gone_page)
 {
@@ -342,6 +361,19 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
+/* Some proxies ask for a day. */
+START_TEST(test_retry_after_for_long)
+{
+        open_all(0);
+        fake_api_will(&fake, (struct fake_step){ .status = 503, .body = "{}", .retry_after = "86400" });
+        start();
+        wait_for("failing");
+        ck_assert_int_gt(reflector.timer.node.due, loop_now(loop) + REFLECTOR_PAUSE_MAX - USEC_MINUTE);
+        ck_assert_int_le(reflector.timer.node.due, loop_now(loop) + REFLECTOR_PAUSE_MAX);
+        close_listener();
+}
+END_TEST
+
 START_TEST(test_forbidden)
 {
         open_all(0);
@@ -517,12 +549,32 @@ START_TEST(test_torture)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_list_and_watch,    test_selectors,   test_wrong_selectors, test_metadata_only,
-        test_versions,          test_gone_event,  test_gone_status,     test_gone_page,
-        test_other_error_event, test_cut_event,   test_cut_list,        test_refused_page,
-        test_cut_page,          test_silence,     test_set_back,        test_empty_watches,
-        test_retry_after,       test_forbidden,   test_not_a_list,      test_not_an_event,
-        test_owner_fails,       test_stop_inside, test_stop_and_start,  test_torture,
+        test_list_and_watch,
+        test_selectors,
+        test_wrong_selectors,
+        test_metadata_only,
+        test_versions,
+        test_gone_event,
+        test_gone_status,
+        test_gone_api,
+        test_gone_page,
+        test_other_error_event,
+        test_cut_event,
+        test_cut_list,
+        test_refused_page,
+        test_cut_page,
+        test_silence,
+        test_set_back,
+        test_empty_watches,
+        test_retry_after,
+        test_retry_after_for_long,
+        test_forbidden,
+        test_not_a_list,
+        test_not_an_event,
+        test_owner_fails,
+        test_stop_inside,
+        test_stop_and_start,
+        test_torture,
 };
 
 TEST_MAIN("kube/reflector", tests)
