@@ -299,19 +299,32 @@ static void set_gate(struct watches *w, size_t controller)
         manager_set_gate(w->manager, controller, state, why);
 }
 
+/* Why the kind of the watch at *AT cannot be listed, in one namespace at least, or
+ * NULL. The watches of one kind stand next to each other: *AT moves behind them. */
+static const char *next_refusal(const struct watches *w, size_t *at)
+{
+        const struct cache_kind *kind = w->items[*at].kind;
+        const char *why = NULL;
+
+        for (; *at < w->n && w->items[*at].kind == kind; (*at)++)
+                if (!why && !w->items[*at].synced && is_refused(&w->items[*at]))
+                        why = w->items[*at].error.message;
+        return why;
+}
+
 /* Whom a refusal concerns finds out at the next reconcile. */
 static void note_refusals(struct watches *w)
 {
-        for (size_t i = 0; i < w->n; i++) {
-                struct watch *watch = &w->items[i];
-                bool refused = !watch->synced && is_refused(watch);
+        struct cache *cache = &w->manager->cache;
 
-                if (refused == watch->refused)
-                        continue;
-                watch->refused = refused;
-                if (cache_set_refused(&w->manager->cache, watch->kind,
-                                      refused ? watch->error.message : NULL) &&
-                    manager_enqueue_all(w->manager) < 0)
+        for (size_t i = 0; i < w->n;) {
+                const struct cache_kind *kind = w->items[i].kind;
+                const struct cache_total *total = cache_total(cache, kind);
+                const char *why = next_refusal(w, &i);
+
+                if (!why && !total)
+                        continue; /* nothing was seen of it, and nothing is wrong */
+                if (cache_set_refused(cache, kind, why) && manager_enqueue_all(w->manager) < 0)
                         w->manager->missed = true;
         }
 }

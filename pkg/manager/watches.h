@@ -23,7 +23,6 @@ struct watch {
         char name[128];       /* for messages: "apps.keelson.dev in all namespaces" */
         bool synced;          /* listed once */
         bool absent;          /* it is optional, and the server does not have it */
-        bool refused;         /* it could never be listed, and waiting does not help */
         bool failing;
         struct error error; /* while failing: why */
         uint64_t lists, events,

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What follows for the kinds and the controllers from how their watches fare.
+ * Nothing is watched here: the test says what the reflectors would.
+ */
+#include "desk.h"
+
+#include <errno.h>
+
+#include "manager/watches.h"
+
+static const struct str namespaces[] = { STR_INIT("a"), STR_INIT("b") };
+
+static void nobody_cares(void *arg)
+{
+        (void)arg;
+}
+
+static void begin_watches(struct desk *d, struct watches *w, size_t n_namespaces)
+{
+        begin_empty(d);
+        ck_assert_int_eq(watches_init(w, NULL, &d->m, namespaces, n_namespaces, 1, nobody_cares, NULL), 0);
+}
+
+static void end_watches(struct desk *d, struct watches *w)
+{
+        watches_release(w);
+        end(d);
+}
+
+/* The I-th watch of the kind. */
+static struct watch *watch_of(struct watches *w, const struct cache_kind *kind, size_t i)
+{
+        for (size_t at = 0; at < w->n; at++)
+                if (w->items[at].kind == kind && i-- == 0)
+                        return &w->items[at];
+        ck_abort_msg("there is no such watch");
+        return NULL;
+}
+
+static void fails(struct watches *w, const struct cache_kind *kind, size_t i, int code, const char *message)
+{
+        struct reflector *r = &watch_of(w, kind, i)->reflector;
+        struct error err = ERROR_INIT;
+
+        err.code = code;
+        snprintf(err.message, sizeof(err.message), "%s", message);
+        r->handlers.on_state(r, REFLECTOR_FAILING, &err, r->handlers.arg);
+        watches_set_gates(w);
+}
+
+static void lists(struct watches *w, const struct cache_kind *kind, size_t i)
+{
+        struct reflector *r = &watch_of(w, kind, i)->reflector;
+        struct error none = ERROR_INIT;
+
+        r->handlers.on_list_begin(r, r->handlers.arg);
+        ck_assert_int_eq(r->handlers.on_list_end(r, STR("5"), r->handlers.arg), 0);
+        r->handlers.on_state(r, REFLECTOR_SYNCED, &none, r->handlers.arg);
+        watches_set_gates(w);
+}
+
+static const char *refusal(const struct desk *d, const struct cache_kind *kind)
+{
+        const struct cache_total *total = cache_total(&d->m.cache, kind);
+
+        return total ? total->refused : NULL;
+}
+
+START_TEST(each_kind_is_watched_in_each_namespace)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 2);
+        /* Boxes, parts and crates; letters and copies are read on demand. */
+        ck_assert_uint_eq(w.n, 6);
+        ck_assert_str_eq(watch_of(&w, &part_kind, 1)->name, "parts.test.example in b");
+        end_watches(&d, &w);
+        begin_watches(&d, &w, 0);
+        ck_assert_uint_eq(w.n, 3);
+        ck_assert_str_eq(watch_of(&w, &part_kind, 0)->name, "parts.test.example in all namespaces");
+        end_watches(&d, &w);
+}
+END_TEST
+
+START_TEST(a_controller_waits_for_the_lists_of_its_kinds)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 0);
+        watches_set_gates(&w);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_CLOSED);
+        lists(&w, &box_kind, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_CLOSED);
+        ck_assert(!watches_synced(&w));
+        lists(&w, &part_kind, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        ck_assert_int_eq(d.m.gates[1].state, GATE_CLOSED);
+        lists(&w, &crate_kind, 0);
+        ck_assert_int_eq(d.m.gates[1].state, GATE_OPEN);
+        ck_assert(watches_synced(&w));
+        end_watches(&d, &w);
+}
+END_TEST
+
+START_TEST(a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 0);
+        lists(&w, &box_kind, 0);
+        ck_assert_ptr_null(watches_first_failure(&w));
+        fails(&w, &part_kind, 0, -EACCES, "grant it");
+        ck_assert_str_eq(refusal(&d, &part_kind), "grant it");
+        ck_assert_ptr_eq(watches_first_failure(&w), watch_of(&w, &part_kind, 0));
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN); /* its children are left alone, all else goes on */
+        fails(&w, &part_kind, 0, -EHOSTUNREACH, "no answer");
+        ck_assert_ptr_null(refusal(&d, &part_kind));
+        ck_assert_int_eq(d.m.gates[0].state, GATE_CLOSED);
+        lists(&w, &part_kind, 0);
+        ck_assert_ptr_null(refusal(&d, &part_kind));
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        end_watches(&d, &w);
+}
+END_TEST
+
+/* Else its children there would be touched although they cannot be seen. */
+START_TEST(one_namespace_that_is_listed_does_not_speak_for_another_that_is_not)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 2);
+        fails(&w, &part_kind, 0, -EACCES, "grant it in a");
+        fails(&w, &part_kind, 1, -EACCES, "grant it in b");
+        ck_assert_ptr_nonnull(refusal(&d, &part_kind));
+        lists(&w, &part_kind, 0);
+        ck_assert_ptr_nonnull(refusal(&d, &part_kind));
+        ck_assert_str_eq(refusal(&d, &part_kind), "grant it in b");
+        lists(&w, &part_kind, 1);
+        ck_assert_ptr_null(refusal(&d, &part_kind));
+        end_watches(&d, &w);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        each_kind_is_watched_in_each_namespace,
+        a_controller_waits_for_the_lists_of_its_kinds,
+        a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed,
+        one_namespace_that_is_listed_does_not_speak_for_another_that_is_not,
+};
+TEST_MAIN("manager/watches", tests)
