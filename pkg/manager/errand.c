@@ -53,7 +53,8 @@ void errand_start(struct errand *q, enum errand_step step, const struct call *ca
 }
 
 /* A child's JSON with more members at the head of its metadata: KEY, and maybe
- * a resourceVersion. Renderers write metadata as the first object inside the child. */
+ * a resourceVersion. Renderers write metadata as the first object inside the child.
+ * Absent without memory, and without a VALUE: a precondition is never left out. */
 static struct str with_metadata(struct task *t, struct str json, const char *key, struct str value,
                                 struct str version)
 {
@@ -61,7 +62,7 @@ static struct str with_metadata(struct task *t, struct str json, const char *key
         const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
         size_t head;
 
-        if (!at)
+        if (!at || !value.data)
                 return STR_NULL;
         head = (size_t)(at - json.data) + sizeof(mark) - 1;
         return arena_printf(&t->arena, "%.*s\"%s\":\"%.*s\",%s%.*s%s%.*s", (int)head, json.data, key,

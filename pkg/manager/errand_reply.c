@@ -174,7 +174,7 @@ static bool on_holder(struct errand *q, const struct kube_reply *reply)
                         task_fail_memory(t);
                 return false;
         }
-        errand_change(q, arena_str(&t->arena, meta.uid), STR_NULL);
+        errand_change(q, meta.uid, STR_NULL);
         return true;
 }
 

@@ -104,6 +104,6 @@ bool reset_on_done(struct errand *q, const struct kube_reply *reply)
                 task_fail_memory(t);
                 return false;
         }
-        errand_change(q, arena_str(&t->arena, meta.uid), STR_NULL);
+        errand_change(q, meta.uid, STR_NULL);
         return true;
 }

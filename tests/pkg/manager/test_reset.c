@@ -15,14 +15,18 @@
 #define INVALID "spec.ports[1].name: Duplicate value: http"
 
 static bool exclusive;
+static size_t padding; /* so many bytes more of labels */
 
 static void apply_part(const struct view *view, struct plan *plan)
 {
         (void)view;
-        plan_apply_with(plan, &part_kind, STR("web"),
-                        STR("{\"apiVersion\":\"test.example/v1\",\"kind\":\"Part\",\"metadata\":{\"name\":"
-                            "\"web\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"ports\":[{\"port\":80}]}}"),
-                        &(struct apply_options){ .exclusive = exclusive });
+        plan_apply_with(
+                plan, &part_kind, STR("web"),
+                arena_printf(plan->arena,
+                             "{\"apiVersion\":\"test.example/v1\",\"kind\":\"Part\",\"metadata\":{\"name\":"
+                             "\"web\",\"labels\":{\"a\":\"b%0*d\"}},\"spec\":{\"ports\":[{\"port\":80}]}}",
+                             (int)padding, 0),
+                &(struct apply_options){ .exclusive = exclusive });
 }
 
 /* Our part is there, and not as it should be; the first call sets it back. */
@@ -59,7 +63,7 @@ START_TEST(where_the_server_refuses_the_merged_lists_ours_are_set_as_a_whole)
         ck_assert_uint_eq(d.n_calls, 3);
         ck_call(&d, 2, CALL_APPLY, "parts", "web");
         ck_str_eq(d.calls[2].call.body, "{\"apiVersion\":\"test.example/v1\",\"kind\":\"Part\",\"metadata\":{"
-                                        "\"uid\":\"u-part\",\"name\":\"web\",\"labels\":{\"a\":\"b\"}},"
+                                        "\"uid\":\"u-part\",\"name\":\"web\",\"labels\":{\"a\":\"b0\"}},"
                                         "\"spec\":{\"ports\":[{\"port\":80}]}}");
         answer(&d, 2, 200, PART("22"));
         /* It is told as what it is. */
@@ -218,6 +222,36 @@ START_TEST(without_leave_nothing_follows)
 }
 END_TEST
 
+/* The patch is answered while the N-th allocation from then on fails. Was there one? */
+static bool patch_without_memory(uint64_t n)
+{
+        uint64_t before;
+        struct desk d;
+
+        begin_drifted(&d);
+        refuse(&d, 0, 422, "Invalid", INVALID);
+        before = mem_count();
+        mem_fail_after(n);
+        answer(&d, 1, 200, PART("21"));
+        mem_fail_after(0);
+        before = mem_count() - before;
+        if (d.n_calls > 2 && d.calls[2].call.type == CALL_APPLY)
+                ck_body(&d, 2, "\"uid\":\"u-part\"");
+        end(&d);
+        return before >= n;
+}
+
+/* Else it would go to whatever has that name by then. Which allocation that takes
+ * follows from how full the task's arena is. */
+START_TEST(without_memory_no_change_goes_out_that_does_not_say_which_object_it_is_for)
+{
+        for (padding = 16; padding < 4096; padding += 16)
+                for (uint64_t n = 1; patch_without_memory(n);)
+                        n++;
+        padding = 0;
+}
+END_TEST
+
 static const TTest *const tests[] = {
         where_the_server_refuses_the_merged_lists_ours_are_set_as_a_whole,
         who_does_not_ask_for_it_has_the_refusal,
@@ -227,5 +261,6 @@ static const TTest *const tests[] = {
         only_what_is_there_and_ours_is_set_back,
         a_change_in_between_is_no_failure,
         without_leave_nothing_follows,
+        without_memory_no_change_goes_out_that_does_not_say_which_object_it_is_for,
 };
 TEST_MAIN("manager/reset", tests)
