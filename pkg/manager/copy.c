@@ -95,11 +95,8 @@ bool copy_on_source(struct errand *q, const struct kube_reply *reply)
         struct kube_meta meta;
         struct str json;
 
-        if (json_parse(reply->body, &doc, NULL) < 0 ||
-            kube_meta_decode(yyjson_doc_get_root(doc), &meta) < 0) {
-                task_fail_memory(t);
+        if (!errand_read(q, reply, &doc, &meta))
                 return false;
-        }
         if (!str_eq(meta.version, e->version)) {
                 /* The cache learns of it, and the next plan is about what it holds now. */
                 if (cache_put(&t->manager->cache, e->source_kind, yyjson_doc_get_root(doc),

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "json/read.h"
 
 void errand_free(struct errand *q)
 {
@@ -47,9 +48,46 @@ void errand_start(struct errand *q, enum errand_step step, const struct call *ca
         if (r == -EPERM)
                 task_fail(q->task, q->effect, false, STR("NotLeading"),
                           STR("this replica of the operator does not lead, or is stopping"));
-        else
+        else if (r == -ENOMEM)
                 task_fail_memory(q->task);
+        else
+                task_fail(q->task, q->effect, false, STR("Retrying"),
+                          arena_printf(&q->task->arena, "%.*s: the request could not be sent: %s",
+                                       STR_FMT(errand_subject(q)), strerror(-r)));
         errand_free(q);
+}
+
+struct str errand_subject(const struct errand *q)
+{
+        return q->effect->type == EFFECT_STATUS ? STR("status") : q->effect->kind->api.kind;
+}
+
+void errand_fail_reply(struct errand *q, int r)
+{
+        if (r == -ENOMEM)
+                task_fail_memory(q->task);
+        else
+                task_fail(q->task, q->effect, false, STR("Retrying"),
+                          arena_printf(&q->task->arena,
+                                       "%.*s: what the API server answered is no object; it is asked again",
+                                       STR_FMT(errand_subject(q))));
+}
+
+bool errand_read(struct errand *q, const struct kube_reply *reply, yyjson_doc **ret_doc,
+                 struct kube_meta *ret_meta)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        int r = json_parse(reply->body, &doc, NULL);
+
+        if (r == 0)
+                r = kube_meta_decode(yyjson_doc_get_root(doc), ret_meta);
+        if (r < 0) {
+                errand_fail_reply(q, r);
+                return false;
+        }
+        *ret_doc = doc;
+        doc = NULL;
+        return true;
 }
 
 /* A child's JSON with more members at the head of its metadata: KEY, and maybe

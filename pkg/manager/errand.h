@@ -37,6 +37,17 @@ struct call errand_call(const struct errand *q, enum call_type type);
 /* Starts CALL as STEP, or tells the task why not and frees Q. */
 void errand_start(struct errand *q, enum errand_step step, const struct call *call);
 
+/* What it is about, for messages: "Deployment", "status". */
+struct str errand_subject(const struct errand *q);
+
+/* What came could not be taken in: R says why. The attempt failed, not for good. */
+void errand_fail_reply(struct errand *q, int r);
+
+/* Reads REPLY as an object. *RET_DOC is the caller's to free, *RET_META borrows from
+ * it. False: it is none, or memory is out, and the task knows. */
+bool errand_read(struct errand *q, const struct kube_reply *reply, yyjson_doc **ret_doc,
+                 struct kube_meta *ret_meta) _must_check_;
+
 /* Makes the child from its whole JSON, unless the name is taken. */
 void errand_create(struct errand *q, struct str json);
 /* Changes this very child; if VERSION is present, as it is. */

@@ -105,6 +105,14 @@ static int take_object(struct errand *q, struct str body)
         return cache_note_read(cache, kind, t->item->key.namespace, e->name, true, t->started);
 }
 
+static void take_reply(struct errand *q, struct str body)
+{
+        int r = take_object(q, body);
+
+        if (r < 0)
+                errand_fail_reply(q, r);
+}
+
 static void note_deleted(struct task *t, const struct effect *e)
 {
         /* Where there is no watch to say so, it is gone as far as we care. */
@@ -126,7 +134,7 @@ static void on_read(struct errand *q, const struct kube_reply *reply)
                                   : take_object(q, reply->body);
 
         if (r < 0)
-                task_fail_memory(t);
+                errand_fail_reply(q, r);
         /* A change wakes whom it concerns; that there is nothing changes nothing. */
         else if (first)
                 t->wake = t->started;
@@ -149,11 +157,8 @@ static bool on_holder(struct errand *q, const struct kube_reply *reply)
         struct task *t = q->task;
         struct kube_meta meta;
 
-        if (json_parse(reply->body, &doc, NULL) < 0 ||
-            kube_meta_decode(yyjson_doc_get_root(doc), &meta) < 0) {
-                task_fail_memory(t);
+        if (!errand_read(q, reply, &doc, &meta))
                 return false;
-        }
         if (!str_eq(meta.owner.uid, t->uid)) {
                 bool ours;
 
@@ -170,8 +175,7 @@ static bool on_holder(struct errand *q, const struct kube_reply *reply)
                 return false;
         }
         if (q->effect->type == EFFECT_COPY) {
-                if (take_object(q, reply->body) < 0)
-                        task_fail_memory(t);
+                take_reply(q, reply->body);
                 return false;
         }
         errand_change(q, meta.uid, STR_NULL);
@@ -182,8 +186,8 @@ static void on_refusal(struct errand *q, const struct kube_reply *reply)
 {
         const struct effect *e = q->effect;
         struct task *t = q->task;
-        struct str what = e->type == EFFECT_STATUS ? STR("status") : e->kind->api.kind;
-        struct str message = arena_printf(&t->arena, "%.*s: %s", STR_FMT(what), reply->error.message);
+        struct str message =
+                arena_printf(&t->arena, "%.*s: %s", STR_FMT(errand_subject(q)), reply->error.message);
 
         t->retry_after = MAX(t->retry_after, reply->retry_after);
         if (kube_reply_prospect(reply) == KUBE_STAYS) {
@@ -207,8 +211,8 @@ static void on_changed(struct errand *q, const struct kube_reply *reply)
                 report_done(q);
         if (e->type == EFFECT_DELETE)
                 note_deleted(t, e);
-        else if (take_object(q, reply->body) < 0)
-                task_fail_memory(t);
+        else
+                take_reply(q, reply->body);
 }
 
 /* Returns whether the request goes on. */

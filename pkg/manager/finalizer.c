@@ -89,11 +89,8 @@ bool finalizer_on_resource(struct errand *q, const struct kube_reply *reply)
         struct task *t = q->task;
         struct kube_meta meta;
 
-        if (json_parse(reply->body, &doc, NULL) < 0 ||
-            kube_meta_decode(yyjson_doc_get_root(doc), &meta) < 0) {
-                task_fail_memory(t);
+        if (!errand_read(q, reply, &doc, &meta))
                 return false;
-        }
         /* Made again meanwhile, or done already: the watch tells the rest. */
         if (!str_eq(meta.uid, t->uid) || !kube_meta_has_finalizer(&meta, t->controller->kind->finalizer))
                 return false;

@@ -98,9 +98,9 @@ bool reset_on_done(struct errand *q, const struct kube_reply *reply)
         struct task *t = q->task;
         struct kube_meta meta;
 
-        if (json_parse(reply->body, &doc, NULL) < 0 ||
-            kube_meta_decode(yyjson_doc_get_root(doc), &meta) < 0 ||
-            cache_put(&t->manager->cache, q->effect->kind, yyjson_doc_get_root(doc), CACHE_FROM_REPLY) < 0) {
+        if (!errand_read(q, reply, &doc, &meta))
+                return false;
+        if (cache_put(&t->manager->cache, q->effect->kind, yyjson_doc_get_root(doc), CACHE_FROM_REPLY) < 0) {
                 task_fail_memory(t);
                 return false;
         }

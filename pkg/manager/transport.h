@@ -32,8 +32,8 @@ typedef void call_done_fn(const struct kube_reply *reply, void *arg);
 
 struct transport {
         /* Starts the call. DONE is called exactly once, later, never from inside
-         * start; unless the call is cancelled. 0 and a handle, -ENOMEM, or -EPERM
-         * where nothing may be written now. */
+         * start; unless the call is cancelled. 0 and a handle, -EPERM where nothing
+         * may be written now, or what kube_call gives. */
         int (*start)(struct transport *t, const struct call *call, call_done_fn *done, void *arg,
                      void **ret_handle);
         void (*cancel)(struct transport *t, void *handle);
