@@ -25,14 +25,18 @@ static struct str taken_by_pod(const struct profile_figures *f, struct str name)
 /* The text of PER_POD for that many pods, if it is more than HARD; else absent. */
 static struct str missing(struct str per_pod, int64_t pods, struct str hard, struct arena *a)
 {
-        struct quantity one, all;
+        struct quantity needed, all;
         char text[QUANTITY_TEXT_MAX];
+        __int128 sum;
 
-        if (quantity_parse(per_pod, &one) < 0 || quantity_parse(hard, &all) < 0 ||
-            one.nanos * pods <= all.nanos)
+        if (quantity_parse(per_pod, &needed) < 0 || quantity_parse(hard, &all) < 0)
                 return STR_NULL;
-        one.nanos *= pods;
-        return arena_str(a, str_n(text, quantity_format(&one, text)));
+        /* Past all bounds: one pod alone is too much. */
+        if (!__builtin_mul_overflow(needed.nanos, pods, &sum))
+                needed.nanos = sum;
+        if (needed.nanos <= all.nanos)
+                return STR_NULL;
+        return arena_str(a, str_n(text, quantity_format(&needed, text)));
 }
 
 static int64_t pods_of(const struct profile_figures *f)

@@ -304,6 +304,11 @@ static const struct {
                       "{\"tier\":\"backend\",\"replicas\":0},{\"tier\":\"frontend\",\"replicas\":0},"
                       "{\"tier\":\"worker\",\"replicas\":0}]}"),
           NULL },
+        /* So much for two pods is past all that a quantity can be. */
+        { ENVIRONMENT(
+                  "{\"profile\":\"staging\",\"quota\":{\"hard\":{\"requests.memory\":\"64Gi\"}},"
+                  "\"overrides\":[{\"tier\":\"backend\",\"resources\":{\"requests\":{\"memory\":\"1e29\"}}}]}"),
+          "requests.memory 100e27 (it is 64Gi)" },
 };
 
 START_TEST(a_quota_that_holds_not_one_app_is_warned_of_and_stalls_nothing)
