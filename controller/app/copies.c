@@ -68,7 +68,7 @@ static const struct object *next_configmap(const struct view *view, const struct
 
         do
                 o = cache_owned(view->cache, &app_configmap_kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner.uid, self->uid)));
+        while (o && (o->deleting || !str_eq(o->owner->uid, self->uid)));
         return o;
 }
 
@@ -117,7 +117,7 @@ static bool is_gone(const struct view *view, struct str copy, struct plan *plan)
                 return true;
         case READING_PRESENT:
                 /* Somebody else's, made under that name before we could. */
-                if (!str_eq(o->owner.uid, view->self->uid))
+                if (!str_eq(o->owner->uid, view->self->uid))
                         return true;
                 plan_delete(plan, o);
                 return false;

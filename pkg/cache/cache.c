@@ -17,6 +17,7 @@ void cache_init(struct cache *c, struct str field_manager, cache_change_fn *chan
         map_init(&c->by_owner);
         tally_init(&c->tally);
         schema_pool_init(&c->pool);
+        owners_init(&c->owners);
         map_init(&c->readings);
         c->readings_due = USEC_NEVER;
         arena_init(&c->scratch, SCRATCH_CAP);
@@ -27,6 +28,7 @@ void cache_release(struct cache *c)
         map_for_each (n, &c->by_key)
                 mem_free(container_of(n, struct object, by_key));
         schema_pool_release(&c->pool);
+        owners_release(&c->owners);
         map_release(&c->by_key);
         map_release(&c->by_owner);
         tally_release(&c->tally);
@@ -122,7 +124,7 @@ size_t cache_count(const struct cache *c, const struct cache_kind *kind, struct 
 
 static uint64_t hash_owner(const struct object *o)
 {
-        return cache_hash_key(o->kind, o->namespace, o->owner.name);
+        return cache_hash_key(o->kind, o->namespace, o->owner->name);
 }
 
 const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
@@ -134,7 +136,7 @@ const struct object *cache_owned(const struct cache *c, const struct cache_kind 
         for (; n; n = map_next(n)) {
                 struct object *o = container_of(n, struct owned_node, node)->object;
 
-                if (o->kind == kind && str_eq(o->owner.name, owner) && str_eq(o->namespace, namespace))
+                if (o->kind == kind && str_eq(o->owner->name, owner) && str_eq(o->namespace, namespace))
                         return o;
         }
         return NULL;

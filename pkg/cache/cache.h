@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "cache/owners.h"
 #include "cache/tally.h"
 #include "kube/meta.h"
 #include "kube/path.h"
@@ -60,7 +61,7 @@ struct object {
         struct map_node by_key;
         const struct cache_kind *kind;
         struct str namespace, name, uid, version;
-        struct kube_owner owner;
+        const struct kube_owner *owner; /* never NULL; see cache/owners.h */
         int64_t generation;
         bool deleting : 1;
         bool finalized : 1; /* kind->finalizer is on it */
@@ -74,8 +75,9 @@ struct object {
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
         uint64_t applied_desired, applied_owned;
-        struct str invalid; /* why a half of the state is absent: the field and what is wrong with it */
-        const void *state;  /* as kind->schema says; never NULL */
+        const char
+                *invalid;  /* why a half of the state is absent: the field and what is wrong; NULL: none is */
+        const void *state; /* as kind->schema says; never NULL */
 };
 
 enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
@@ -109,6 +111,7 @@ struct cache {
         struct tally tally;
         struct map by_owner; /* of the kinds that ask for it */
         struct schema_pool pool;
+        struct owners owners;
         struct map readings; /* of the kinds that are read on demand: when each name was asked for */
         usec_t readings_due; /* none of them is too old before that */
         struct arena scratch;

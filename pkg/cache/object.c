@@ -61,27 +61,6 @@ int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
         return decode_state(c, json, d);
 }
 
-/* The owner's kind, name and UID in a row; NULL where there is none. */
-static int share_owner(struct cache *c, const struct kube_owner *owner, const char **ret)
-{
-        size_t n = owner->kind.len + owner->name.len + owner->uid.len;
-        struct str row = arena_printf(&c->scratch, "%.*s%.*s%.*s", STR_FMT(owner->kind), STR_FMT(owner->name),
-                                      STR_FMT(owner->uid));
-
-        *ret = NULL;
-        if (n == 0)
-                return 0;
-        if (row.data)
-                *ret = schema_pool_str(&c->pool, row);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static void unshare_owner(struct cache *c, const struct kube_owner *owner)
-{
-        if (owner->kind.len + owner->name.len + owner->uid.len > 0)
-                schema_pool_unref_str(&c->pool, owner->kind.data);
-}
-
 static void unshare_namespace(struct cache *c, struct str namespace)
 {
         if (namespace.len)
@@ -93,31 +72,22 @@ static void unshare_namespace(struct cache *c, struct str namespace)
 static int share(struct cache *c, struct draft *d)
 {
         struct kube_meta *m = &d->meta;
-        const char *place = NULL, *owner;
-        int r = 0;
+        const char *place = NULL;
+        int r = -ENOMEM;
 
         if (m->namespace.len)
                 place = schema_pool_str(&c->pool, m->namespace);
         if (m->namespace.len && !place)
-                return -ENOMEM;
-        m->namespace.data = place;
-        r = share_owner(c, &m->owner, &owner);
-        if (r < 0) {
-                unshare_namespace(c, m->namespace);
                 return r;
-        }
-        if (owner) {
-                m->owner.kind.data = owner; /* of the row, even where there is no kind */
-                if (m->owner.name.data)
-                        m->owner.name.data = owner + m->owner.kind.len;
-                if (m->owner.uid.data)
-                        m->owner.uid.data = owner + m->owner.kind.len + m->owner.name.len;
-        }
-        r = schema_share(d->kind->schema, d->state, &c->pool);
-        if (r < 0) {
-                unshare_namespace(c, m->namespace);
-                unshare_owner(c, &m->owner);
-        }
+        m->namespace.data = place;
+        d->owner = owners_ref(&c->owners, &m->owner);
+        if (d->owner)
+                r = schema_share(d->kind->schema, d->state, &c->pool);
+        if (r == 0)
+                return 0;
+        unshare_namespace(c, m->namespace);
+        if (d->owner)
+                owners_unref(&c->owners, d->owner);
         return r;
 }
 
@@ -125,7 +95,7 @@ static void unshare(struct cache *c, const struct draft *d)
 {
         schema_unshare(d->kind->schema, d->state, &c->pool);
         unshare_namespace(c, d->meta.namespace);
-        unshare_owner(c, &d->meta.owner);
+        owners_unref(&c->owners, d->owner);
 }
 
 void object_free(struct cache *c, struct object *o)
@@ -134,32 +104,30 @@ void object_free(struct cache *c, struct object *o)
                 return;
         schema_unshare(o->kind->schema, o->state, &c->pool);
         unshare_namespace(c, o->namespace);
-        unshare_owner(c, &o->owner);
+        owners_unref(&c->owners, o->owner);
         mem_free(o);
 }
 
 /* A child mostly has the name of its owner. */
-static bool named_as_owner(const struct kube_meta *m)
+static bool named_as_owner(const struct draft *d)
 {
-        return m->name.len && str_eq(m->name, m->owner.name);
+        return d->meta.name.len && str_eq(d->meta.name, d->owner->name);
 }
 
 static struct object *pack(const struct draft *d)
 {
         char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
         const struct kube_meta *m = &d->meta;
-        struct str invalid = STR_NULL;
-        size_t head, total;
+        size_t head, total, n = 0;
         struct object *o;
         char *at;
 
-        if (d->invalid.code) {
-                int n = snprintf(reason, sizeof(reason), "%s%s%s", d->invalid.path,
-                                 d->invalid.path[0] ? ": " : "", d->invalid.message);
-                invalid = str_n(reason, (size_t)MAX(n, 0));
-        }
-        head = sizeof(struct object) + m->uid.len + m->version.len + invalid.len;
-        if (!named_as_owner(m))
+        if (d->invalid.code)
+                n = (size_t)snprintf(reason, sizeof(reason), "%s%s%s", d->invalid.path,
+                                     d->invalid.path[0] ? ": " : "", d->invalid.message) +
+                    1;
+        head = sizeof(struct object) + m->uid.len + m->version.len + n;
+        if (!named_as_owner(d))
                 head += m->name.len;
         total = aligned(head) + schema_packed_size_shared(d->kind->schema, d->state);
         if (d->kind->by_owner)
@@ -174,15 +142,16 @@ static struct object *pack(const struct draft *d)
         o->finalized = d->kind->finalizer.data && kube_meta_has_finalizer(m, d->kind->finalizer);
         o->owned = d->owned;
         o->namespace = m->namespace;
-        o->owner = m->owner;
+        o->owner = d->owner;
         at = (char *)(o + 1);
-        if (named_as_owner(m))
-                o->name = m->owner.name;
+        if (named_as_owner(d))
+                o->name = d->owner->name;
         else
                 object_put_str(&at, m->name, &o->name);
         object_put_str(&at, m->uid, &o->uid);
         object_put_str(&at, m->version, &o->version);
-        object_put_str(&at, invalid, &o->invalid);
+        if (n)
+                o->invalid = memcpy(at, reason, n);
         o->state = (char *)o + aligned(head);
         schema_pack_shared(d->kind->schema, d->state, (char *)o + aligned(head));
         if (d->kind->by_owner)

@@ -15,6 +15,7 @@
 struct draft {
         struct kube_meta meta;
         const struct cache_kind *kind;
+        const struct kube_owner *owner; /* once it is shared */
         uint64_t owned;
         struct error invalid;
         void *state;

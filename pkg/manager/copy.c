@@ -32,8 +32,8 @@ void copy_start(struct task *t, const struct effect *e)
         struct errand *q;
         struct call call;
 
-        if (child && !str_eq(child->owner.uid, t->uid)) {
-                effect_conflict(t, e, child->owner, child->owned != 0);
+        if (child && !str_eq(child->owner->uid, t->uid)) {
+                effect_conflict(t, e, *child->owner, child->owned != 0);
                 return;
         }
         if (child && is_fresh(t, e))

@@ -36,8 +36,8 @@ static void apply_child(struct task *t, struct effect *e)
         bool repairing;
         struct errand *q;
 
-        if (child && !str_eq(child->owner.uid, t->uid)) {
-                effect_conflict(t, e, child->owner, child->owned != 0);
+        if (child && !str_eq(child->owner->uid, t->uid)) {
+                effect_conflict(t, e, *child->owner, child->owned != 0);
                 return;
         }
         if (child && child->deleting)

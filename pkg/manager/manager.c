@@ -25,9 +25,9 @@ static void enqueue_referring(const struct queue_key *key, void *arg)
  * the new one as well. */
 static void enqueue_owner(struct manager *m, unsigned i, const struct object *o)
 {
-        struct queue_key key = { i, o->namespace, o->owner.name };
+        struct queue_key key = { i, o->namespace, o->owner->name };
 
-        if (o->owner.name.data && str_eq(o->owner.kind, m->controllers[i]->kind->api.kind))
+        if (o->owner->name.data && str_eq(o->owner->kind, m->controllers[i]->kind->api.kind))
                 enqueue(m, &key);
 }
 
@@ -132,7 +132,7 @@ static void on_change(enum cache_change change, const struct object *old_object,
         if (new_object && !only_status_changed(m, old_object, new_object))
                 enqueue_concerned(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
-        if (old_object && (!new_object || !str_eq(old_object->owner.uid, new_object->owner.uid)))
+        if (old_object && (!new_object || !str_eq(old_object->owner->uid, new_object->owner->uid)))
                 enqueue_concerned(m, old_object);
 }
 

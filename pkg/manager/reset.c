@@ -79,7 +79,7 @@ bool reset_start(struct errand *q, const struct kube_reply *refusal)
             q->step != ERRAND_CHANGING || q->reset)
                 return false;
         child = cache_get(cache, e->kind, t->item->key.namespace, e->name);
-        if (!child || !str_eq(child->owner.uid, t->uid) || !cache_note_reset(cache, child))
+        if (!child || !str_eq(child->owner->uid, t->uid) || !cache_note_reset(cache, child))
                 return false;
         q->reset = true;
         call = errand_call(q, CALL_PATCH);

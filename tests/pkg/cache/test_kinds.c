@@ -119,8 +119,8 @@ START_TEST(a_label_may_say_who_the_owner_is)
         ck_assert_int_eq(read_all(&f, &pod_kind, "shop", "web", names), 1);
         ck_assert_int_eq(read_all(&f, &pod_kind, "shop", "web-1", names), 0);
         o = cache_get(&f.cache, &pod_kind, STR("shop"), STR("a"));
-        ck_str_eq(o->owner.kind, "App");
-        ck_assert_uint_eq(o->owner.uid.len, 0);
+        ck_str_eq(o->owner->kind, "App");
+        ck_assert_uint_eq(o->owner->uid.len, 0);
         put_pod(&f, .name = "b", .status = FULL, .meta = OWNER("ReplicaSet", "web-1", "u-1"));
         ck_assert_int_eq(read_all(&f, &pod_kind, "shop", "web", names), 1);
         cache_release(&f.cache);
