@@ -15,6 +15,10 @@ test_e2e() {
                 return
         fi
         mkdir -p build
+        # For the questions that the simulator's server and a real one are both asked.
+        need_build_deps
+        need_packages "${UNIT_PACKAGES[@]}"
+        unit_build "build for conformance" build/test || true
         KEELSON_E2E_LEAVE=1 e2e_run "e2e tests, $E2E_WORKERS at once" build/e2e.xml -m "not alone" \
                 -n "$E2E_WORKERS" --dist loadgroup
         e2e_run "e2e tests, one by one" build/e2e-alone.xml -m alone

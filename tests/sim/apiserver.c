@@ -27,6 +27,7 @@ void sim_api_release(struct sim_api *api)
                 object_free(container_of(link, struct sim_object, link));
         for (size_t i = 0; i < api->n_log; i++) {
                 free(api->log[i].object);
+                free(api->log[i].key);
                 free(api->log[i].labels);
                 free(api->log[i].before);
                 free(api->log[i].labels_before);
@@ -121,8 +122,21 @@ static uint64_t identity_of(const struct kube_kind *kind, yyjson_mut_val *meta)
         return hash_str(hash_str(h, sim_get_str(meta, "namespace")), sim_get_str(meta, "name"));
 }
 
+static char *key_of(yyjson_mut_val *meta)
+{
+        char *key = NULL;
+        int n = asprintf(&key, "%.*s/%.*s", STR_FMT(sim_get_str(meta, "namespace")),
+                         STR_FMT(sim_get_str(meta, "name")));
+
+        assert(n > 0);
+        (void)n;
+        return key;
+}
+
 static struct sim_change *log_new(struct sim_api *api, const struct sim_object *o)
 {
+        yyjson_mut_val *meta = sim_meta(yyjson_mut_doc_get_root(o->doc));
+
         if (api->n_log == api->log_size) {
                 size_t size = MAX(api->log_size * 2, (size_t)64);
                 struct sim_change *log = realloc(api->log, size * sizeof(*log));
@@ -135,7 +149,8 @@ static struct sim_change *log_new(struct sim_api *api, const struct sim_object *
         api->log[api->n_log] = (struct sim_change){
                 .kind = o->kind,
                 .number = o->number,
-                .identity = identity_of(o->kind, sim_meta(yyjson_mut_doc_get_root(o->doc))),
+                .key = key_of(meta),
+                .identity = identity_of(o->kind, meta),
                 .version = api->version,
                 .by = api->writer,
         };
@@ -205,6 +220,14 @@ static bool starts_deletion(yyjson_mut_val *before, yyjson_mut_val *after)
                yyjson_mut_obj_get(sim_meta(after), "deletionTimestamp");
 }
 
+bool sim_ends(yyjson_mut_doc *doc)
+{
+        yyjson_mut_val *meta = sim_meta(yyjson_mut_doc_get_root(doc));
+
+        return yyjson_mut_obj_get(meta, "deletionTimestamp") &&
+               yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) == 0;
+}
+
 /* DOC (taken over) becomes the object's state, if that is a change. */
 void sim_store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc)
 {
@@ -221,15 +244,17 @@ void sim_store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc)
         if (has_generation(o->kind) && (starts_deletion(before, after) || !same_spec(before, after)))
                 sim_put(doc, meta, "generation",
                         yyjson_mut_int(doc, yyjson_mut_get_sint(yyjson_mut_obj_get(meta, "generation")) + 1));
+        if (sim_ends(doc)) {
+                take_doc(o, doc);
+                sim_erase(api, o);
+                return;
+        }
         api->version++;
         put_version(api, doc, after);
         c = log_new(api, o);
         log_before(api, c, o);
         take_doc(o, doc);
         log_now(c, o);
-        if (yyjson_mut_obj_get(meta, "deletionTimestamp") &&
-            yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) == 0)
-                sim_erase(api, o);
 }
 
 /* The same for the same object in each run, whatever else was made before it. */
@@ -336,10 +361,12 @@ void sim_api_patch(struct sim_api *api, const struct kube_kind *kind, const char
                 .body = str_c(json),
                 .field_manager = str_c(manager),
         };
-        int status = serve_as(api, &call, manager);
+        const char *before = write_as(api, manager);
+        struct sim_reply reply = sim_patch_as_kubectl(api, &call);
 
-        assert(status == 200);
-        (void)status;
+        api->writer = before;
+        assert(reply.status == 200);
+        free(reply.body);
 }
 
 void sim_api_delete(struct sim_api *api, const struct kube_kind *kind, const char *namespace,

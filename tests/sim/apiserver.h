@@ -51,6 +51,7 @@ struct sim_change {
         const struct kube_kind *kind;
         uint64_t number;   /* the object's */
         uint64_t identity; /* of its kind and name */
+        char *key;         /* "namespace/name" */
         uint64_t version;
         const char *by;               /* who did it */
         char *object;                 /* as it is now; NULL: deleted */
@@ -156,9 +157,10 @@ bool sim_watch_pending(struct sim_watch *w);
 /* The next event; false if there is none. *ret_object is valid until the next write. */
 bool sim_watch_next(struct sim_watch *w, enum sim_change_type *ret_type, const char **ret_object);
 
-/* Calls FN for each object that the watch is about, as it was at VERSION, as JSON. */
-void sim_list_at(const struct sim_watch *w, uint64_t version, void (*fn)(const char *object, void *arg),
-                 void *arg);
+/* Calls FN for each object of the watch's kind, as it was at VERSION, as JSON, in
+ * the order of their names; and whether the watch is about it. */
+void sim_list_at(const struct sim_watch *w, uint64_t version,
+                 void (*fn)(const char *object, bool matches, void *arg), void *arg);
 
 /* A version as the server writes it, and the way back (0: it is none of ours). */
 #define SIM_VERSION_MAX 128

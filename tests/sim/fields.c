@@ -15,11 +15,12 @@
 static const struct list_map {
         const char *name;
         const char *keys[2];
+        bool whole; /* an item belongs to one manager as a whole */
 } list_maps[] = {
         { "containers", { "name" } },
         { "conditions", { "type" } },
         { "env", { "name" } },
-        { "ownerReferences", { "uid" } },
+        { "ownerReferences", { "uid" }, true },
         { "ports", { "containerPort", "protocol" } },
         { "ports", { "port", "protocol" } },
         { "topologySpreadConstraints", { "topologyKey", "whenUnsatisfiable" } },
@@ -182,9 +183,10 @@ static yyjson_mut_val *fields_of_list(yyjson_mut_doc *doc, struct str name, yyjs
         yyjson_mut_val *set = yyjson_mut_obj(doc), *item;
 
         while ((item = yyjson_mut_arr_iter_next(&it))) {
-                yyjson_mut_val *sub = m ? fields_of(doc, STR(""), item) : yyjson_mut_obj(doc);
+                bool parts = m && !m->whole;
+                yyjson_mut_val *sub = parts ? fields_of(doc, STR(""), item) : yyjson_mut_obj(doc);
 
-                if (m)
+                if (parts)
                         yyjson_mut_obj_add(sub, yyjson_mut_str(doc, "."), yyjson_mut_obj(doc));
                 yyjson_mut_obj_add(set, m ? item_key(doc, m, item) : set_key(doc, item), sub);
         }
@@ -204,6 +206,33 @@ yyjson_mut_val *fields_of(yyjson_mut_doc *doc, struct str name, yyjson_mut_val *
         while ((key = yyjson_mut_obj_iter_next(&it)))
                 yyjson_mut_obj_add(set, field_key(doc, key_str(key)),
                                    fields_of(doc, key_str(key), yyjson_mut_obj_iter_get_val(key)));
+        return set;
+}
+
+/* Marks the maps and lists in SET, below its root, as made by its owner. */
+static void add_dots(yyjson_mut_doc *doc, yyjson_mut_val *set)
+{
+        yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(set);
+        yyjson_mut_val *key;
+
+        while ((key = yyjson_mut_obj_iter_next(&it))) {
+                yyjson_mut_val *sub = yyjson_mut_obj_iter_get_val(key);
+
+                if (yyjson_mut_obj_size(sub) == 0)
+                        continue;
+                add_dots(doc, sub);
+                if (!yyjson_mut_obj_get(sub, ".") && !yyjson_mut_equals_str(key, "f:metadata"))
+                        yyjson_mut_obj_add(sub, yyjson_mut_str(doc, "."), yyjson_mut_obj(doc));
+        }
+}
+
+yyjson_mut_val *fields_of_new(yyjson_mut_doc *doc, struct str name, yyjson_mut_val *value)
+{
+        yyjson_mut_val *set = fields_of(doc, name, value);
+
+        add_dots(doc, set);
+        if (!str_empty(name) && yyjson_mut_obj_size(set) > 0)
+                yyjson_mut_obj_add(set, yyjson_mut_str(doc, "."), yyjson_mut_obj(doc));
         return set;
 }
 
@@ -287,10 +316,14 @@ static yyjson_mut_val *changed_items(yyjson_mut_doc *doc, const struct list_map 
 
         while ((item = yyjson_mut_arr_iter_next(&it))) {
                 yyjson_mut_val *key = item_key(doc, m, item);
-                yyjson_mut_val *sub = changed_members(doc, lookup(before, key_str(key), &index), item);
+                yyjson_mut_val *was = lookup(before, key_str(key), &index), *sub;
 
-                if (yyjson_mut_obj_size(sub) > 0)
-                        yyjson_mut_obj_add(set, key, sub);
+                if (was && yyjson_mut_equals(was, item))
+                        continue;
+                sub = m->whole ? yyjson_mut_obj(doc) : changed_members(doc, was, item);
+                if (!was && !m->whole)
+                        yyjson_mut_obj_add(sub, yyjson_mut_str(doc, "."), yyjson_mut_obj(doc));
+                yyjson_mut_obj_add(set, key, sub);
         }
         return set;
 }
@@ -308,26 +341,50 @@ yyjson_mut_val *fields_changed(yyjson_mut_doc *doc, struct str name, yyjson_mut_
         else if (is_container(name, after) && yyjson_mut_is_obj(before))
                 set = changed_members(doc, before, after);
         else
-                return fields_of(doc, name, after);
+                return fields_of_new(doc, name, after);
         return yyjson_mut_obj_size(set) ? set : NULL;
 }
 
 /* --- values ------------------------------------------------------------------------ */
 
-static void merge_items(yyjson_mut_doc *doc, const struct list_map *m, yyjson_mut_val *live,
-                        yyjson_mut_val *config, bool delete_nulls)
+static bool has_item(yyjson_mut_doc *doc, const struct list_map *m, yyjson_mut_val *list,
+                     yyjson_mut_val *item)
 {
-        yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(config);
-        yyjson_mut_val *item;
         size_t index;
 
-        while ((item = yyjson_mut_arr_iter_next(&it))) {
-                yyjson_mut_val *have = lookup(live, key_str(item_key(doc, m, item)), &index);
+        return lookup(list, key_str(item_key(doc, m, item)), &index) != NULL;
+}
 
-                if (have)
-                        fields_merge(doc, have, item, delete_nulls);
-                else
-                        yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, item));
+/* As structured-merge-diff does it: the order is CONFIG's, and what only LIVE
+ * has comes before the next that both have. */
+static void merge_items(yyjson_mut_doc *doc, const struct list_map *m, yyjson_mut_val *live,
+                        yyjson_mut_val *config, enum fields_mode mode)
+{
+        yyjson_mut_val *old = yyjson_mut_val_mut_copy(doc, live), *item, *have;
+        size_t l = 0, r = 0, index;
+
+        yyjson_mut_arr_clear(live);
+        for (;;) {
+                have = yyjson_mut_arr_get(old, l);
+                item = yyjson_mut_arr_get(config, r);
+                if (!have && !item)
+                        return;
+                if (have && has_item(doc, m, config, have)) {
+                        l++; /* it comes with the other's */
+                        if (item && has_item(doc, m, live, have))
+                                continue;
+                        if (!item)
+                                continue;
+                } else if (have) {
+                        yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, have));
+                        l++;
+                        continue;
+                }
+                r++;
+                have = lookup(old, key_str(item_key(doc, m, item)), &index);
+                have = yyjson_mut_val_mut_copy(doc, have && !m->whole ? have : item);
+                fields_merge(doc, have, item, mode);
+                yyjson_mut_arr_append(live, have);
         }
 }
 
@@ -342,7 +399,7 @@ static void merge_set(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val 
                         yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, item));
 }
 
-void fields_merge(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val *config, bool delete_nulls)
+void fields_merge(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val *config, enum fields_mode mode)
 {
         yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(config);
         yyjson_mut_val *key;
@@ -353,14 +410,14 @@ void fields_merge(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val *con
                 yyjson_mut_val *have = yyjson_mut_obj_getn(live, name.data, name.len);
                 const struct list_map *m = list_map_of(name, value);
 
-                if (delete_nulls && yyjson_mut_is_null(value))
+                if (mode != FIELDS_APPLY && yyjson_mut_is_null(value))
                         yyjson_mut_obj_remove_keyn(live, name.data, name.len);
-                else if (m && yyjson_mut_is_arr(have))
-                        merge_items(doc, m, have, value, delete_nulls);
-                else if (is_set(name, value) && yyjson_mut_is_arr(have) && !delete_nulls)
+                else if (m && yyjson_mut_is_arr(have) && mode != FIELDS_MERGE_PATCH)
+                        merge_items(doc, m, have, value, mode);
+                else if (is_set(name, value) && yyjson_mut_is_arr(have) && mode == FIELDS_APPLY)
                         merge_set(doc, have, value);
                 else if (is_container(name, value) && yyjson_mut_is_obj(have))
-                        fields_merge(doc, have, value, delete_nulls);
+                        fields_merge(doc, have, value, mode);
                 else if (!have || !yyjson_mut_equals(have, value))
                         yyjson_mut_obj_put(live, yyjson_mut_strncpy(doc, name.data, name.len),
                                            yyjson_mut_val_mut_copy(doc, value));

@@ -23,9 +23,18 @@
 /* The set of all fields of VALUE. */
 yyjson_mut_val *fields_of(yyjson_mut_doc *doc, struct str name, yyjson_mut_val *value);
 
-/* Puts CONFIG over LIVE, field by field; with DELETE_NULLS a null takes the
- * field away, as in a strategic merge patch. */
-void fields_merge(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val *config, bool delete_nulls);
+/* The same of something that was made as a whole: its owner also owns that
+ * maps and lists are there. */
+yyjson_mut_val *fields_of_new(yyjson_mut_doc *doc, struct str name, yyjson_mut_val *value);
+
+enum fields_mode {
+        FIELDS_APPLY,       /* lists are merged by their keys, sets too */
+        FIELDS_STRATEGIC,   /* lists likewise; a null deletes */
+        FIELDS_MERGE_PATCH, /* lists are replaced; a null deletes */
+};
+
+/* Puts CONFIG over LIVE, field by field. */
+void fields_merge(yyjson_mut_doc *doc, yyjson_mut_val *live, yyjson_mut_val *config, enum fields_mode mode);
 
 /* Takes out of LIVE what is in the set OLD and in none of the sets KEPT (of which some may be NULL). */
 void fields_remove(yyjson_mut_val *live, yyjson_mut_val *old_set, yyjson_mut_val *const *kept, size_t n_kept);

@@ -127,6 +127,25 @@ void managed_strip(yyjson_mut_doc *doc, yyjson_mut_val *body, bool status)
                 yyjson_mut_obj_add(body, yyjson_mut_str(doc, "status"), half);
 }
 
+/* What of the metadata is not written when it is empty. */
+static void drop_empty(yyjson_mut_val *object)
+{
+        static const char *const maps[] = { "labels", "annotations" };
+        static const char *const lists[] = { "finalizers", "ownerReferences" };
+        yyjson_mut_val *meta = meta_of(object), *value;
+
+        for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+                value = yyjson_mut_obj_get(meta, maps[i]);
+                if (yyjson_mut_is_obj(value) && yyjson_mut_obj_size(value) == 0)
+                        yyjson_mut_obj_remove_key(meta, maps[i]);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+                value = yyjson_mut_obj_get(meta, lists[i]);
+                if (yyjson_mut_is_arr(value) && yyjson_mut_arr_size(value) == 0)
+                        yyjson_mut_obj_remove_key(meta, lists[i]);
+        }
+}
+
 /* Server-side apply, forced: CONFIG over the object in DOC. */
 void managed_apply(yyjson_mut_doc *doc, yyjson_mut_val *config, const struct sim_writer *w)
 {
@@ -137,9 +156,10 @@ void managed_apply(yyjson_mut_doc *doc, yyjson_mut_val *config, const struct sim
         yyjson_mut_val *kept[OTHERS_MAX + 1] = { set };
         size_t n = 1 + other_sets(managed, w, kept + 1);
 
-        fields_merge(doc, object, config, false);
+        fields_merge(doc, object, config, FIELDS_APPLY);
         if (entry)
                 fields_remove(object, set_of(entry), kept, n);
+        drop_empty(object);
         prune_others(before, object, w);
         if (entry)
                 yyjson_mut_obj_put(entry, yyjson_mut_str(doc, "fieldsV1"), set);
@@ -150,8 +170,10 @@ void managed_apply(yyjson_mut_doc *doc, yyjson_mut_val *config, const struct sim
 void managed_update(yyjson_mut_doc *doc, yyjson_mut_val *before, const struct sim_writer *w)
 {
         yyjson_mut_val *after = yyjson_mut_doc_get_root(doc);
-        yyjson_mut_val *set = fields_changed(doc, STR(""), before, after), *entry;
+        yyjson_mut_val *set, *entry;
 
+        drop_empty(after);
+        set = fields_changed(doc, STR(""), before, after);
         prune_others(before, after, w);
         entry = find_entry(managed_of(doc, after), w);
         if (entry)
@@ -168,5 +190,5 @@ void managed_create(yyjson_mut_doc *doc, const struct sim_writer *w)
         yyjson_mut_val *fields = yyjson_mut_val_mut_copy(doc, object);
 
         managed_strip(doc, fields, false);
-        add_entry(doc, object, w, fields_of(doc, STR(""), fields));
+        add_entry(doc, object, w, fields_of_new(doc, STR(""), fields));
 }

@@ -20,10 +20,15 @@ yyjson_mut_val *sim_parse(yyjson_mut_doc *doc, struct str json);
 
 /* DOC (taken over) becomes the object's state, if that is a change. The object
  * may be gone afterwards: deleted, and its last finalizer taken away. */
+/* Is it being deleted, and its last finalizer gone? */
+bool sim_ends(yyjson_mut_doc *doc);
 void sim_store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc);
 struct sim_object *sim_store_new(struct sim_api *api, const struct kube_kind *kind, yyjson_mut_doc *doc);
 void sim_erase(struct sim_api *api, struct sim_object *o);
 void sim_begin_deletion(struct sim_api *api, struct sim_object *o);
+
+/* A strategic merge patch. */
+struct sim_reply sim_patch_as_kubectl(struct sim_api *api, const struct kube_call *call);
 
 /* --- lists --------------------------------------------------------------------- */
 

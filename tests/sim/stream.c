@@ -162,8 +162,11 @@ static bool send_event(struct stream *s, const char *type, const char *object)
 {
         char *text = NULL;
         bool sent;
-        int n = asprintf(&text, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
+        int n;
 
+        if (world_of(s)->tamper_event && !world_of(s)->tamper_event(world_of(s), type))
+                return true;
+        n = asprintf(&text, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
         assert(n > 0);
         if (world_of(s)->history && strcmp(type, "BOOKMARK") != 0 && strcmp(type, "ERROR") != 0)
                 note_event(s, type, object);
@@ -300,11 +303,11 @@ static void give_page(struct stream *s)
         free(reply.body);
 }
 
-static void give_initial(const char *object, void *arg)
+static void give_initial(const char *object, bool matches, void *arg)
 {
         struct stream *s = arg;
 
-        if (!s->closed)
+        if (matches && !s->closed)
                 send_event(s, "ADDED", object);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The verbs of the simulated API server, with the answers that kube-apiserver
- * gives. tests/e2e/conformance.c asks a real one the same questions.
+ * gives. sim/conformance asks a real one the same questions.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/fields.h"
 #include "sim/managed.h"
@@ -65,12 +66,13 @@ static struct sim_reply reply_with(int status, const struct sim_object *o)
         return (struct sim_reply){ status, yyjson_mut_write(o->doc, 0, NULL) };
 }
 
-/* After a change, which may have been the object's last. */
-static struct sim_reply reply_now(const struct sim_api *api, const struct kube_call *call)
+/* DOC (taken over) becomes the object's state, which may be its last. */
+static struct sim_reply store(struct sim_api *api, struct sim_object *o, yyjson_mut_doc *doc)
 {
-        const struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
+        char *last = sim_ends(doc) ? yyjson_mut_write(doc, 0, NULL) : NULL;
 
-        return o ? reply_with(200, o) : (struct sim_reply){ 200, sim_status(200, "", "", 0) };
+        sim_store(api, o, doc);
+        return last ? (struct sim_reply){ 200, last } : reply_with(200, o);
 }
 
 /* --- who writes what -------------------------------------------------------------------- */
@@ -163,8 +165,7 @@ static struct sim_reply apply_to(struct sim_api *api, const struct kube_call *ca
         managed_apply(doc, config, w);
         if (!o)
                 return reply_with(201, sim_store_new(api, call->kind, doc));
-        sim_store(api, o, doc);
-        return reply_now(api, call);
+        return store(api, o, doc);
 }
 
 static struct sim_reply apply(struct sim_api *api, const struct kube_call *call)
@@ -194,6 +195,7 @@ static struct sim_reply create(struct sim_api *api, const struct kube_call *call
                 return refuse(409, "AlreadyExists", "it exists already");
         }
         writer_init(&w, call);
+        yyjson_mut_obj_remove_key(root, "status");
         if (!yyjson_mut_obj_get(sim_meta(root), "namespace"))
                 sim_put_str(doc, sim_meta(root), "namespace", call->namespace);
         managed_create(doc, &w.base);
@@ -203,8 +205,15 @@ static struct sim_reply create(struct sim_api *api, const struct kube_call *call
 /* What a client cannot replace stays as it was. */
 static void keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *after, yyjson_mut_val *before)
 {
-        static const char *const kept[] = { "uid",           "generation",        "creationTimestamp",
-                                            "managedFields", "deletionTimestamp", "resourceVersion" };
+        static const char *const kept[] = { "name",
+                                            "namespace",
+                                            "uid",
+                                            "generation",
+                                            "creationTimestamp",
+                                            "managedFields",
+                                            "deletionTimestamp",
+                                            "deletionGracePeriodSeconds",
+                                            "resourceVersion" };
 
         for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
                 yyjson_mut_val *value = yyjson_mut_obj_get(sim_meta(before), kept[i]);
@@ -219,6 +228,13 @@ static void keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *after, yyjson_mut
                         yyjson_mut_val_mut_copy(doc, yyjson_mut_obj_get(before, "status")));
 }
 
+/* Of custom resources nobody may write over what they have not seen. */
+static bool needs_version(const struct kube_kind *kind, yyjson_mut_val *body)
+{
+        return memchr(kind->group.data, '.', kind->group.len) && !str_ends(kind->group, STR(".k8s.io")) &&
+               !sim_get_str(sim_meta(body), "resourceVersion").data;
+}
+
 static struct sim_reply update(struct sim_api *api, const struct kube_call *call)
 {
         struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
@@ -231,20 +247,22 @@ static struct sim_reply update(struct sim_api *api, const struct kube_call *call
         doc = yyjson_mut_doc_new(NULL);
         after = sim_parse(doc, call->body);
         assert(after);
-        if (!fits(o, after)) {
+        if (!fits(o, after) || needs_version(call->kind, after)) {
+                bool fitting = fits(o, after);
+
                 yyjson_mut_doc_free(doc);
-                return refuse(409, "Conflict", "the object has been modified");
+                return fitting ? invalid("metadata.resourceVersion", "must be specified for an update")
+                               : refuse(409, "Conflict", "the object has been modified");
         }
         before = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(o->doc));
         yyjson_mut_doc_set_root(doc, after);
         keep_identity(doc, after, before);
         writer_init(&w, call);
         managed_update(doc, before, &w.base);
-        sim_store(api, o, doc);
-        return reply_now(api, call);
+        return store(api, o, doc);
 }
 
-static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
+static struct sim_reply patch(struct sim_api *api, const struct kube_call *call, enum fields_mode mode)
 {
         struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
         yyjson_mut_val *body, *before, *after;
@@ -267,10 +285,9 @@ static struct sim_reply patch(struct sim_api *api, const struct kube_call *call)
                 managed_strip(doc, body, true);
         else
                 yyjson_mut_obj_remove_key(body, "status");
-        fields_merge(doc, after, body, true);
+        fields_merge(doc, after, body, mode);
         managed_update(doc, before, &w.base);
-        sim_store(api, o, doc);
-        return reply_now(api, call);
+        return store(api, o, doc);
 }
 
 static struct sim_reply delete_object(struct sim_api *api, const struct kube_call *call)
@@ -287,7 +304,7 @@ static struct sim_reply delete_object(struct sim_api *api, const struct kube_cal
                 return refuse(409, "Conflict", "Precondition failed: ResourceVersion");
         if (yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) > 0) {
                 sim_begin_deletion(api, o);
-                return reply_now(api, call);
+                return reply_with(200, o);
         }
         sim_erase(api, o);
         return (struct sim_reply){ 200, sim_status(200, "", "", 0) };
@@ -297,17 +314,21 @@ static struct sim_reply delete_object(struct sim_api *api, const struct kube_cal
 
 struct page {
         FILE *out;
-        size_t at, from, limit, n; /* the next object, the first and the number of the wanted, the written */
+        size_t at, from, limit; /* the next object, the first and the number of the wanted */
+        size_t n, next;         /* the written; where the next page begins, 0: there is none */
 };
 
-static void put_item(const char *object, void *arg)
+static void put_item(const char *object, bool matches, void *arg)
 {
         struct page *p = arg;
         size_t at = p->at++;
 
-        if (at < p->from || (p->limit && p->n == p->limit))
+        if (at < p->from)
                 return;
-        fprintf(p->out, "%s%s", p->n++ ? "," : "", object);
+        if (p->limit && p->n == p->limit)
+                p->next = p->next ? p->next : at;
+        else if (matches)
+                fprintf(p->out, "%s%s", p->n++ ? "," : "", object);
 }
 
 struct sim_reply sim_list_page(const struct sim_api *api, const struct kube_call *call, uint64_t version)
@@ -335,14 +356,19 @@ struct sim_reply sim_list_page(const struct sim_api *api, const struct kube_call
         sim_list_at(&w, version, put_item, &p);
         sim_version_write(api, version, text);
         fprintf(p.out, "],\"metadata\":{\"resourceVersion\":\"%s\"", text);
-        if (p.from + p.n < p.at)
-                fprintf(p.out, ",\"continue\":\"v%llu-%zu\"", (unsigned long long)version, p.from + p.n);
+        if (p.next)
+                fprintf(p.out, ",\"continue\":\"v%llu-%zu\"", (unsigned long long)version, p.next);
         fprintf(p.out, "}}");
         fclose(p.out);
         return (struct sim_reply){ 200, body };
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
+
+struct sim_reply sim_patch_as_kubectl(struct sim_api *api, const struct kube_call *call)
+{
+        return patch(api, call, FIELDS_STRATEGIC);
+}
 
 static struct sim_reply get(const struct sim_api *api, const struct kube_call *call)
 {
@@ -364,7 +390,7 @@ void sim_api_serve(struct sim_api *api, const struct kube_call *call, struct sim
                 *ret = update(api, call);
                 return;
         case KUBE_MERGE_PATCH:
-                *ret = patch(api, call);
+                *ret = patch(api, call, FIELDS_MERGE_PATCH);
                 return;
         case KUBE_DELETE:
                 *ret = delete_object(api, call);

@@ -82,19 +82,30 @@ bool sim_watch_next(struct sim_watch *w, enum sim_change_type *ret_type, const c
         return sim_watch_pending(w) && tell(w, &w->api->log[w->at++], ret_type, ret_object);
 }
 
+static int by_key(const void *a, const void *b)
+{
+        const struct sim_change *const *x = a, *const *y = b;
+
+        return strcmp((*x)->key, (*y)->key);
+}
+
 /* The last change of each object up to the version counts. */
-void sim_list_at(const struct sim_watch *w, uint64_t version, void (*fn)(const char *object, void *arg),
-                 void *arg)
+void sim_list_at(const struct sim_watch *w, uint64_t version,
+                 void (*fn)(const char *object, bool matches, void *arg), void *arg)
 {
         const struct sim_api *api = w->api;
         const struct sim_change **last = calloc(api->n_created + 1, sizeof(*last));
+        size_t n = 0;
 
         assert(last);
         for (size_t i = 0; i < api->n_log && api->log[i].version <= version; i++)
                 if (sim_same_kind(api->log[i].kind, w->kind))
                         last[api->log[i].number] = &api->log[i];
         for (size_t i = 1; i <= api->n_created; i++)
-                if (last[i] && matches(w, last[i]->labels))
-                        fn(last[i]->object, arg);
+                if (last[i] && last[i]->object)
+                        last[n++] = last[i];
+        qsort(last, n, sizeof(*last), by_key);
+        for (size_t i = 0; i < n; i++)
+                fn(last[i]->object, matches(w, last[i]->labels), arg);
         free(last);
 }
