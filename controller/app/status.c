@@ -7,9 +7,6 @@
 #include "controller/app/status.h"
 #include "manager/condition.h"
 
-/* As many names of copies as there may be, and the rest. */
-#define STATUS_BYTES_MAX ((size_t)512 * 1024)
-
 static void put_available(struct condition_set *set, const struct deployment_state *state)
 {
         struct str reason, message;
@@ -189,7 +186,6 @@ static void keep_figures(const struct app_status *before, struct app_status *sta
 
 int app_report(const struct view *view, const struct app_outlook *o, struct plan *plan)
 {
-        _cleanup_(buf_release) struct buf json = BUF_INIT(STATUS_BYTES_MAX);
         const struct app *app = view->self->state;
         const struct app_status *before = app->status;
         const struct object *deployment = view_child(view, &app_deployment_kind, view->self->name);
@@ -198,7 +194,6 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         struct app_status status = { .observed_generation = view->self->generation,
                                      .has_observed_generation = true };
         struct condition_set set;
-        struct json_writer w;
         int r;
 
         if (verdict.phase == APP_READY) {
@@ -224,11 +219,7 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         else
                 keep_figures(before, &status);
 
-        json_writer_init(&w, &json);
-        schema_encode(&app_status_schema, &status, &w);
-        if (buf_error(&json) < 0)
-                return buf_error(&json);
-        plan_status(plan, buf_str(&json));
+        plan_status_of(plan, &app_status_schema, &status, before);
         tell(view, plan, before, &verdict);
         return plan->error;
 }

@@ -17,7 +17,6 @@
 #include "kube/quantity.h"
 #include "manager/condition.h"
 
-#define STATUS_BYTES_MAX ((size_t)128 * 1024)
 #define QUOTA_MAX 64     /* as the CRD says */
 #define SHORTAGES_MAX 8U /* that are named in a message */
 
@@ -220,7 +219,6 @@ static void tell(const struct view *view, struct plan *plan, const struct verdic
 
 int environment_report(const struct view *view, struct plan *plan)
 {
-        _cleanup_(buf_release) struct buf json = BUF_INIT(STATUS_BYTES_MAX);
         const struct environment *env = view->self->state;
         const struct environment_status *before = env->status;
         const struct object *quota = view_child(view, &environment_quota_kind, view->self->name);
@@ -233,7 +231,6 @@ int environment_report(const struct view *view, struct plan *plan)
                                              .has_apps = true };
         struct condition_set set;
         struct usage usage;
-        struct json_writer w;
         int r = take_usage(quota, &status, plan->arena);
 
         if (r < 0)
@@ -245,11 +242,7 @@ int environment_report(const struct view *view, struct plan *plan)
         status.conditions.items = set.items;
         status.conditions.n = set.n;
 
-        json_writer_init(&w, &json);
-        schema_encode(&environment_status_schema, &status, &w);
-        if (buf_error(&json) < 0)
-                return buf_error(&json);
-        plan_status(plan, buf_str(&json));
+        plan_status_of(plan, &environment_status_schema, &status, before);
         tell(view, plan, &verdict, &usage, too_small);
         return plan->error;
 }

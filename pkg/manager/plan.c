@@ -7,6 +7,9 @@
 #include "json/read.h"
 #include "kube/owned.h"
 
+/* A status as JSON; etcd takes no larger objects. */
+#define STATUS_BYTES_MAX ((size_t)1024 * 1024)
+
 void plan_init(struct plan *p, struct arena *arena)
 {
         *p = (struct plan){ .arena = arena, .wake = USEC_NEVER };
@@ -136,6 +139,21 @@ void plan_status(struct plan *p, struct str json)
 
         if (e)
                 e->json = keep(p, json);
+}
+
+void plan_status_of(struct plan *p, const struct schema *schema, const void *status, const void *held)
+{
+        _cleanup_(buf_release) struct buf json = BUF_INIT(STATUS_BYTES_MAX);
+        struct json_writer w;
+
+        if (held && schema_equal(schema, status, held))
+                return;
+        json_writer_init(&w, &json);
+        schema_encode(schema, status, &w);
+        if (buf_error(&json) < 0)
+                p->error = buf_error(&json);
+        else
+                plan_status(p, buf_str(&json));
 }
 
 void plan_event(struct plan *p, bool warning, struct str reason, struct str message)

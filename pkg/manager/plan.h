@@ -90,8 +90,12 @@ void plan_read(struct plan *p, const struct cache_kind *kind, struct str name);
 /* Deletes this very object: its UID and resourceVersion are preconditions. */
 void plan_delete(struct plan *p, const struct object *child);
 
-/* The whole status of the resource; sent only if it differs from what the cache holds. */
+/* The whole status of the resource, as JSON; sent only if it differs from what the
+ * cache holds. */
 void plan_status(struct plan *p, struct str json);
+/* The same from its structure, where the schema's is HELD (NULL: none): a status
+ * that is equal is no effect, so nothing is encoded at the fixed point. */
+void plan_status_of(struct plan *p, const struct schema *schema, const void *status, const void *held);
 
 /* An event about the resource: something happened, once, not "it is still so". */
 void plan_event(struct plan *p, bool warning, struct str reason, struct str message);

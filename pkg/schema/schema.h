@@ -104,6 +104,9 @@ int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enu
 /* Writes an object with its present fields, in the order of the table. */
 void schema_encode(const struct schema *s, const void *object, struct json_writer *w);
 
+/* Would both be encoded to the same JSON? */
+bool schema_equal(const struct schema *s, const void *a, const void *b);
+
 /* How many bytes a copy of OBJECT needs in one block, and the copy, made at TO
  * (aligned for any type). What OBJECT points to is copied with it. */
 size_t schema_packed_size(const struct schema *s, const void *object);

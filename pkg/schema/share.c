@@ -139,6 +139,11 @@ static bool equal_objects(const struct schema *s, const void *a, const void *b)
         return true;
 }
 
+bool schema_equal(const struct schema *s, const void *a, const void *b)
+{
+        return equal_objects(s, a, b);
+}
+
 static bool equal_strings(struct str a, struct str b)
 {
         return !a.data == !b.data && str_eq(a, b);

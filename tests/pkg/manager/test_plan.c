@@ -181,6 +181,28 @@ START_TEST(what_is_not_as_planned_is_pending)
 }
 END_TEST
 
+START_TEST(a_status_that_is_held_is_no_effect)
+{
+        struct planning p;
+        const void *red, *blue;
+
+        begin(&p);
+        put(&p.f, .name = "other", .color = "blue");
+        red = get(&p.f, "web")->state;
+        blue = get(&p.f, "other")->state;
+        plan_status_of(&p.plan, &box_schema, red, red);
+        ck_assert_uint_eq(p.plan.n_effects, 0);
+        plan_status_of(&p.plan, &box_schema, red, blue);
+        plan_status_of(&p.plan, &box_schema, red, NULL);
+        ck_assert_uint_eq(p.plan.n_effects, 2);
+        ck_assert_ptr_nonnull(
+                memmem(effect_at(&p.plan, 0)->json.data, effect_at(&p.plan, 0)->json.len, "red", 3));
+        ck_assert(str_eq(effect_at(&p.plan, 0)->json, effect_at(&p.plan, 1)->json));
+        ck_assert_int_eq(p.plan.error, 0);
+        end(&p);
+}
+END_TEST
+
 /* The server will say what is wrong with it. */
 START_TEST(a_child_that_is_not_json_never_stands)
 {
@@ -336,6 +358,7 @@ static const TTest *const tests[] = {
         effects_are_kept_in_their_order,
         the_earliest_wake_up_counts,
         too_many_effects_are_an_error_that_stays,
+        a_status_that_is_held_is_no_effect,
         a_child_that_is_not_json_never_stands,
         a_child_that_was_applied_is_known_by_its_text,
         what_others_say_does_not_tell_children_apart,
