@@ -287,6 +287,39 @@ START_TEST(what_the_server_does_not_accept_stalls)
 }
 END_TEST
 
+/* Somebody gave our port another number and the server keeps theirs beside ours: two
+ * of one name, which it does not accept. */
+START_TEST(a_foreign_port_in_our_way_is_removed)
+{
+        struct world w;
+
+        begin_converged(&w);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                            .type = CALL_APPLY,
+                                            .kind = &app_service_kind.api,
+                                            .times = 1,
+                                            .status = 422,
+                                            .reason = "Invalid",
+                                            .message = "spec.ports[1].name: Duplicate value" });
+        sim_api_patch(
+                &w.api, &app_service_kind.api, NS, NAME,
+                "{\"spec\":{\"ports\":[{\"port\":8080,\"protocol\":\"TCP\",\"name\":\"other\"},{\"port\":9999,"
+                "\"protocol\":\"TCP\",\"name\":\"http\"}]}}",
+                "somebody");
+        ck_assert_int_eq(sim_api_int(&w.api, &app_service_kind.api, NS, NAME, "/spec/ports/1/port"), 9999);
+        world_run(&w, USEC_SEC);
+        ck_assert_uint_eq(w.n_calls[CALL_PATCH], 1);
+        ck_assert_uint_eq(yyjson_mut_arr_size(yyjson_mut_ptr_get(
+                                  sim_api_get(&w.api, &app_service_kind.api, NS, NAME), "/spec/ports")),
+                          1);
+        ck_str_eq(sim_api_str(&w.api, &app_service_kind.api, NS, NAME, "/spec/ports/0/name"), "http");
+        ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
 START_TEST(what_passes_by_itself_is_not_shown_at_once)
 {
         struct world w;
@@ -466,6 +499,7 @@ static const TTest *const tests[] = {
         a_failure_that_somebody_else_mended_is_taken_back,
         a_child_that_was_replaced_while_our_apply_was_on_its_way_is_no_failure,
         what_the_server_does_not_accept_stalls,
+        a_foreign_port_in_our_way_is_removed,
         what_passes_by_itself_is_not_shown_at_once,
         what_does_not_pass_is_shown_and_asked_less_and_less,
         a_server_that_names_a_time_is_left_alone_until_then,
