@@ -24,12 +24,13 @@
 #define CONNECTIONS 8        /* as pkg/kube has for its calls */
 #define PACE (5 * USEC_MSEC) /* as the operator keeps while many resources are under way */
 #define TIMEOUT (60 * USEC_SEC)
+#define TRIES_MAX 5 /* of a request that the server has no time for, as the operator would */
 
 struct sent {
         struct replay *replay;
         struct str method, path, type, body;
         usec_t began, ended;
-        int status;
+        int status, tries;
 };
 
 struct replay {
@@ -42,6 +43,12 @@ struct replay {
 };
 
 static void start_next(struct replay *p);
+static void send_one(struct sent *s);
+
+static bool is_too_busy(int status)
+{
+        return status == 429 || (status >= 500 && status <= 599);
+}
 
 static void on_done(struct http_request *r, const struct http_result *result, void *arg)
 {
@@ -49,6 +56,10 @@ static void on_done(struct http_request *r, const struct http_result *result, vo
         struct replay *p = s->replay;
 
         (void)r;
+        if (is_too_busy(result->status) && s->tries < TRIES_MAX) {
+                send_one(s);
+                return;
+        }
         s->ended = clock_now();
         s->status = result->status;
         if (result->error.code < 0 || result->status < 200 || result->status > 299) {
@@ -63,21 +74,19 @@ static void on_done(struct http_request *r, const struct http_result *result, vo
         start_next(p);
 }
 
-static void start_next(struct replay *p)
+static void send_one(struct sent *s)
 {
+        struct replay *p = s->replay;
         const struct http_header headers[] = {
                 { STR("Accept"), STR("application/json") },
-                { STR("Content-Type"), p->next < p->n ? p->requests[p->next].type : STR_NULL },
+                { STR("Content-Type"), s->type },
         };
         struct http_handlers handlers = { .done = on_done };
         struct http_call call = { .headers = headers, .timeout = TIMEOUT };
         struct http_request *r;
         char url[1024], method[16];
-        struct sent *s;
 
-        if (p->next == p->n)
-                return;
-        s = &p->requests[p->next++];
+        s->tries++;
         snprintf(url, sizeof(url), "%.*s%.*s", STR_FMT(p->server), STR_FMT(s->path));
         snprintf(method, sizeof(method), "%.*s", STR_FMT(s->method));
         call.method = method;
@@ -86,9 +95,19 @@ static void start_next(struct replay *p)
         if (s->body.len)
                 call.body = s->body;
         handlers.arg = s;
-        s->began = clock_now();
         if (http_start(p->client, &call, &handlers, &r, &p->first_error) < 0)
                 loop_stop(p->loop, 1);
+}
+
+static void start_next(struct replay *p)
+{
+        struct sent *s;
+
+        if (p->next == p->n)
+                return;
+        s = &p->requests[p->next++];
+        s->began = clock_now();
+        send_one(s);
 }
 
 static int read_file(const char *path, struct buf *out)

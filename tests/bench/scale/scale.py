@@ -97,7 +97,7 @@ class Bench:
 
     def empty(self):
         times = []
-        for _ in range(3):
+        for _ in range(7):
             operator = self.start()
             times.append(operator.wait_ready())
             _, cpu = operator.wait_quiet(0)
