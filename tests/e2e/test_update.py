@@ -255,4 +255,5 @@ def test_memory_does_not_grow_with_what_nobody_names(space):
 
 def assert_as_before(after, before):
     """As a ratio: the 60 MB that were made would be ten times of it and more."""
+    print(f"anonymous memory before {before}, after {after}")
     assert max(after.values()) < 1.3 * max(before.values()), f"{before} became {after}"
