@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "json/read.h"
+
 #include "json/word.h"
 
 void json_writer_init(struct json_writer *w, struct buf *out)
@@ -102,6 +104,18 @@ void json_raw(struct json_writer *w, struct str json)
         buf_add_str(w->out, json);
 }
 
+void json_val(struct json_writer *w, yyjson_val *value)
+{
+        size_t len;
+        char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &json_alc, &len, NULL);
+
+        if (text)
+                json_raw(w, str_n(text, len));
+        else if (!w->out->error)
+                w->out->error = -ENOMEM;
+        json_alc.free(json_alc.ctx, text);
+}
+
 void json_put_str(struct json_writer *w, const char *key, struct str s)
 {
         json_key(w, key);
@@ -129,36 +143,6 @@ void json_put_raw(struct json_writer *w, const char *key, struct str json)
 {
         json_key(w, key);
         json_raw(w, json);
-}
-
-static bool continues(unsigned char c)
-{
-        return (c & 0xc0) == 0x80;
-}
-
-/* The length of the UTF-8 sequence that begins at P, or 0 if it is not one: cut
- * short, longer than needed, a surrogate, or past U+10FFFF (RFC 3629). */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-        if (p[0] < 0x80)
-                return 1;
-        if (p[0] >= 0xc2 && p[0] <= 0xdf)
-                return left >= 2 && continues(p[1]) ? 2 : 0;
-        if (p[0] >= 0xe0 && p[0] <= 0xef) {
-                if (left < 3 || !continues(p[1]) || !continues(p[2]))
-                        return 0;
-                if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
-                        return 0;
-                return 3;
-        }
-        if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-                if (left < 4 || !continues(p[1]) || !continues(p[2]) || !continues(p[3]))
-                        return 0;
-                if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-                        return 0;
-                return 4;
-        }
-        return 0;
 }
 
 static void escape_byte(struct buf *out, unsigned char c)
@@ -220,7 +204,7 @@ void json_escape(struct buf *out, struct str s)
                         at += plain_run(bytes, at, s.len);
                         continue;
                 }
-                n = bytes[at] < 0x80 ? 0 : utf8_length(bytes + at, s.len - at);
+                n = bytes[at] < 0x80 ? 0 : str_utf8(str_n(s.data + at, s.len - at));
                 if (n) {
                         at += n;
                         continue;

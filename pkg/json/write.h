@@ -14,6 +14,8 @@
 
 #define JSON_DEPTH_MAX 64
 
+struct yyjson_val;
+
 struct json_writer {
         struct buf *out;
         unsigned depth;
@@ -37,6 +39,8 @@ void json_bool(struct json_writer *w, bool b);
 void json_null(struct json_writer *w);
 /* A value that is JSON already. */
 void json_raw(struct json_writer *w, struct str json);
+/* A value out of a tree (json/read.h). */
+void json_val(struct json_writer *w, struct yyjson_val *value);
 
 /* "key": value, in one call. */
 void json_put_str(struct json_writer *w, const char *key, struct str s);

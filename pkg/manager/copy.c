@@ -9,8 +9,6 @@
  *        |                  | nobody's
  *        +--watched---------+--> fetch the source --> create --409--> look
  */
-#include <errno.h>
-
 #include "json/read.h"
 #include "json/write.h"
 #include "manager/errand.h"
@@ -59,32 +57,26 @@ void copy_fetch(struct errand *q)
         errand_start(q, ERRAND_FETCHING, &call);
 }
 
-/* The JSON of the effect, closed again behind what SOURCE holds. */
-static int with_contents(struct task *t, struct str json, yyjson_val *source, struct str *ret)
+/* The JSON of the effect, closed again behind what SOURCE holds; absent without memory. */
+static struct str with_contents(struct task *t, struct str json, yyjson_val *source)
 {
         static const char *const members[] = { "type", "data", "binaryData" };
         _cleanup_(buf_release) struct buf out = BUF_INIT(COPY_BYTES_MAX);
+        struct json_writer w;
 
         buf_add(&out, json.data, json.len - 1);
+        json_writer_init(&w, &out);
+        w.comma = true;
         for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
                 yyjson_val *value = yyjson_obj_get(source, members[i]);
-                char *text;
-                size_t len;
 
                 if (!value || yyjson_is_null(value))
                         continue;
-                text = yyjson_val_write(value, 0, &len);
-                if (!text)
-                        return -ENOMEM;
-                buf_printf(&out, ",\"%s\":", members[i]);
-                buf_add(&out, text, len);
-                free(text);
+                json_key(&w, members[i]);
+                json_val(&w, value);
         }
         buf_add_char(&out, '}');
-        if (buf_error(&out) < 0)
-                return buf_error(&out);
-        *ret = arena_str(&t->arena, buf_str(&out));
-        return ret->data ? 0 : -ENOMEM;
+        return buf_error(&out) < 0 ? STR_NULL : arena_str(&t->arena, buf_str(&out));
 }
 
 bool copy_on_source(struct errand *q, const struct kube_reply *reply)
@@ -107,7 +99,8 @@ bool copy_on_source(struct errand *q, const struct kube_reply *reply)
                                        STR_FMT(e->source_kind->api.kind), STR_FMT(e->source)));
                 return false;
         }
-        if (with_contents(t, e->json, yyjson_doc_get_root(doc), &json) < 0) {
+        json = with_contents(t, e->json, yyjson_doc_get_root(doc));
+        if (!json.data) {
                 task_fail_memory(t);
                 return false;
         }

@@ -121,19 +121,6 @@ static void finish(struct leader *l, struct leader_actions *ret)
 
 /* --- what the lease says -------------------------------------------------- */
 
-/* Appends VALUE as JSON. */
-static int copy_value(struct json_writer *w, yyjson_val *value)
-{
-        size_t len;
-        char *text = yyjson_val_write_opts(value, YYJSON_WRITE_NOFLAG, &json_alc, &len, NULL);
-
-        if (!text)
-                return -ENOMEM;
-        json_raw(w, str_n(text, len));
-        json_alc.free(json_alc.ctx, text);
-        return 0;
-}
-
 /* managedFields are long, and an update without them leaves them alone. */
 static int copy_metadata(struct buf *out, yyjson_val *metadata)
 {
@@ -147,8 +134,7 @@ static int copy_metadata(struct buf *out, yyjson_val *metadata)
                 if (str_eq_c(json_val_str(key), "managedFields"))
                         continue;
                 json_key_str(&w, json_val_str(key));
-                if (copy_value(&w, value) < 0)
-                        return -ENOMEM;
+                json_val(&w, value);
         }
         json_end(&w);
         return buf_error(out);
@@ -157,12 +143,11 @@ static int copy_metadata(struct buf *out, yyjson_val *metadata)
 static int copy_spec(struct buf *out, yyjson_val *spec)
 {
         struct json_writer w;
-        int r = 0;
 
         json_writer_init(&w, out);
         if (spec)
-                r = copy_value(&w, spec);
-        return r < 0 ? r : buf_error(out);
+                json_val(&w, spec);
+        return buf_error(out);
 }
 
 static void copy_text(char *to, size_t size, struct str s)

@@ -13,8 +13,6 @@
  * A merge patch sets lists as a whole. It is tried once for each version of the
  * object, for what we ask for may be invalid by itself.
  */
-#include <errno.h>
-
 #include "json/read.h"
 #include "json/write.h"
 #include "manager/errand.h"
@@ -25,19 +23,6 @@
 static bool is_identity(struct str key)
 {
         return str_eq(key, STR("apiVersion")) || str_eq(key, STR("kind")) || str_eq(key, STR("metadata"));
-}
-
-static int write_member(struct json_writer *w, yyjson_val *key, yyjson_val *value)
-{
-        size_t len;
-        char *text = yyjson_val_write(value, 0, &len);
-
-        if (!text)
-                return -ENOMEM;
-        json_key_str(w, json_val_str(key));
-        json_raw(w, str_n(text, len));
-        free(text);
-        return 0;
 }
 
 /* All that is wanted of CHILD but its metadata, if it is still so. */
@@ -59,10 +44,12 @@ static struct str patch_of(struct task *t, struct str json, const struct object 
         json_put_str(&w, "resourceVersion", child->version);
         json_end(&w);
         it = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
-        while ((key = yyjson_obj_iter_next(&it)))
-                if (!is_identity(json_val_str(key)) &&
-                    write_member(&w, key, yyjson_obj_iter_get_val(key)) < 0)
-                        return STR_NULL;
+        while ((key = yyjson_obj_iter_next(&it))) {
+                if (is_identity(json_val_str(key)))
+                        continue;
+                json_key_str(&w, json_val_str(key));
+                json_val(&w, yyjson_obj_iter_get_val(key));
+        }
         json_end(&w);
         return buf_error(&out) < 0 ? STR_NULL : arena_str(&t->arena, buf_str(&out));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "harness.h"
+#include "json/read.h"
 
 #define OUT_MAX ((size_t)64 * 1024)
 
@@ -141,7 +142,29 @@ START_TEST(keeps_to_its_depth)
 }
 END_TEST
 
-static int write_much(void *arg _unused_)
+START_TEST(writes_values_that_were_read)
+{
+        static const char text[] = "{\"a\":[1,-2.5,null,true],\"b\":{\"\303\266\":\"x\\ny\"},\"c\":\"\"}";
+        _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct json_writer w;
+        yyjson_val *root;
+
+        ck_assert_int_eq(json_parse(str_c(text), &doc, NULL), 0);
+        root = yyjson_doc_get_root(doc);
+        json_writer_init(&w, &out);
+        json_array(&w);
+        json_val(&w, root);
+        json_val(&w, json_get_path(root, "/a/0"));
+        json_end(&w);
+        ck_assert_int_eq(buf_error(&out), 0);
+        ck_assert(str_starts(buf_str(&out), STR("[")));
+        ck_str_eq(str_n(out.data + 1, sizeof(text) - 1), text);
+        ck_str_eq(str_n(out.data + sizeof(text), out.len - sizeof(text)), ",1]");
+}
+END_TEST
+
+static int write_much(void *arg)
 {
         _cleanup_(buf_release) struct buf out = BUF_INIT(OUT_MAX);
         struct json_writer w;
@@ -150,19 +173,24 @@ static int write_much(void *arg _unused_)
         json_array(&w);
         for (int i = 0; i < 200; i++)
                 json_cstr(&w, "a \"quoted\" text of some length");
+        json_val(&w, arg);
         json_end(&w);
         return buf_error(&out);
 }
 
 START_TEST(survives_a_lack_of_memory)
 {
-        torture(write_much, NULL, 0);
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        ck_assert_int_eq(json_parse(STR("{\"a\":[1,2]}"), &doc, NULL), 0);
+        torture(write_much, yyjson_doc_get_root(doc), 0);
 }
 END_TEST
 
 static const TTest *const tests[] = {
-        nests_objects_and_arrays, quotes_every_byte,  quotes_a_byte_wherever_it_stands,
-        escapes_without_quotes,   keeps_to_its_depth, survives_a_lack_of_memory,
+        nests_objects_and_arrays,  quotes_every_byte,  quotes_a_byte_wherever_it_stands,
+        escapes_without_quotes,    keeps_to_its_depth, writes_values_that_were_read,
+        survives_a_lack_of_memory,
 };
 
 TEST_MAIN("json/write", tests)
