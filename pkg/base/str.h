@@ -48,6 +48,19 @@ static inline bool str_empty(struct str s)
         return s.len == 0;
 }
 
+/* Copies S to *AT, which moves behind it; an absent string stays absent. For the
+ * strings of a structure that stand behind it in the same block. */
+static inline struct str str_store(char **at, struct str s)
+{
+        char *start = *at;
+
+        if (!s.data)
+                return STR_NULL;
+        memcpy(start, s.data, s.len);
+        *at += s.len;
+        return str_n(start, s.len);
+}
+
 /* Equal bytes; the absent string equals the empty one. */
 static inline bool str_eq(struct str a, struct str b)
 {

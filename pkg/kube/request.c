@@ -7,17 +7,6 @@
 
 /* --- life ------------------------------------------------------------------- */
 
-static struct str copy(char **at, struct str s)
-{
-        char *to = *at;
-
-        if (!s.data)
-                return STR_NULL;
-        memcpy(to, s.data, s.len);
-        *at += s.len;
-        return str_n(to, s.len);
-}
-
 /* One block: the request, and behind it the strings that it keeps. */
 struct kube_request *kube_request_new(struct kube_client *c, const struct kube_call *call, struct str body,
                                       struct str accept)
@@ -32,14 +21,14 @@ struct kube_request *kube_request_new(struct kube_client *c, const struct kube_c
         at = (char *)(r + 1);
         *r = (struct kube_request){
                 .client = c,
-                .url = copy(&at, buf_str(&c->url)),
-                .body = copy(&at, body),
-                .accept = copy(&at, accept),
+                .url = str_store(&at, buf_str(&c->url)),
+                .body = str_store(&at, body),
+                .accept = str_store(&at, accept),
                 .asked = { .verb = call->verb,
                            .kind = call->kind,
-                           .namespace = copy(&at, call->namespace),
-                           .name = copy(&at, call->name),
-                           .subresource = copy(&at, call->subresource),
+                           .namespace = str_store(&at, call->namespace),
+                           .name = str_store(&at, call->name),
+                           .subresource = str_store(&at, call->subresource),
                            .server = c->config.server,
                            .credentials = c->config.source },
                 .timeout = call->timeout ? call->timeout : KUBE_TIMEOUT_DEFAULT,

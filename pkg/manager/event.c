@@ -123,16 +123,6 @@ static void make_room(struct manager *m, usec_t now)
         }
 }
 
-static struct str put_behind(char **at, struct str s)
-{
-        char *to = *at;
-
-        if (s.len)
-                memcpy(to, s.data, s.len);
-        *at += s.len;
-        return str_n(to, s.len);
-}
-
 static struct event *remember(struct manager *m, uint64_t hash, const struct object *o, struct str reason,
                               struct str note)
 {
@@ -145,12 +135,12 @@ static struct event *remember(struct manager *m, uint64_t hash, const struct obj
         at = (char *)(e + 1);
         e->manager = m;
         e->kind = o->kind;
-        e->namespace = put_behind(&at, o->namespace);
-        e->name = put_behind(&at, o->name);
-        e->uid = put_behind(&at, o->uid);
-        e->version = put_behind(&at, o->version);
-        e->reason = put_behind(&at, reason);
-        e->note = put_behind(&at, note);
+        e->namespace = str_store(&at, o->namespace);
+        e->name = str_store(&at, o->name);
+        e->uid = str_store(&at, o->uid);
+        e->version = str_store(&at, o->version);
+        e->reason = str_store(&at, reason);
+        e->note = str_store(&at, note);
         if (map_insert(&m->events.by_key, &e->node, hash) < 0) {
                 mem_free(e);
                 return NULL;

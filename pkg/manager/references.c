@@ -37,15 +37,6 @@ void references_init(struct references *r,
         map_init(&r->targets);
 }
 
-static struct str put_str(char **at, struct str s)
-{
-        char *start = *at;
-
-        memcpy(start, s.data, s.len);
-        *at += s.len;
-        return str_n(start, s.len);
-}
-
 /* --- resources and targets ------------------------------------------------------- */
 
 static uint64_t hash_resource(const struct queue_key *key)
@@ -72,8 +63,8 @@ static struct resource *add_resource(struct references *r, const struct queue_ke
 
         if (!one)
                 return NULL;
-        one->key =
-                (struct queue_key){ key->controller, put_str(&at, key->namespace), put_str(&at, key->name) };
+        one->key = (struct queue_key){ key->controller, str_store(&at, key->namespace),
+                                       str_store(&at, key->name) };
         list_init(&one->links);
         if (map_insert(&r->resources, &one->node, hash_resource(key)) < 0)
                 mem_freep(&one);
@@ -108,8 +99,8 @@ static struct target *add_target(struct references *r, const struct cache_kind *
         if (!one)
                 return NULL;
         one->kind = kind;
-        one->namespace = put_str(&at, namespace);
-        one->name = put_str(&at, name);
+        one->namespace = str_store(&at, namespace);
+        one->name = str_store(&at, name);
         list_init(&one->links);
         if (map_insert(&r->targets, &one->node, hash_target(kind, namespace, name)) < 0)
                 mem_freep(&one);

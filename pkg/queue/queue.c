@@ -46,16 +46,6 @@ static struct queue_item *find(const struct queue *q, const struct queue_key *ke
         return NULL;
 }
 
-static struct str put_behind(char **at, struct str s)
-{
-        char *to = *at;
-
-        if (s.len)
-                memcpy(to, s.data, s.len);
-        *at += s.len;
-        return str_n(to, s.len);
-}
-
 /* The item of KEY, made if need be. */
 static struct queue_item *item_of(struct queue *q, const struct queue_key *key)
 {
@@ -70,8 +60,8 @@ static struct queue_item *item_of(struct queue *q, const struct queue_key *key)
                 return NULL;
         strings = (char *)(item + 1);
         item->key.controller = key->controller;
-        item->key.namespace = put_behind(&strings, key->namespace);
-        item->key.name = put_behind(&strings, key->name);
+        item->key.namespace = str_store(&strings, key->namespace);
+        item->key.name = str_store(&strings, key->name);
         list_init(&item->link);
         heap_node_init(&item->delay);
         if (map_insert(&q->items, &item->node, hash) < 0) {

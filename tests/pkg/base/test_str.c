@@ -19,6 +19,23 @@ START_TEST(making)
 }
 END_TEST
 
+START_TEST(storing)
+{
+        char block[8] = "........", *at = block;
+        struct str a = str_store(&at, STR("ab")), none = str_store(&at, STR_NULL);
+        struct str empty = str_store(&at, STR("")), c = str_store(&at, STR("c"));
+
+        ck_assert_ptr_eq(a.data, block);
+        ck_str_eq(a, "ab");
+        ck_assert_ptr_null(none.data);
+        ck_assert_ptr_nonnull(empty.data);
+        ck_assert_uint_eq(empty.len, 0);
+        ck_str_eq(c, "c");
+        ck_assert_ptr_eq(at, block + 3);
+        ck_str_eq(str_n(block, sizeof(block)), "abc.....");
+}
+END_TEST
+
 START_TEST(equality)
 {
         ck_assert(str_eq(STR("abc"), str_n("abcd", 3)));
@@ -271,16 +288,8 @@ START_TEST(utf8_knows_every_code_point)
 END_TEST
 
 static const TTest *const tests[] = {
-        making,
-        equality,
-        order,
-        heads_and_tails,
-        positions,
-        trimming,
-        cutting,
-        numbers,
-        versions,
-        utf8,
-        utf8_knows_every_code_point,
+        making,          storing,   equality, order,
+        heads_and_tails, positions, trimming, cutting,
+        numbers,         versions,  utf8,     utf8_knows_every_code_point,
 };
 TEST_MAIN("base/str", tests)
