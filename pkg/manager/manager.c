@@ -197,6 +197,12 @@ int manager_enqueue_all(struct manager *m)
         return r;
 }
 
+/* One that is under way brings a reply, and with it the next look. */
+static bool may_start(const struct manager *m)
+{
+        return m->queue.n_active < MANAGER_ACTIVE_MAX && tasks_bytes(m) < MANAGER_ACTIVE_BYTES;
+}
+
 usec_t manager_pump(struct manager *m)
 {
         usec_t now = m->transport->now(m->transport), next;
@@ -207,12 +213,12 @@ usec_t manager_pump(struct manager *m)
         cache_expire(&m->cache, now);
         if (m->missed)
                 m->missed = manager_enqueue_all(m) < 0;
-        while (m->queue.n_active < MANAGER_ACTIVE_MAX && (item = queue_get(&m->queue, now))) {
+        while (may_start(m) && (item = queue_get(&m->queue, now))) {
                 if (m->hooks.taken)
                         m->hooks.taken(now - item->ready_since, m->hooks.arg);
                 task_start(m, item);
         }
-        next = m->queue.n_active < MANAGER_ACTIVE_MAX ? queue_next(&m->queue, now) : USEC_NEVER;
+        next = may_start(m) ? queue_next(&m->queue, now) : USEC_NEVER;
         return m->missed ? MIN(next, now + MANAGER_MISSED_RETRY) : next;
 }
 

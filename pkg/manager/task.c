@@ -349,6 +349,15 @@ void task_start(struct manager *m, struct queue_item *item)
         task_finish_if_done(t);
 }
 
+size_t tasks_bytes(const struct manager *m)
+{
+        size_t sum = 0;
+
+        list_for_each (link, &m->tasks)
+                sum += container_of(link, struct task, link)->arena.taken;
+        return sum;
+}
+
 void tasks_cancel(struct manager *m)
 {
         list_for_each_safe (link, &m->tasks) {

@@ -35,6 +35,9 @@ struct task {
  * reply is in. */
 void task_start(struct manager *m, struct queue_item *item);
 
+/* The memory that all tasks have taken for what they work on. */
+size_t tasks_bytes(const struct manager *m);
+
 /* Drops all tasks and events on their way without another word. */
 void tasks_cancel(struct manager *m);
 

@@ -202,6 +202,49 @@ START_TEST(children_of_a_kind_that_may_not_be_listed_are_left_alone)
 }
 END_TEST
 
+/* --- of many at once -------------------------------------------------------------------- */
+
+#define LARGE ((size_t)3 * 1024 * 1024)
+#define MANY_LARGE 24
+
+static void want_much(const struct view *view, struct plan *plan)
+{
+        void *much = arena_alloc(plan->arena, LARGE);
+
+        ck_assert_ptr_nonnull(much);
+        (void)view;
+        plan_apply(plan, &part_kind, STR("part"),
+                   STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"part\"}}"));
+}
+
+/* Or a few dozen of them would be more than the operator's memory, and at its
+ * next start once more. */
+START_TEST(large_ones_wait_for_each_other)
+{
+        size_t most = 0;
+        struct desk d;
+
+        begin_empty(&d);
+        want(&d, want_much);
+        for (int i = 0; i < MANY_LARGE; i++) {
+                char name[16], uid[16];
+
+                snprintf(name, sizeof(name), "box-%d", i);
+                snprintf(uid, sizeof(uid), "u-%d", i);
+                bring(&d, &box_kind, .name = name, .uid = uid);
+        }
+        ck_assert_int_eq(manager_pump(&d.m), USEC_NEVER); /* a reply is what it waits for */
+        ck_assert_uint_gt(d.n_calls, 1);
+        for (size_t i = 0; i < d.n_calls; i++) {
+                most = MAX(most, d.n_calls - i);
+                refuse(&d, i, 422, "Invalid", "no");
+        }
+        ck_assert_uint_le(most, MANAGER_ACTIVE_BYTES / LARGE + 1);
+        ck_assert_uint_eq(d.n_calls, MANY_LARGE); /* and none is forgotten */
+        end(&d);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         behind_a_closed_gate_nothing_is_looked_at,
         one_gate_is_nobody_elses,
@@ -210,5 +253,6 @@ static const TTest *const tests[] = {
         without_leave_nothing_begins,
         a_transport_that_may_not_write_is_no_fault_of_the_resource,
         children_of_a_kind_that_may_not_be_listed_are_left_alone,
+        large_ones_wait_for_each_other,
 };
 TEST_MAIN("manager/gate", tests)
