@@ -202,6 +202,14 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
 
 /* --- reading ------------------------------------------------------------------ */
 
+/* etcd's words, which the API server passes on as an error of its own. */
+static bool is_too_large_for_etcd(const struct kube_reply *r)
+{
+        static const char mark[] = "etcdserver: request is too large";
+
+        return r->status == 500 && memmem(r->message.data, r->message.len, mark, sizeof(mark) - 1);
+}
+
 /* metav1.Status: its reason, message, and details.retryAfterSeconds. */
 static void read_status(struct kube_reply *r)
 {
@@ -220,6 +228,8 @@ static void read_status(struct kube_reply *r)
         r->message = json_get_str(status, "message");
         if (str_empty(r->message))
                 r->message = STR_NULL;
+        else if (is_too_large_for_etcd(r))
+                r->reason = KUBE_TOO_LARGE;
         seconds = json_get_int(yyjson_obj_get(status, "details"), "retryAfterSeconds", 0);
         if (r->retry_after < 0 && seconds > 0 && seconds <= 24 * 60 * 60)
                 r->retry_after = seconds * USEC_SEC;

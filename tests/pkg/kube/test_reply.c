@@ -211,6 +211,14 @@ START_TEST(test_prospects)
                 { 403, "", KUBE_STAYS },
                 { 400, "", KUBE_STAYS },
                 { 413, "", KUBE_STAYS },
+                { 500,
+                  "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"etcdserver: request is too "
+                  "large\",\"code\":500}",
+                  KUBE_STAYS },
+                { 500,
+                  "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"etcdserver: leader changed\","
+                  "\"code\":500}",
+                  KUBE_PASSES },
                 { 404, "", KUBE_CHANGED },
                 { 401, "", KUBE_PASSES },
                 { 429, "", KUBE_PASSES },
