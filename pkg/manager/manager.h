@@ -30,7 +30,7 @@
 #define MANAGER_CONTROLLERS_MAX 16
 #define MANAGER_ACTIVE_MAX 32 /* resources that are worked on at once; more cost memory and win nothing */
 /* What they may take together before another one is begun; their requests and replies
- * take as much again. A single one takes a few KiB mostly, and 8 MiB at the most. */
+ * take as much again. A single one takes a few KiB mostly, and 16 MiB at the most. */
 #define MANAGER_ACTIVE_BYTES ((size_t)16 * 1024 * 1024)
 #define MANAGER_MISSED_RETRY USEC_SEC
 #define MANAGER_RESYNC_MIN (8 * USEC_HOUR)

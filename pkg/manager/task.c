@@ -8,7 +8,9 @@
 #include "manager/effect.h"
 #include "manager/event.h"
 
-#define TASK_ARENA_CAP ((size_t)8 * 1024 * 1024)
+/* etcd takes 1.5 MiB. Of an App as large as that there are a Deployment and a
+ * revision, and of each several forms on the way from the spec to the request. */
+#define TASK_ARENA_CAP ((size_t)16 * 1024 * 1024)
 /* A failure that may pass by itself is reported once it has come so often. */
 #define TRANSIENT_FAILURES_SHOWN 3
 #define RUSHES_AT_ONCE 10
