@@ -4,13 +4,18 @@
  * one, and it is kept in mind who that was. Then what the schema cannot judge,
  * because it takes more than one object, or a comparison of quantities.
  */
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 
 #include "controller/app/app.h"
 #include "controller/app/figures.h"
 #include "kube/quantity.h"
 
-#define STOP_MAX USEC_HOUR /* delay and timeout together */
+#define STOP_MAX USEC_HOUR             /* delay and timeout together */
+#define SETTING_MAX_LEN ((size_t)253)  /* in status.effective */
+#define RESOURCE_MAX_LEN ((size_t)317) /* example.com/gpu: 253 and 63 */
+#define SHOWN_MAX_LEN ((size_t)64)     /* of what is wrong and may be of any length */
 
 struct settling {
         const struct view *view;
@@ -54,7 +59,7 @@ static void show(struct settling *s, const char *setting, struct str value, stru
 {
         struct app_settings *ret = s->ret;
 
-        if (ret->n_effective == APP_EFFECTIVE_MAX)
+        if (ret->n_effective == APP_EFFECTIVE_MAX || strlen(setting) > SETTING_MAX_LEN)
                 return;
         ret->effective[ret->n_effective++] =
                 (struct app_status_effective){ .setting = str_c(setting), .value = value, .from = from };
@@ -211,20 +216,58 @@ static void show_resources(struct settling *s, const char *what, const struct sc
         }
 }
 
-static int check_quantities(const struct settling *s, const char *what, const struct schema_map *map)
+static bool is_all_of(struct str s, const char *others)
+{
+        for (size_t i = 0; i < s.len; i++)
+                if (!isalnum((unsigned char)s.data[i]) && (!s.data[i] || !strchr(others, s.data[i])))
+                        return false;
+        return s.len > 0;
+}
+
+/* One that a container may have; the last word is the API server's. */
+static bool is_resource(struct str name)
+{
+        struct str domain, rest;
+
+        if (name.len > RESOURCE_MAX_LEN)
+                return false;
+        if (str_cut(name, '/', &domain, &rest))
+                return is_all_of(domain, ".-") && is_all_of(rest, "._-");
+        return str_eq(name, STR("cpu")) || str_eq(name, STR("memory")) ||
+               str_eq(name, STR("ephemeral-storage")) ||
+               (str_starts(name, STR("hugepages-")) && is_all_of(name, "-"));
+}
+
+static int check_quantity(const struct settling *s, struct str path, struct str text)
 {
         struct quantity q;
+        int r = quantity_parse(text, &q);
 
+        if (r == -ERANGE)
+                return refuse(s, path, "%.*s is past all counting; write less", STR_FMT(text));
+        if (r < 0)
+                return refuse(s, path, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
+                              STR_FMT(text));
+        if (q.nanos < 0)
+                return refuse(s, path, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
+        return 0;
+}
+
+static int check_quantities(const struct settling *s, const char *what, const struct schema_map *map)
+{
         for (size_t i = 0; i < map->n; i++) {
                 const struct schema_pair *p = &map->items[i];
+                int r;
 
-                if (quantity_parse(p->value, &q) < 0)
-                        return refuse(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
-                                      "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
-                                      STR_FMT(p->value));
-                if (q.nanos < 0)
-                        return refuse(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
-                                      "%.*s is less than nothing; write 0 or more", STR_FMT(p->value));
+                if (!is_resource(p->key))
+                        return refuse(s, arena_printf(s->a, "spec.resources.%s", what),
+                                      "\"%.*s\" is no resource of a container; name cpu, memory, "
+                                      "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
+                                      (int)MIN(p->key.len, SHOWN_MAX_LEN), p->key.data);
+                r = check_quantity(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
+                                   p->value);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -303,12 +346,16 @@ static int check_targets(const struct settling *s)
 
 static int check_env(const struct settling *s)
 {
-        for (size_t i = 0; i < s->app->env.n; i++)
+        for (size_t i = 0; i < s->app->env.n; i++) {
+                if (str_index(s->app->env.items[i].value, '\0') >= 0)
+                        return refuse(s, item(s, "env", i, ".value"),
+                                      "has a NUL character, which no variable can hold; take it out");
                 for (size_t j = 0; j < i; j++)
                         if (str_eq(s->app->env.items[i].name, s->app->env.items[j].name))
                                 return refuse(s, item(s, "env", i, ".name"),
                                               "%.*s is in the list twice; take one of them out",
                                               STR_FMT(s->app->env.items[i].name));
+        }
         return 0;
 }
 
@@ -353,12 +400,36 @@ static int check_mount(const struct settling *s, size_t i)
         return 0;
 }
 
+/* kubelet mounts none of the files where one has the place of another's folder. */
+static int check_items(const struct settling *s, size_t i)
+{
+        const struct app_spec_config_files *one = &s->app->config_files.items[i];
+
+        for (size_t j = 0; j < one->items.n; j++) {
+                struct str path = one->items.items[j].path;
+                struct str where = arena_printf(s->a, "spec.configFiles[%zu].items[%zu].path", i, j);
+
+                if (str_eq(path, STR(".")) || str_ends(path, STR("/.")))
+                        return refuse(s, where, "%.*s is a folder; name a file", STR_FMT(path));
+                for (size_t k = 0; k < one->items.n; k++)
+                        if (k != j && is_inside(path, one->items.items[k].path))
+                                return refuse(s, where,
+                                              "%.*s is the same as, or inside, the path of items[%zu], which "
+                                              "is a file; give each a path of its own",
+                                              STR_FMT(path), k);
+        }
+        return 0;
+}
+
 static int check_mounts(const struct settling *s)
 {
         int r = 0;
 
-        for (size_t i = 0; i < s->app->config_files.n && r == 0; i++)
+        for (size_t i = 0; i < s->app->config_files.n && r == 0; i++) {
                 r = check_mount(s, i);
+                if (r == 0)
+                        r = check_items(s, i);
+        }
         return r;
 }
 
@@ -420,10 +491,26 @@ static int check_durations(const struct settling *s)
         return 0;
 }
 
+static bool is_address(struct str host)
+{
+        char text[INET_ADDRSTRLEN] = "";
+        struct in_addr ip;
+
+        if (host.len >= sizeof(text))
+                return false;
+        memcpy(text, host.data, host.len);
+        return inet_pton(AF_INET, text, &ip) == 1;
+}
+
 static int check_hosts(const struct settling *s)
 {
         if (s->app->hosts.n == 0)
                 return 0;
+        for (size_t i = 0; i < s->app->hosts.n; i++)
+                if (is_address(s->app->hosts.items[i]))
+                        return refuse(s, item(s, "hosts", i, ""),
+                                      "%.*s is an address; name the host, such as shop.example.com",
+                                      STR_FMT(s->app->hosts.items[i]));
         if (!s->app->has_port)
                 return refuse(s, STR("spec.hosts"),
                               "need a port; set spec.port to the one that the program listens on");

@@ -181,6 +181,26 @@ static const struct trouble troubles[] = {
           "\"lots\" is not a quantity" },
         { "\"resources\":{\"limits\":{\"memory\":\"-1Gi\"}}", "spec.resources.limits.memory",
           "less than nothing" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"1e400\"}}", "spec.resources.requests.cpu",
+          "1e400 is past all counting" },
+        { "\"resources\":{\"requests\":{\"cpus\":\"1\"}}", "spec.resources.requests",
+          "\"cpus\" is no resource of a container" },
+        { "\"resources\":{\"limits\":{\"\":\"1\"}}", "spec.resources.limits", "\"\" is no resource" },
+        { "\"resources\":{\"limits\":{\"hugepages-\\\"x\":\"1\"}}", "spec.resources.limits",
+          "is no resource" },
+        { "\"resources\":{\"limits\":{\"a\\u0000b/c\":\"1\"}}", "spec.resources.limits", "is no resource" },
+        { "\"resources\":{\"limits\":{\"a b/c\":\"1\"}}", "spec.resources.limits",
+          "\"a b/c\" is no resource" },
+        { "\"resources\":{\"limits\":{\"example.com/\":\"1\"}}", "spec.resources.limits", "is no resource" },
+        { "\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\",\"value\":\"1\\u0000\"}]",
+          "spec.env[1].value", "NUL character" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"p/q\"}]}]",
+          "spec.configFiles[0].items[1].path", "p/q is the same as, or inside, the path of items[0]" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"q/.\"}]}]",
+          "spec.configFiles[0].items[1].path", "q/. is a folder; name a file" },
+        { "\"port\":80,\"hosts\":[\"a.example\",\"10.1.2.3\"]", "spec.hosts[1]", "10.1.2.3 is an address" },
         { "\"env\":[{\"name\":\"A\"},{\"name\":\"B\"},{\"name\":\"A\"}]", "spec.env[2].name",
           "A is in the list twice" },
         { "\"envFrom\":[{\"prefix\":\"A\"}]", "spec.envFrom[0]", "exactly one of" },
@@ -238,6 +258,11 @@ static const char *const fine[] = {
          "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]"),
         "\"configFiles\":[{\"mountPath\":\"/tmpfiles\",\"configMapRef\":{\"name\":\"a\"}}]",
         "\"resources\":{\"requests\":{\"cpu\":\"1000m\"},\"limits\":{\"cpu\":\"1\"}}",
+        ("\"resources\":{\"limits\":{\"ephemeral-storage\":\"1Gi\",\"hugepages-2Mi\":\"2Mi\",\"example.com/"
+         "gpu_0.x-y\":\"1\"}}"),
+        ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+         "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"pq/r\"},{\"key\":\"b\",\"path\":\"pq/s.\"}]}]"),
+        "\"port\":80,\"hosts\":[\"1.2.3\",\"1.2.3.4.example.com\",\"*.1.2.3\"]",
         "\"autoscaling\":{\"minReplicas\":3,\"maxReplicas\":3}",
         "\"drain\":{\"delay\":\"0s\",\"timeout\":\"1h\"}",
         "\"hosts\":[],\"tier\":\"worker\"",
@@ -255,6 +280,27 @@ START_TEST(what_can_work_is_let_through)
                 ck_assert_ptr_null(s.problem.path.data);
                 end(&s.f);
         }
+}
+END_TEST
+
+/* What is of any length does not make the status larger than the API server takes it. */
+START_TEST(names_of_any_length_are_not_shown)
+{
+        char spec[1024], name[301];
+        struct settled s;
+
+        memset(name, 'a', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        snprintf(spec, sizeof(spec), "\"resources\":{\"limits\":{\"%.250s/b\":\"1\"}}", name);
+        ck_assert_int_eq(settle(&s, NULL, spec), 0);
+        for (size_t i = 0; i < s.settings.n_effective; i++)
+                ck_assert_uint_le(s.settings.effective[i].setting.len, 253);
+        end(&s.f);
+        snprintf(spec, sizeof(spec), "\"resources\":{\"limits\":{\"%s/%s\":\"1\"}}", name, name);
+        ck_assert_int_eq(settle(&s, NULL, spec), -EINVAL);
+        ck_str_eq(s.problem.path, "spec.resources.limits");
+        ck_assert_uint_lt(s.problem.message.len, 256);
+        end(&s.f);
 }
 END_TEST
 
@@ -333,6 +379,7 @@ static const TTest *const tests[] = {
         what_is_shown_is_what_counts,
         what_cannot_work_is_named,
         what_can_work_is_let_through,
+        names_of_any_length_are_not_shown,
         a_problem_stalls_the_app_and_leaves_its_children,
         seconds_are_rounded_up,
         any_allocation_may_fail,
