@@ -122,25 +122,50 @@ static struct str copy_name(const struct view *view, struct str source, struct s
 
 /* --- what changed ------------------------------------------------------------------- */
 
+/* Likely near HINT, for the API server sorts keys; there it is left. */
+static const struct config_state_entries *find_entry_near(const struct config_state *state, struct str key,
+                                                          size_t *hint)
+{
+        size_t n = state->entries.n;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t at = (*hint + i) % n;
+
+                if (!str_eq(state->entries.items[at].key, key))
+                        continue;
+                *hint = at + 1;
+                return &state->entries.items[at];
+        }
+        return NULL;
+}
+
 static const struct config_state_entries *find_entry(const struct config_state *state, struct str key)
 {
-        for (size_t i = 0; i < state->entries.n; i++)
-                if (str_eq(state->entries.items[i].key, key))
-                        return &state->entries.items[i];
-        return NULL;
+        size_t hint = 0;
+
+        return find_entry_near(state, key, &hint);
+}
+
+/* No more than is told: there may be tens of thousands. */
+static bool is_told(const struct buf *out)
+{
+        return buf_str(out).len >= CHANGES_TOLD_MAX;
 }
 
 static void tell_keys(const struct config_state *from, const struct config_state *to, struct buf *out)
 {
-        for (size_t i = 0; i < to->entries.n; i++) {
+        size_t hint = 0;
+
+        for (size_t i = 0; i < to->entries.n && !is_told(out); i++) {
                 const struct config_state_entries *now = &to->entries.items[i];
-                const struct config_state_entries *was = find_entry(from, now->key);
+                const struct config_state_entries *was = find_entry_near(from, now->key, &hint);
 
                 if (!was || was->hash != now->hash)
                         buf_printf(out, ", key %.*s %s", STR_FMT(now->key), was ? "changed" : "added");
         }
-        for (size_t i = 0; i < from->entries.n; i++)
-                if (!find_entry(to, from->entries.items[i].key))
+        hint = 0;
+        for (size_t i = 0; i < from->entries.n && !is_told(out); i++)
+                if (!find_entry_near(to, from->entries.items[i].key, &hint))
                         buf_printf(out, ", key %.*s removed", STR_FMT(from->entries.items[i].key));
 }
 

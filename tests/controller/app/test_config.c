@@ -317,6 +317,45 @@ START_TEST(a_change_of_many_keys_is_told_in_short)
 }
 END_TEST
 
+/* As "data":{…}, of which key CHANGED has another value, and the rest is as it was. */
+static char *many_keys(int n, int changed)
+{
+        size_t size = (size_t)n * 32 + 64, len;
+        char *text = malloc(size);
+
+        ck_assert_ptr_nonnull(text);
+        len = (size_t)snprintf(text, size, "\"data\":{\"A\":\"1\"");
+        for (int i = 0; i < n; i++)
+                len += (size_t)snprintf(text + len, size - len, ",\"K%d\":\"%d\"", i, i == changed);
+        snprintf(text + len, size - len, "}");
+        return text;
+}
+
+/* As many as fit into one: what each is compared with is sought where it likely is,
+ * or the operator would think for seconds and do nothing else. */
+START_TEST(one_change_among_very_many_keys_is_found)
+{
+        enum { MANY = 40000 };
+        char *before = many_keys(MANY, -1), *after = many_keys(MANY, MANY - 1);
+        struct cluster c;
+
+        begin_cluster(&c, FROM_MAP);
+        set_object(&c, "configmaps", "settings", before);
+        settle(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+        set_object(&c, "configmaps", "settings", after);
+        c.f.view.now += VIEW_READ_AGE;
+        step(&c);
+        step(&c);
+        ck_assert_uint_eq(c.n_events, 1);
+        ck_has(str_c(c.event), ", key K39999 changed");
+        ck_assert(!has_part(str_c(c.event), "K39998") && !has_part(str_c(c.event), "removed"));
+        free(before);
+        free(after);
+        end_cluster(&c);
+}
+END_TEST
+
 /* --- Secrets -------------------------------------------------------------------------------- */
 
 START_TEST(the_status_names_a_secret_before_it_is_made)
@@ -464,6 +503,7 @@ static const TTest *const tests[] = {
         other_contents_are_other_pods,
         a_change_is_told_once_with_its_keys_and_no_values,
         a_change_of_many_keys_is_told_in_short,
+        one_change_among_very_many_keys_is_found,
         the_status_names_a_secret_before_it_is_made,
         a_copy_is_labelled_owned_immutable_and_says_of_what,
         without_reload_the_originals_are_used_and_nothing_is_read,
