@@ -169,7 +169,7 @@ static bool wants_scaling(const struct world *w, const struct sim_object *o, int
         least = yyjson_mut_get_sint(yyjson_mut_ptr_get(root, "/spec/minReplicas"));
         most = yyjson_mut_get_sint(yyjson_mut_ptr_get(root, "/spec/maxReplicas"));
         *ret = MIN(least + 1, most);
-        return deployment && !yyjson_mut_ptr_get(deployment, "/metadata/deletionTimestamp") &&
+        return deployment && most > 0 && !yyjson_mut_ptr_get(deployment, "/metadata/deletionTimestamp") &&
                yyjson_mut_get_sint(yyjson_mut_ptr_get(deployment, "/spec/replicas")) != *ret;
 }
 

@@ -218,7 +218,7 @@ static void land(struct world *w, void *arg)
                 if (f->reply.status == 0)
                         error_set(&result.error, -ECONNRESET, "the connection broke");
                 if (w->tamper_reply)
-                        w->tamper_reply(w, &f->call, &result);
+                        w->tamper_reply(&result);
                 kube_reply_read(&result, &asked, &reply);
                 f->done(&reply, f->arg);
                 kube_reply_release(&reply);

@@ -114,7 +114,7 @@ struct world {
         /* Before a call is sent: a test may look at it, and change it. May be NULL. */
         void (*tamper)(struct replica *r, struct kube_call *call);
         /* Likewise with an answer before it comes in, and an event: false: it does not. May be NULL. */
-        void (*tamper_reply)(struct world *w, const struct kube_call *call, struct http_result *result);
+        void (*tamper_reply)(struct http_result *result);
         bool (*tamper_event)(struct world *w, const char *type);
         void *user; /* a test's own */
 

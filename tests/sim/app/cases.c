@@ -50,6 +50,8 @@ const struct sim_case sim_cases[] = {
         { "F12", "one poisoned resource holds nobody else up, and says why", case_poison },
         { "F13", "out of memory at any allocation", case_no_memory },
         { "F14", "a foreign object under any child's name: never adopted, never deleted", case_foreign },
+        { "F14-unheard", "likewise if it comes while we are about to change or delete our own",
+          case_foreign_unheard },
         { "F15", "a watch that is open and silent is noticed", case_silent_watch },
         { "F18", "an operator of another version restarts no pod", case_another_operator },
 };

@@ -48,3 +48,4 @@ void case_told_to_wait(uint64_t seed);
 void case_poison(uint64_t seed);
 void case_no_memory(uint64_t seed);
 void case_foreign(uint64_t seed);
+void case_foreign_unheard(uint64_t seed);

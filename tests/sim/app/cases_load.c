@@ -251,3 +251,33 @@ void case_foreign(uint64_t seed)
                 take_name(kinds[i], seed, false);
         }
 }
+
+/* Somebody takes a child's name while the operator, which has not heard of it
+ * yet, is about to change or to delete its own. */
+static void take_name_unheard(const struct cache_kind *kind, uint64_t seed, const char *spec, usec_t delay)
+{
+        static struct run r;
+
+        run_converged(&r, seed);
+        r.w.watch_lag = r.w.slow_lag = 5 * USEC_SEC;
+        user_applies(&r, "web", spec);
+        run_for(&r, delay);
+        foreign_takes(&r, &kind->api, "web");
+        run_for(&r, 5 * USEC_MINUTE);
+        r.w.watch_lag = USEC_MSEC;
+        run_for(&r, 5 * USEC_MINUTE);
+        foreign_leaves(&r, &kind->api, "web");
+        run_for(&r, 10 * USEC_MINUTE);
+        expect_ready(&r, "web");
+        run_end(&r);
+}
+
+void case_foreign_unheard(uint64_t seed)
+{
+        static const char worker[] = "\"image\":\"registry.example/web:2\",\"replicas\":3";
+
+        for (usec_t delay = 0; delay < 6 * USEC_SEC; delay += 250 * USEC_MSEC) {
+                take_name_unheard(&app_deployment_kind, seed, second, delay);
+                take_name_unheard(&app_service_kind, seed, worker, delay);
+        }
+}

@@ -12,8 +12,8 @@
 #include "app/jobs.h"
 #include "app/run.h"
 
-#define SEEDS 200         /* unless --count says otherwise */
-#define SEEDS_PLANTED 100 /* within which a planted bug is to be caught */
+#define SEEDS 200        /* unless --count says otherwise */
+#define SEEDS_PLANTED 40 /* within which a planted bug is to be caught */
 
 static struct {
         uint64_t seed, count;
@@ -125,7 +125,8 @@ static bool is_caught(const struct job_list *list)
         if (!result.n_failed)
                 return false;
         list->repeat(result.first, arguments);
-        printf("planted bug %-16s caught: %s\n    by %s\n", planted_name(planted), result.why, arguments);
+        printf("planted bug %-16s caught: %.*s\n    by %s\n", planted_name(planted),
+               (int)strcspn(result.why, "\n"), result.why, arguments);
         return true;
 }
 

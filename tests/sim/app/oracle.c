@@ -6,7 +6,8 @@
  * - an operator process changes an App's status, its own events, and objects
  *   that an App controls; it makes nothing that no App will control;
  * - Ready is said of a generation only if its spec was once what runs;
- * - one process never reports an older generation after a newer one.
+ * - one process never reports an older generation after a newer one;
+ * - the number of requests is bounded.
  *
  * At rest:
  * - nothing is asked for or written, not even by a process with an empty memory;
@@ -203,10 +204,13 @@ static void look_at(struct run *r, const struct sim_change *c)
                 check_write(r, c, (size_t)(c->by[2] - '0'));
 }
 
+#define CALLS_MAX 20000 /* in a run */
+
 void oracle_watch(struct world *w)
 {
         struct run *r = w->user;
 
+        expect(all_calls(r) < CALLS_MAX, "%llu calls: a hot loop", (unsigned long long)all_calls(r));
         for (; r->oracle.seen < w->api.n_log; r->oracle.seen++)
                 look_at(r, &w->api.log[r->oracle.seen]);
         forget_reports_of_the_dead(r);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "controller/app/app.h"
 #include "queue/queue.h"
 
@@ -15,9 +16,21 @@ const char *planted_name(enum planted_bug bug)
                 [PLANTED_NONE] = "none",
                 [PLANTED_NO_UID] = "no-uid",
                 [PLANTED_NO_CREATE_ONLY] = "no-create-only",
+                [PLANTED_NO_OWNER] = "no-owner",
+                [PLANTED_NO_RETRY_AFTER] = "no-retry-after",
+                [PLANTED_DEAF] = "deaf",
+                [PLANTED_DEAF_ONCE] = "deaf-once",
                 [PLANTED_NO_DELETE] = "no-delete",
+                [PLANTED_NO_REPAIR] = "no-repair",
                 [PLANTED_STATUS_ALWAYS] = "status-always",
+                [PLANTED_NO_STATUS] = "no-status",
                 [PLANTED_READY_EARLY] = "ready-early",
+                [PLANTED_EVENT_ALWAYS] = "event-always",
+                [PLANTED_NO_WAKE] = "no-wake",
+                [PLANTED_RENAMES] = "renames",
+                [PLANTED_DELETES_TO_MEND] = "deletes-to-mend",
+                [PLANTED_FORGETS_REPLICAS] = "forgets-replicas",
+                [PLANTED_LEAKS] = "leaks",
                 [PLANTED_BACK_IN_TIME] = "back-in-time",
                 [PLANTED_NO_BACKOFF] = "no-backoff",
                 [PLANTED_KEEPS_LEADING] = "keeps-leading",
@@ -26,41 +39,67 @@ const char *planted_name(enum planted_bug bug)
         return names[bug];
 }
 
-/* --- on the way to the network ----------------------------------------------------- */
+/* --- on the way to the network, and back ---------------------------------------------- */
 
-/* Blanks out "KEY":"…", right at the head of the body's metadata, where the
- * manager puts its preconditions. */
-static void blank(struct world *w, struct kube_call *call, const char *key)
+/* Blanks out the text from MARK's end up to STOP, which goes too. */
+static void blank(struct world *w, struct kube_call *call, const char *mark, size_t kept, const char *stop)
 {
-        char *text = world_alloc(w, call->body.len + 1), mark[64], *at, *end;
+        char *text = world_alloc(w, call->body.len + 1), *at, *end;
 
         memcpy(text, call->body.data, call->body.len);
-        snprintf(mark, sizeof(mark), "\"metadata\":{\"%s\":\"", key);
         at = strstr(text, mark);
-        end = at ? strchr(at + strlen(mark), ',') : NULL;
+        end = at ? strstr(at + strlen(mark), stop) : NULL;
         if (!end)
                 return;
-        at += strlen("\"metadata\":{");
-        memset(at, ' ', (size_t)(end + 1 - at));
+        at += kept;
+        memset(at, ' ', (size_t)(end + strlen(stop) - at));
         call->body = str_n(text, call->body.len);
 }
 
-void planted_call(struct world *w, struct kube_call *call)
+/* A precondition at the head of the body's metadata, where the manager puts it. */
+static void blank_precondition(struct world *w, struct kube_call *call, const char *key)
 {
-        if (planted == PLANTED_NO_UID && call->verb == KUBE_APPLY && !call->subresource.data)
-                blank(w, call, "uid");
+        char mark[64];
+
+        snprintf(mark, sizeof(mark), "\"metadata\":{\"%s\":\"", key);
+        blank(w, call, mark, strlen("\"metadata\":{"), ",");
+}
+
+void planted_call(struct replica *r, struct kube_call *call)
+{
+        bool child = call->verb == KUBE_APPLY && !call->subresource.data;
+        struct world *w = r->world;
+
+        if (planted == PLANTED_NO_UID && child)
+                blank_precondition(w, call, "uid");
         if (planted == PLANTED_NO_UID)
                 call->if_uid = call->if_version = STR_NULL;
-        if (planted == PLANTED_NO_CREATE_ONLY && call->verb == KUBE_APPLY)
-                blank(w, call, "resourceVersion");
+        if (planted == PLANTED_NO_CREATE_ONLY && child)
+                blank_precondition(w, call, "resourceVersion");
+        if (planted == PLANTED_NO_OWNER && child)
+                blank(w, call, "\"ownerReferences\":[", 0, "],");
+}
+
+void planted_reply(struct http_result *result)
+{
+        if (planted == PLANTED_NO_RETRY_AFTER && result->status == 429) {
+                result->status = 500;
+                result->body = STR("{\"kind\":\"Status\",\"reason\":\"InternalError\",\"message\":\"\"}");
+        }
+}
+
+bool planted_event(struct world *w, const char *type)
+{
+        return !(planted == PLANTED_DEAF && strcmp(type, "DELETED") == 0) &&
+               !(planted == PLANTED_DEAF_ONCE && strcmp(type, "BOOKMARK") != 0 && world_chance(w, 20));
 }
 
 /* --- in the controller ----------------------------------------------------------------- */
 
 static struct controller buggy;
 
-/* The status with ORIGINAL replaced by OTHER, which is as long. */
-static void edit_status(struct plan *plan, struct effect *e, const char *original, const char *other)
+/* The text with ORIGINAL replaced by OTHER, which is as long. */
+static void edit_text(struct plan *plan, struct effect *e, const char *original, const char *other)
 {
         const char *at = memmem(e->json.data, e->json.len, original, strlen(original));
         struct str copy;
@@ -72,17 +111,44 @@ static void edit_status(struct plan *plan, struct effect *e, const char *origina
         e->json = copy;
 }
 
-static void edit(struct plan *plan, struct effect *e)
+static void edit_status(struct plan *plan, struct effect *e)
 {
-        if (planted == PLANTED_NO_DELETE && e->type == EFFECT_DELETE)
+        if (planted == PLANTED_NO_STATUS)
                 list_remove(&e->link);
-        if (e->type != EFFECT_STATUS)
-                return;
         if (planted == PLANTED_STATUS_ALWAYS)
                 e->json = arena_printf(plan->arena, "%.*s ", STR_FMT(e->json));
         if (planted == PLANTED_READY_EARLY)
-                edit_status(plan, e, "\"type\":\"Ready\",\"status\":\"False\"",
-                            "\"type\":\"Ready\",\"status\":\"True\" ");
+                edit_text(plan, e, "\"type\":\"Ready\",\"status\":\"False\"",
+                          "\"type\":\"Ready\",\"status\":\"True\" ");
+}
+
+static void edit_child(const struct view *view, struct plan *plan, struct effect *e)
+{
+        const struct object *child = view_child(view, e->kind, e->name);
+
+        if (planted == PLANTED_NO_REPAIR && child)
+                list_remove(&e->link);
+        if (planted == PLANTED_DELETES_TO_MEND && child && e->kind == &app_deployment_kind &&
+            !child->deleting)
+                plan_delete(plan, child);
+        if (planted == PLANTED_FORGETS_REPLICAS && e->kind == &app_deployment_kind) {
+                e->options.versioned = false;
+                e->options.changed = true;
+        }
+        if (planted == PLANTED_RENAMES && e->kind == &app_poddisruptionbudget_kind)
+                edit_text(plan, e, "\"app.kubernetes.io/part-of\":\"",
+                          view->now / USEC_MINUTE % 2 ? "\"app.kubernetes.io/part_of\":\""
+                                                      : "\"app.kubernetes.io/part-of\":\"");
+}
+
+static void edit(const struct view *view, struct plan *plan, struct effect *e)
+{
+        if (planted == PLANTED_NO_DELETE && e->type == EFFECT_DELETE)
+                list_remove(&e->link);
+        if (e->type == EFFECT_STATUS)
+                edit_status(plan, e);
+        if (e->type == EFFECT_APPLY)
+                edit_child(view, plan, e);
 }
 
 static int reconcile(const struct view *view, struct plan *plan)
@@ -90,7 +156,13 @@ static int reconcile(const struct view *view, struct plan *plan)
         int r = app_controller.reconcile(view, plan);
 
         list_for_each_safe (link, &plan->effects)
-                edit(plan, container_of(link, struct effect, link));
+                edit(view, plan, container_of(link, struct effect, link));
+        if (planted == PLANTED_EVENT_ALWAYS)
+                plan_event(plan, false, STR("Looked"), STR("It was looked at"));
+        if (planted == PLANTED_NO_WAKE)
+                plan->wake = USEC_NEVER;
+        if (planted == PLANTED_LEAKS)
+                (void)!mem_zalloc(16);
         return r;
 }
 

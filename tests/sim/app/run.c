@@ -59,7 +59,7 @@ static void on_call(struct replica *r, struct kube_call *call)
                 expect(election_write_time(&r->election) > 0, "%s writes without the Lease", r->name);
         if (rule_is_about(r, call) && run->n_sent < SENT_MAX)
                 run->sent[run->n_sent++] = r->world->now;
-        planted_call(r->world, call);
+        planted_call(r, call);
 }
 
 void run_init(struct run *r, uint64_t seed)
@@ -76,6 +76,8 @@ void run_init(struct run *r, uint64_t seed)
         r->w.history = sim_history;
         r->w.watcher = oracle_watch;
         r->w.tamper = on_call;
+        r->w.tamper_reply = planted_reply;
+        r->w.tamper_event = planted_event;
         r->w.all_stubborn = planted == PLANTED_KEEPS_LEADING;
         actors_enter(&r->w);
 }
