@@ -353,8 +353,7 @@ static inline void carry(struct cluster *c, const struct effect *e)
 static inline void begin_cluster(struct cluster *c, const char *spec)
 {
         *c = (struct cluster){ .spec = spec, .uid = "u-app", .generation = 1, .version = 100 };
-        cache_init(&c->f.cache, STR("keelson"), NULL, NULL);
-        arena_init(&c->f.arena, 16 * 1024 * 1024);
+        begin_resource(&c->f, &app_controller, NULL);
         arena_init(&c->texts, 16 * 1024 * 1024);
         c->f.view.now = NOW;
         put_app(c);

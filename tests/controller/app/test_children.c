@@ -5,29 +5,6 @@
 
 /* --- children --------------------------------------------------------------------------- */
 
-/* All effects that have a JSON, readable. From malloc. */
-static char *plan_text(const struct fixture *f)
-{
-        char *text = NULL;
-        size_t bytes;
-        FILE *out = open_memstream(&text, &bytes);
-
-        ck_assert_ptr_nonnull(out);
-        list_for_each (link, &f->plan.effects) {
-                const struct effect *e = container_of(link, struct effect, link);
-                yyjson_doc *doc = yyjson_read(e->json.data, e->json.len, 0);
-                char *json = yyjson_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
-
-                if (e->type == EFFECT_APPLY || e->type == EFFECT_STATUS)
-                        fprintf(out, "=== %s %.*s\n%s\n", e->type == EFFECT_APPLY ? "apply" : "status",
-                                STR_FMT(e->name), json);
-                free(json);
-                yyjson_doc_free(doc);
-        }
-        fclose(out);
-        return text;
-}
-
 /* All that an App can say, in a namespace that says how hosts are served. */
 static const char everything[] =
         APP("shop", "3",
@@ -510,23 +487,6 @@ START_TEST(equal_views_give_equal_plans)
         free(text[1]);
 }
 END_TEST
-
-static int reconcile_once(void *arg)
-{
-        const struct fixture *shared = arg;
-        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
-        struct plan plan;
-        int r;
-
-        plan_init(&plan, &arena);
-        r = app_reconcile(&shared->view, &plan);
-        if (arena.failed)
-                r = -ENOMEM; /* as the manager takes it */
-        else if (r == 0)
-                r = plan.error;
-        arena_release(&arena);
-        return r;
-}
 
 START_TEST(each_child_survives_the_lack_of_memory)
 {

@@ -447,23 +447,6 @@ END_TEST
 
 /* --- without memory ------------------------------------------------------------------------------- */
 
-static int reconcile_once(void *arg)
-{
-        const struct cluster *c = arg;
-        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
-        struct plan plan;
-        int r;
-
-        plan_init(&plan, &arena);
-        r = app_reconcile(&c->f.view, &plan);
-        if (arena.failed)
-                r = -ENOMEM; /* as the manager takes it */
-        else if (r == 0)
-                r = plan.error;
-        arena_release(&arena);
-        return r;
-}
-
 START_TEST(it_survives_the_lack_of_memory)
 {
         struct cluster c;
@@ -473,7 +456,7 @@ START_TEST(it_survives_the_lack_of_memory)
         set_object(&c, "secrets", "db", DB);
         for (int i = 0; i < 8; i++) {
                 look(&c);
-                torture(reconcile_once, &c, 0);
+                torture(reconcile_once, &c.f, 0);
                 step(&c);
         }
         set_object(&c, "configmaps", "settings", "\"data\":{\"A\":\"2\"}");
@@ -481,7 +464,7 @@ START_TEST(it_survives_the_lack_of_memory)
         c.f.view.now += VIEW_READ_AGE;
         for (int i = 0; i < 4; i++) {
                 look(&c);
-                torture(reconcile_once, &c, 0);
+                torture(reconcile_once, &c.f, 0);
                 step(&c);
         }
         end_cluster(&c);

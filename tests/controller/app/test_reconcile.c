@@ -89,7 +89,7 @@ static void check_conditions(struct cluster *c, const struct combination *x)
         ck_assert_msg(int_at(parse_(c, c->status), "/observedGeneration") == c->generation, "%s", x->name);
 }
 
-static char *plan_text(const struct cluster *c)
+static char *whole_plan(const struct cluster *c)
 {
         size_t bytes;
         char *text = NULL;
@@ -113,9 +113,9 @@ static void check_pure(struct cluster *c, const struct combination *x)
         char *first, *second;
 
         look(c);
-        first = plan_text(c);
+        first = whole_plan(c);
         look(c);
-        second = plan_text(c);
+        second = whole_plan(c);
         ck_assert_msg(strcmp(first, second) == 0, "%s: %s\nis not\n%s", x->name, first, second);
         free(first);
         free(second);

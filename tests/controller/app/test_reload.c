@@ -361,23 +361,6 @@ END_TEST
 
 /* --- without memory ------------------------------------------------------------------------------ */
 
-static int reconcile_once(void *arg)
-{
-        const struct cluster *shared = arg;
-        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
-        struct plan plan;
-        int r;
-
-        plan_init(&plan, &arena);
-        r = app_reconcile(&shared->f.view, &plan);
-        if (arena.failed)
-                r = -ENOMEM; /* as the manager takes it */
-        else if (r == 0)
-                r = plan.error;
-        arena_release(&arena);
-        return r;
-}
-
 /* As large as etcd lets an App be, and a new revision of it by a new operator. */
 START_TEST(a_very_large_app_fits_into_a_tasks_memory)
 {
@@ -409,11 +392,11 @@ START_TEST(it_survives_the_lack_of_memory)
 
         begin_signal(&c, MIXED);
         look(&c);
-        torture(reconcile_once, &c, 0);
+        torture(reconcile_once, &c.f, 0);
         c.f.view.image = STR("keelson:2");
         change_spec(&c, MIXED ",\"port\":80");
         look(&c);
-        torture(reconcile_once, &c, 0);
+        torture(reconcile_once, &c.f, 0);
         end_cluster(&c);
 }
 END_TEST

@@ -131,18 +131,6 @@ static void put_deployment(struct fixture *f, const struct state *s)
                   s->child == DELETING ? ",\"deletionTimestamp\":\"" EARLIER "\"" : "", rest, desired);
 }
 
-static yyjson_val *condition(yyjson_val *status_json, const char *type)
-{
-        yyjson_val *list = yyjson_obj_get(status_json, "conditions"), *c;
-        size_t i, n;
-
-        yyjson_arr_foreach (list, i, n, c)
-                if (str_eq_c(json_get_str(c, "type"), type))
-                        return c;
-        ck_abort_msg("there is no condition %s", type);
-        return NULL;
-}
-
 static void check_state(const struct state *s)
 {
         static const char *const phases[] = { "Ready", "Reconciling", "Stalled" };
@@ -158,7 +146,7 @@ static void check_state(const struct state *s)
         ck_assert_int_eq(reconcile(&f), 0);
         st = status(&f);
         for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
-                yyjson_val *c = condition(st, phases[i]);
+                yyjson_val *c = condition(&f, phases[i]);
                 bool so = strcmp(phases[i], s->phase) == 0;
 
                 ck_assert_msg(str_eq_c(json_get_str(c, "status"), so ? "True" : "False"), "%s: %s is %.*s",
@@ -169,7 +157,7 @@ static void check_state(const struct state *s)
                                       STR_FMT(json_get_str(c, "reason")));
                 ck_assert_int_eq(json_get_int(c, "observedGeneration", 0), 3);
         }
-        ck_assert_msg(str_eq_c(json_get_str(condition(st, "Available"), "status"), s->available),
+        ck_assert_msg(str_eq_c(json_get_str(condition(&f, "Available"), "status"), s->available),
                       "%s: Available is not %s", s->what, s->available);
         ck_assert_int_eq(int_at(st, "/observedGeneration"), 3);
         end(&f);
@@ -203,16 +191,14 @@ END_TEST
 START_TEST(an_invalid_spec_is_told_and_touches_no_child)
 {
         struct fixture f;
-        yyjson_val *st;
 
         begin(&f, APP("web", "3", "\"spec\":{\"image\":\"x\",\"replicas\":-1}"));
         ck_assert_int_eq(reconcile(&f), 0);
         ck_assert_uint_eq(count_effects(&f, EFFECT_APPLY), 0);
         ck_assert_uint_eq(count_effects(&f, EFFECT_DELETE), 0);
-        st = status(&f);
-        ck_str_eq(json_get_str(condition(st, "Stalled"), "status"), "True");
-        ck_str_eq(json_get_str(condition(st, "Ready"), "reason"), "InvalidSpec");
-        ck_assert(str_starts(json_get_str(condition(st, "Ready"), "message"), STR("spec.replicas")));
+        ck_str_eq(json_get_str(condition(&f, "Stalled"), "status"), "True");
+        ck_str_eq(json_get_str(condition(&f, "Ready"), "reason"), "InvalidSpec");
+        ck_assert(str_starts(json_get_str(condition(&f, "Ready"), "message"), STR("spec.replicas")));
         ck_assert_uint_eq(count_effects(&f, EFFECT_EVENT), 1);
         end(&f);
 }
@@ -279,7 +265,7 @@ static void check_transition(const char *app, const struct state *s, const char 
         begin(&f, app);
         put_deployment(&f, s);
         ck_assert_int_eq(reconcile(&f), 0);
-        ck_str_eq(json_get_str(condition(status(&f), "Ready"), "lastTransitionTime"), expected);
+        ck_str_eq(json_get_str(condition(&f, "Ready"), "lastTransitionTime"), expected);
         end(&f);
 }
 
@@ -301,24 +287,6 @@ START_TEST(the_time_of_a_transition_is_kept_until_the_next)
 END_TEST
 
 /* --- without memory --------------------------------------------------------------------------- */
-
-static int reconcile_once(void *arg)
-{
-        const struct fixture *shared = arg;
-        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
-        struct view view = shared->view;
-        struct plan plan;
-        int r;
-
-        plan_init(&plan, &arena);
-        r = app_reconcile(&view, &plan);
-        if (arena.failed)
-                r = -ENOMEM; /* as the manager takes it */
-        else if (r == 0)
-                r = plan.error;
-        arena_release(&arena);
-        return r;
-}
 
 START_TEST(it_survives_the_lack_of_memory)
 {

@@ -2,29 +2,6 @@
 #include "golden.h"
 #include "reconciled.h"
 
-/* All effects that have a JSON, readable. From malloc. */
-static char *plan_text(const struct fixture *f)
-{
-        char *text = NULL;
-        size_t bytes;
-        FILE *out = open_memstream(&text, &bytes);
-
-        ck_assert_ptr_nonnull(out);
-        list_for_each (link, &f->plan.effects) {
-                const struct effect *e = container_of(link, struct effect, link);
-                yyjson_doc *doc = yyjson_read(e->json.data, e->json.len, 0);
-                char *json = yyjson_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
-
-                if (e->type == EFFECT_APPLY || e->type == EFFECT_STATUS)
-                        fprintf(out, "=== %s %.*s\n%s\n", e->type == EFFECT_APPLY ? "apply" : "status",
-                                STR_FMT(e->name), json);
-                free(json);
-                yyjson_doc_free(doc);
-        }
-        fclose(out);
-        return text;
-}
-
 static void check_plan(const char *environment, const char *golden)
 {
         struct fixture f;

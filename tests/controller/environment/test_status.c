@@ -408,24 +408,6 @@ END_TEST
 
 /* --- without memory ---------------------------------------------------------------------------- */
 
-static int reconcile_once(void *arg)
-{
-        const struct fixture *shared = arg;
-        struct arena arena = ARENA_INIT(16 * 1024 * 1024);
-        struct view view = shared->view;
-        struct plan plan;
-        int r;
-
-        plan_init(&plan, &arena);
-        r = environment_reconcile(&view, &plan);
-        if (arena.failed)
-                r = -ENOMEM; /* as the manager takes it */
-        else if (r == 0)
-                r = plan.error;
-        arena_release(&arena);
-        return r;
-}
-
 START_TEST(it_survives_the_lack_of_memory)
 {
         struct fixture f;
