@@ -420,6 +420,14 @@ static inline yyjson_val *parse_(struct cluster *c, const char *json)
         return yyjson_doc_get_root(doc);
 }
 
+/* Of those that were parsed: they are kept until the end, and a long story has many. */
+static inline void free_docs(struct cluster *c)
+{
+        for (size_t i = 0; i < c->f.n_docs; i++)
+                yyjson_doc_free(c->f.docs[i]);
+        c->f.n_docs = 0;
+}
+
 /* Of what was written last. */
 static inline struct str status_at(struct cluster *c, const char *pointer)
 {

@@ -80,9 +80,7 @@ static void check_bounded(struct cluster *c, enum rollout rollout)
                                 ck_assert_ptr_nonnull(
                                         find_object(c, "secrets", env_from_name(c, 1, "secretRef")));
                         }
-                        for (size_t j = 0; j < c->f.n_docs; j++)
-                                yyjson_doc_free(c->f.docs[j]);
-                        c->f.n_docs = 0;
+                        free_docs(c);
                 }
                 ck_assert(!has_part(condition_at(c, "Ready", "status"), "True"));
                 most = MAX(most, count_held(c, &app_configmap_kind));
@@ -100,6 +98,48 @@ START_TEST(copies_do_not_pile_up_while_an_app_is_never_ready)
 
         begin_cluster(&c, WITH_CONFIG("x:1") NO_ROLLBACK);
         check_bounded(&c, PAST_ITS_DEADLINE);
+        end_cluster(&c);
+}
+END_TEST
+
+/* The oldest, of which pods may serve still, and the newest, of which pods come up. */
+START_TEST(the_oldest_and_the_newest_stay)
+{
+        static char maps[100][300], secrets[100][300];
+        struct cluster c;
+
+        begin_cluster(&c, WITH_CONFIG("x:1") NO_ROLLBACK);
+        c.rollout = HALFWAY;
+        for (int day = 0; day < 100; day++) {
+                char *data = print_("\"data\":{\"A\":\"day %d\"}", day);
+                char *secret = print_("\"type\":\"Opaque\",\"data\":{\"P\":\"day %d\"}", day);
+
+                set_object(&c, "configmaps", "settings", data);
+                set_object(&c, "secrets", "db", secret);
+                c.f.view.now += VIEW_READ_AGE;
+                settle(&c);
+                snprintf(maps[day], 300, "%.*s", STR_FMT(env_from_name(&c, 0, "configMapRef")));
+                snprintf(secrets[day], 300, "%.*s", STR_FMT(env_from_name(&c, 1, "secretRef")));
+                free_docs(&c);
+                free(data);
+                free(secret);
+        }
+        /* The last is in use; of the others, 48 and 16. */
+        for (int day = 0; day < 100; day++) {
+                bool stays = day < 48 || day >= 99 - 16;
+
+                ck_assert_msg((find_object(&c, "configmaps", str_c(maps[day])) != NULL) == stays, "day %d",
+                              day);
+                ck_assert_msg((find_object(&c, "secrets", str_c(secrets[day])) != NULL) == stays, "day %d",
+                              day);
+                ck_assert_msg(has_part(str_c(c.status), secrets[day]) == stays, "day %d", day);
+        }
+        /* Once a rollout is complete they go. */
+        set_rollout(&c, ROLLED_OUT);
+        settle(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+        ck_assert_uint_eq(count_held(&c, &app_configmap_kind), 1);
+        ck_assert_uint_eq(c.n_objects, 2 + 1 + 2);
         end_cluster(&c);
 }
 END_TEST
@@ -134,9 +174,7 @@ START_TEST(copies_do_not_pile_up_while_each_config_is_gone_back_from)
                 ck_condition(&c, "Stalled", "True", "RolledBack");
                 most = MAX(most, count_held(&c, &app_configmap_kind));
                 free(data);
-                for (size_t j = 0; j < c.f.n_docs; j++)
-                        yyjson_doc_free(c.f.docs[j]);
-                c.f.n_docs = 0;
+                free_docs(&c);
         }
         ck_assert_uint_le(most, 4);
         end_cluster(&c);
@@ -147,6 +185,7 @@ static const TTest *const tests[] = {
         no_more_are_kept_than_the_history_limit_says,
         a_foreign_secret_of_the_name_is_not_deleted,
         copies_do_not_pile_up_while_an_app_is_never_ready,
+        the_oldest_and_the_newest_stay,
         copies_do_not_pile_up_while_a_rollout_never_ends,
         copies_do_not_pile_up_while_each_config_is_gone_back_from,
 };

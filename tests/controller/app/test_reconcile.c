@@ -148,13 +148,6 @@ static void check_truth(struct cluster *c, const struct combination *x)
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-static void free_docs(struct cluster *c)
-{
-        for (size_t i = 0; i < c->f.n_docs; i++)
-                yyjson_doc_free(c->f.docs[i]);
-        c->f.n_docs = 0;
-}
-
 static void try(const struct combination *x)
 {
         char *before = spec_of(x, "x:1", false), *after = spec_of(x, "x:2", true);
