@@ -14,13 +14,6 @@ void condition_begin(struct condition_set *set, struct arena *arena, const struc
         };
 }
 
-bool condition_is_true(const struct schema_conditions *list, struct str type)
-{
-        const struct schema_condition *c = schema_condition_find(list, type);
-
-        return c && str_eq(c->status, STR("True"));
-}
-
 static struct str status_name(enum condition_status status)
 {
         switch (status) {

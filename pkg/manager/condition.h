@@ -30,6 +30,3 @@ void condition_begin(struct condition_set *set, struct arena *arena, const struc
  * and what to do. */
 void condition_put(struct condition_set *set, struct str type, enum condition_status status,
                    struct str reason, struct str message);
-
-/* Is the condition of that type there, and True? */
-bool condition_is_true(const struct schema_conditions *list, struct str type);
