@@ -147,7 +147,7 @@ struct app_verdict app_judge(const struct view *view, const struct app_outlook *
         const struct effect *pending = view_pending(view, plan);
 
         if (!app->spec)
-                return stalled(STR("InvalidSpec"), str_c(self->invalid));
+                return stalled(STR("InvalidSpec"), str_c(object_invalid(self)));
         if (o->problem)
                 return stalled(STR("InvalidSpec"), with_path(o->problem, plan->arena));
         if (view->failure.reason.data)

@@ -19,7 +19,7 @@
 #define ENVIRONMENT_NAME STR("default")
 
 /* The object as the cache keeps it: its two halves, as crds/environment.yaml
- * says. The spec is NULL where it could not be read (object.invalid says why). */
+ * says. The spec is NULL where it could not be read (object_invalid says why). */
 struct environment {
         struct environment_spec *spec;
         struct environment_status *status;

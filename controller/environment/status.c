@@ -158,7 +158,7 @@ static struct verdict judge(const struct view *view, const struct plan *plan, st
         const struct effect *pending = view_pending(view, plan);
 
         if (!env->spec)
-                return (struct verdict){ STALLED, STR("InvalidSpec"), str_c(self->invalid) };
+                return (struct verdict){ STALLED, STR("InvalidSpec"), str_c(object_invalid(self)) };
         if (pending && str_eq(view->failure.reason, STR("NameConflict")))
                 return judge_conflict(pending, plan->arena);
         if (view->failure.reason.data)

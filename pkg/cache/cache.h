@@ -66,6 +66,7 @@ struct object {
         bool deleting : 1;
         bool finalized : 1; /* kind->finalizer is on it */
         bool seen : 1;      /* in the list under way */
+        bool invalid : 1;   /* a half of the state is absent: see object_invalid */
         bool reset : 1;     /* its lists were set as a whole, and it is still this version */
         uint16_t repairs;   /* how often in a row somebody undid what we applied, */
         uint32_t bytes;     /* (of this block) */
@@ -75,10 +76,15 @@ struct object {
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
         uint64_t applied_desired, applied_owned;
-        const char
-                *invalid;  /* why a half of the state is absent: the field and what is wrong; NULL: none is */
         const void *state; /* as kind->schema says; never NULL */
 };
+
+/* Why a half of the state is absent: the field and what is wrong with it. NULL:
+ * none is. */
+static inline const char *object_invalid(const struct object *o)
+{
+        return o->invalid ? (const char *)(o + 1) : NULL;
+}
 
 enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
 

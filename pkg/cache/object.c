@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "kube/owned.h"
 
+static const uint64_t no_state;
+
 static size_t aligned(size_t n)
 {
         return (n + alignof(uint64_t) - 1) & ~(alignof(uint64_t) - 1);
@@ -114,6 +116,22 @@ static bool named_as_owner(const struct draft *d)
         return d->meta.name.len && str_eq(d->meta.name, d->owner->name);
 }
 
+/* Of most children nothing is read but what every object has. */
+static bool is_stateless(const struct schema *schema)
+{
+        return schema->n_fields == 0 && schema->size <= sizeof(no_state);
+}
+
+static void pack_state(const struct draft *d, struct object *o, size_t at)
+{
+        if (is_stateless(d->kind->schema)) {
+                o->state = &no_state;
+                return;
+        }
+        o->state = (char *)o + at;
+        schema_pack_shared(d->kind->schema, d->state, (char *)o + at);
+}
+
 static struct object *pack(const struct draft *d)
 {
         char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
@@ -129,7 +147,9 @@ static struct object *pack(const struct draft *d)
         head = sizeof(struct object) + m->uid.len + m->version.len + n;
         if (!named_as_owner(d))
                 head += m->name.len;
-        total = aligned(head) + schema_packed_size_shared(d->kind->schema, d->state);
+        total = aligned(head);
+        if (!is_stateless(d->kind->schema))
+                total += schema_packed_size_shared(d->kind->schema, d->state);
         if (d->kind->by_owner)
                 total = aligned(total) + sizeof(struct owned_node);
         o = total <= UINT32_MAX ? mem_zalloc(total) : NULL;
@@ -143,17 +163,17 @@ static struct object *pack(const struct draft *d)
         o->owned = d->owned;
         o->namespace = m->namespace;
         o->owner = d->owner;
+        o->invalid = n > 0;
         at = (char *)(o + 1);
+        memcpy(at, reason, n); /* first: object_invalid */
+        at += n;
         if (named_as_owner(d))
                 o->name = d->owner->name;
         else
                 object_put_str(&at, m->name, &o->name);
         object_put_str(&at, m->uid, &o->uid);
         object_put_str(&at, m->version, &o->version);
-        if (n)
-                o->invalid = memcpy(at, reason, n);
-        o->state = (char *)o + aligned(head);
-        schema_pack_shared(d->kind->schema, d->state, (char *)o + aligned(head));
+        pack_state(d, o, aligned(head));
         if (d->kind->by_owner)
                 owned_node(o)->object = o;
         return o;

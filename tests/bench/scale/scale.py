@@ -88,6 +88,7 @@ class Bench:
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
         self.fields = set(schema["spec"]["properties"])
         self.children = 0  # of an App; found out
+        self.records = 0  # of an App: of its revision, once that is good
 
     def start(self):
         with open(self.api.folder / "operator.log", "ab") as log:
@@ -134,7 +135,7 @@ class Bench:
         say(f"an App has {self.children} children")
 
     def objects(self, apps):
-        return apps * (1 + self.children)
+        return apps * (1 + self.children + self.records)
 
     def create(self, n):
         load.create_apps(self.api, self.namespace, load.names(0, n), self.fields)
@@ -163,8 +164,10 @@ class Bench:
     def settle(self, first, last, operator=None):
         """The Deployments of these Apps become ready, and with them the Apps."""
         mine = operator or self.start()
-        mine.wait_quiet(self.objects(last), Progress("settling", self.objects(last)))
+        there = self.objects(first) + (last - first) * (1 + self.children)
+        mine.wait_quiet(there, Progress("settling", there))
         load.roll_out(self.api, self.namespace, load.names(first, last))
+        self.records = 1
         mine.wait_quiet(self.objects(last), Progress("settling", self.objects(last)), every=0.02)
         time.sleep(1)
         mine.wait_quiet(self.objects(last))

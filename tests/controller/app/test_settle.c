@@ -23,7 +23,8 @@ static int settle(struct settled *s, const char *environment, const char *spec)
         if (environment)
                 put(&s->f, &environment_kind, environment);
         s->f.view.self = cache_iterate(&s->f.cache, &app_kind, NULL);
-        ck_assert_msg(((const struct app *)s->f.view.self->state)->spec, "%s", s->f.view.self->invalid);
+        ck_assert_msg(((const struct app *)s->f.view.self->state)->spec, "%s",
+                      object_invalid(s->f.view.self));
         s->f.view.cache = &s->f.cache;
         return app_settle(&s->f.view, &s->f.arena, &s->settings, &s->problem);
 }

@@ -27,7 +27,7 @@ START_TEST(an_object_is_kept_as_its_kind_says)
         ck_str_eq(o->owner->kind, "App");
         ck_str_eq(o->owner->name, "shop");
         ck_str_eq(o->owner->uid, "u-9");
-        ck_assert_ptr_null(o->invalid);
+        ck_assert_ptr_null(object_invalid(o));
         ck_str_eq(box(&f, "web")->spec->color, "red");
         ck_assert_int_eq(box(&f, "web")->spec->size, 3);
         ck_str_eq(box(&f, "web")->status->phase, "Full");
@@ -317,11 +317,11 @@ START_TEST(an_invalid_spec_keeps_the_status_and_says_why)
             .status = "{\"phase\":\"Full\"}");
         ck_assert_ptr_null(box(&f, "web")->spec);
         ck_str_eq(box(&f, "web")->status->phase, "Full");
-        ck_assert_msg(str_starts(str_c(get(&f, "web")->invalid), STR("spec.size: ")), "%s",
-                      get(&f, "web")->invalid);
+        ck_assert_msg(str_starts(str_c(object_invalid(get(&f, "web"))), STR("spec.size: ")), "%s",
+                      object_invalid(get(&f, "web")));
         /* Mended, it is taken as a whole again. */
         put(&f, .version = "11", .color = "red", .status = "{\"phase\":\"Full\"}");
-        ck_assert_ptr_null(get(&f, "web")->invalid);
+        ck_assert_ptr_null(object_invalid(get(&f, "web")));
         ck_assert_int_eq(box(&f, "web")->spec->size, 3);
         cache_release(&f.cache);
 }
@@ -335,8 +335,8 @@ START_TEST(an_invalid_status_keeps_the_spec)
         put(&f, .color = "red", .status = "{\"phase\":7}");
         ck_assert_ptr_null(box(&f, "web")->status);
         ck_str_eq(box(&f, "web")->spec->color, "red");
-        ck_assert_msg(str_starts(str_c(get(&f, "web")->invalid), STR("status.phase: ")), "%s",
-                      get(&f, "web")->invalid);
+        ck_assert_msg(str_starts(str_c(object_invalid(get(&f, "web"))), STR("status.phase: ")), "%s",
+                      object_invalid(get(&f, "web")));
         cache_release(&f.cache);
 }
 END_TEST
@@ -347,7 +347,8 @@ START_TEST(the_first_of_two_mistakes_is_told)
 
         setup(&f);
         put(&f, .spec = "{}", .status = "{\"phase\":7}");
-        ck_assert_msg(str_starts(str_c(get(&f, "web")->invalid), STR("spec")), "%s", get(&f, "web")->invalid);
+        ck_assert_msg(str_starts(str_c(object_invalid(get(&f, "web"))), STR("spec")), "%s",
+                      object_invalid(get(&f, "web")));
         cache_release(&f.cache);
 }
 END_TEST
