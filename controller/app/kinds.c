@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "controller/app/status.h"
 #include "controller/environment/environment.h"
 
@@ -35,6 +37,29 @@ const struct cache_kind app_kind = {
         .tallied = true, /* for the Environment */
 };
 
+/* The message of a condition that is as it should be names the ReplicaSet: no two
+ * Deployments would have equal conditions, which are half a kilobyte, and nobody
+ * reads it. */
+static int derive_deployment(yyjson_val *json, struct arena *a, void *ret)
+{
+        struct deployment_state *state = ret, *whole;
+        struct deployment_state_status *status;
+        struct error err = ERROR_INIT;
+        void *object;
+        int r = schema_decode(&deployment_state_schema, json, STR(""), SCHEMA_BORROW, a, &object, &err);
+
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        whole = object;
+        *state = *whole;
+        status = state->status;
+        for (size_t i = 0; status && i < status->conditions.n; i++)
+                if (str_eq(status->conditions.items[i].status, STR("True")) &&
+                    !str_eq(status->conditions.items[i].type, STR("ReplicaFailure")))
+                        status->conditions.items[i].message = STR_NULL;
+        return 0;
+}
+
 const struct cache_kind app_deployment_kind = {
         .api = { .group = STR_INIT("apps"),
                  .version = STR_INIT("v1"),
@@ -42,6 +67,7 @@ const struct cache_kind app_deployment_kind = {
                  .kind = STR_INIT("Deployment"),
                  .namespaced = true },
         .schema = &deployment_state_schema,
+        .derive = derive_deployment,
         .label_selector = OURS,
         .shared = STR_INIT("spec.replicas"),
 };

@@ -288,6 +288,34 @@ END_TEST
 
 /* --- without memory --------------------------------------------------------------------------- */
 
+/* What nobody reads would make each Deployment's conditions its own. */
+START_TEST(of_a_deployment_the_messages_of_trouble_are_kept)
+{
+#define CONDITION(type, status)                                                                              \
+        "{\"type\":\"" type "\",\"status\":\"" status "\",\"reason\":\"R\",\"message\":\"of " type "\"}"
+        static const char json[] =
+                "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u-1\",\"resourceVersion\":\"9\"},"
+                "\"spec\":{\"replicas\":3},\"status\":{\"replicas\":2,\"conditions\":[" CONDITION(
+                        "Available", "False") "," CONDITION("Progressing",
+                                                            "True") "," CONDITION("ReplicaFailure",
+                                                                                  "True") "]}}";
+        const struct deployment_state *state;
+        struct fixture f;
+
+        begin(&f, APP("web", "1", "\"spec\":{\"image\":\"x\"}"));
+        put(&f, &app_deployment_kind, json);
+        state = cache_get(&f.cache, &app_deployment_kind, STR("shop"), STR("web"))->state;
+        ck_assert_int_eq(state->spec->replicas, 3);
+        ck_assert_int_eq(state->status->replicas, 2);
+        ck_assert_uint_eq(state->status->conditions.n, 3);
+        ck_str_eq(state->status->conditions.items[0].message, "of Available");
+        ck_assert_ptr_null(state->status->conditions.items[1].message.data);
+        ck_str_eq(state->status->conditions.items[1].reason, "R");
+        ck_str_eq(state->status->conditions.items[2].message, "of ReplicaFailure");
+        end(&f);
+}
+END_TEST
+
 START_TEST(it_survives_the_lack_of_memory)
 {
         struct fixture f;
@@ -302,8 +330,12 @@ START_TEST(it_survives_the_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        the_status_says_what_the_deployment_is_in,       the_counts_are_those_of_the_deployment,
-        an_invalid_spec_is_told_and_touches_no_child,    an_event_is_sent_where_the_verdict_turns,
-        the_time_of_a_transition_is_kept_until_the_next, it_survives_the_lack_of_memory,
+        the_status_says_what_the_deployment_is_in,
+        the_counts_are_those_of_the_deployment,
+        an_invalid_spec_is_told_and_touches_no_child,
+        an_event_is_sent_where_the_verdict_turns,
+        of_a_deployment_the_messages_of_trouble_are_kept,
+        the_time_of_a_transition_is_kept_until_the_next,
+        it_survives_the_lack_of_memory,
 };
 TEST_MAIN("app/status", tests)
