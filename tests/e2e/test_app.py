@@ -314,9 +314,10 @@ def test_one_pod_that_serves_is_available(space):
 
 
 def test_refused_child_is_reported(space):
-    apply(app(resources={"requests": {"bogus": "1"}}), namespace=space)
+    # Of a resource of its own a pod may not request half.
+    apply(app(resources={"limits": {"example.com/gpu": "500m"}}), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True Invalid")
-    assert "Deployment" in message_of(thing, "Stalled") and "bogus" in message_of(thing, "Stalled")
+    assert "Deployment" in message_of(thing, "Stalled") and "example.com/gpu" in message_of(thing, "Stalled")
     assert condition(thing, "Ready") == "False Invalid"
     wait_until(lambda: events(space, "Invalid"), 10, "the event")
     change(space, {"resources": None})
