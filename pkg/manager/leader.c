@@ -486,14 +486,6 @@ void leader_step(struct leader *l, const struct leader_event *event, usec_t now,
 
 /* --- names ----------------------------------------------------------------------- */
 
-int leader_path(const struct leader *l, enum leader_method method, struct buf *out)
-{
-        buf_printf(out, "/apis/coordination.k8s.io/v1/namespaces/%.*s/leases", STR_FMT(l->config.namespace));
-        if (method != LEADER_CREATE)
-                buf_printf(out, "/%.*s", STR_FMT(l->config.name));
-        return buf_error(out);
-}
-
 size_t leader_identity(struct str hostname, const uint8_t random[16], char out[LEADER_IDENTITY_MAX])
 {
         uint8_t u[16];

@@ -153,9 +153,5 @@ bool leader_may_write(const struct leader *l, usec_t now);
 /* Who holds the lease as far as we know; absent if nobody. */
 struct str leader_holder(const struct leader *l);
 
-/* Where a request goes: "/apis/coordination.k8s.io/v1/namespaces/NS/leases",
- * with "/NAME" behind it for GET and UPDATE (HTTP's PUT). */
-int leader_path(const struct leader *l, enum leader_method method, struct buf *out);
-
 /* "hostname_uid", from 16 random bytes, as client-go's users do. Returns its length. */
 size_t leader_identity(struct str hostname, const uint8_t random[16], char out[LEADER_IDENTITY_MAX]);

@@ -450,21 +450,12 @@ START_TEST(test_names)
 {
         static const uint8_t bytes[16] = { 0,    0x11, 0x22, 0x33, 0x44, 0x55, 0xff, 0x77,
                                            0xff, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
-        _cleanup_(buf_release) struct buf path = BUF_INIT(1024);
-        _cleanup_(bench_release) struct bench b;
         char identity[LEADER_IDENTITY_MAX], host[400];
 
         ck_assert_uint_eq(leader_identity(STR("pod-0"), bytes, identity), 6 + 36);
         ck_assert_str_eq(identity, "pod-0_00112233-4455-4f77-bf99-aabbccddeeff");
         memset(host, 'h', sizeof(host));
         ck_assert_uint_eq(leader_identity(str_n(host, sizeof(host)), bytes, identity), 253 + 37);
-
-        bench_init(&b);
-        ck_assert_int_eq(leader_path(&b.l, LEADER_CREATE, &path), 0);
-        ck_str_eq(buf_str(&path), "/apis/coordination.k8s.io/v1/namespaces/ops/leases");
-        buf_clear(&path);
-        ck_assert_int_eq(leader_path(&b.l, LEADER_UPDATE, &path), 0);
-        ck_str_eq(buf_str(&path), "/apis/coordination.k8s.io/v1/namespaces/ops/leases/keelson");
 }
 END_TEST
 
