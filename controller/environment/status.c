@@ -136,18 +136,20 @@ static struct usage judge_usage(const struct environment_spec *spec, const struc
 
 /* --- the verdict ----------------------------------------------------------------------- */
 
-/* What is said of other kinds, "rename this resource", is no help here. */
+/* What is said of other kinds, "rename this resource", is no help here. Whose it is
+ * may be anything: also that of an Environment which was deleted with --cascade=orphan. */
 static struct verdict judge_conflict(const struct effect *pending, struct arena *a)
 {
         bool quota = pending->kind == &environment_quota_kind;
 
         return (struct verdict){
                 STALLED, STR("NameConflict"),
-                arena_printf(a,
-                             "%.*s \"%.*s\" exists already and was not made by Keelson; it is left as it is: "
-                             "remove it, or take %s out of the spec",
-                             STR_FMT(pending->kind->api.kind), STR_FMT(pending->name),
-                             quota ? "spec.quota" : "spec.limitRange")
+                arena_printf(
+                        a,
+                        "%.*s \"%.*s\" exists already and is not this Environment's; it is left as it is: "
+                        "remove it, or take %s out of the spec",
+                        STR_FMT(pending->kind->api.kind), STR_FMT(pending->name),
+                        quota ? "spec.quota" : "spec.limitRange")
         };
 }
 

@@ -132,13 +132,13 @@ START_TEST(a_conflict_names_the_object_and_a_way_out)
         check_condition(&f, "Stalled", "True", "NameConflict");
         ck_str_eq(
                 json_get_str(condition(&f, "Ready"), "message"),
-                "ResourceQuota \"default\" exists already and was not made by Keelson; it is left as it is: "
+                "ResourceQuota \"default\" exists already and is not this Environment's; it is left as it is: "
                 "remove it, or take spec.quota out of the spec");
         put_children(&f, "");
         put_child(&f, &environment_limits_kind, ",\"spec\":{}", 0);
         ck_assert_int_eq(reconcile(&f), 0);
         ck_str_eq(json_get_str(condition(&f, "Ready"), "message"),
-                  "LimitRange \"default\" exists already and was not made by Keelson; it is left as it is: "
+                  "LimitRange \"default\" exists already and is not this Environment's; it is left as it is: "
                   "remove it, or take spec.limitRange out of the spec");
         end(&f);
 }
