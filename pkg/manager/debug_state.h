@@ -9,7 +9,7 @@
 #include "manager/manager.h"
 #include "manager/watches.h"
 
-/* Tasks and watches beyond are only counted. */
+/* Tasks and watches beyond are left out. */
 #define DEBUG_STATE_ITEMS_MAX 256
 
 struct debug_state {
