@@ -57,15 +57,14 @@ void copy_fetch(struct errand *q)
         errand_start(q, ERRAND_FETCHING, &call);
 }
 
-/* The JSON of the effect, closed again behind what SOURCE holds; absent without memory. */
-static struct str with_contents(struct task *t, struct str json, yyjson_val *source)
+/* The JSON of the effect, closed again behind what SOURCE holds. */
+static int add_contents(struct buf *out, struct str json, yyjson_val *source)
 {
         static const char *const members[] = { "type", "data", "binaryData" };
-        _cleanup_(buf_release) struct buf out = BUF_INIT(COPY_BYTES_MAX);
         struct json_writer w;
 
-        buf_add(&out, json.data, json.len - 1);
-        json_writer_init(&w, &out);
+        buf_add(out, json.data, json.len - 1);
+        json_writer_init(&w, out);
         w.comma = true;
         for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
                 yyjson_val *value = yyjson_obj_get(source, members[i]);
@@ -75,8 +74,7 @@ static struct str with_contents(struct task *t, struct str json, yyjson_val *sou
                 json_key(&w, members[i]);
                 json_val(&w, value);
         }
-        buf_add_char(&out, '}');
-        return buf_error(&out) < 0 ? STR_NULL : arena_str(&t->arena, buf_str(&out));
+        return buf_add_char(out, '}');
 }
 
 bool copy_on_source(struct errand *q, const struct kube_reply *reply)
@@ -84,8 +82,8 @@ bool copy_on_source(struct errand *q, const struct kube_reply *reply)
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         const struct effect *e = q->effect;
         struct task *t = q->task;
+        _cleanup_(buf_release) struct buf json = BUF_INIT(COPY_BYTES_MAX);
         struct kube_meta meta;
-        struct str json;
 
         if (!errand_read(q, reply, &doc, &meta))
                 return false;
@@ -99,12 +97,11 @@ bool copy_on_source(struct errand *q, const struct kube_reply *reply)
                                        STR_FMT(e->source_kind->api.kind), STR_FMT(e->source)));
                 return false;
         }
-        json = with_contents(t, e->json, yyjson_doc_get_root(doc));
-        if (!json.data) {
+        if (add_contents(&json, e->json, yyjson_doc_get_root(doc)) < 0) {
                 task_fail_memory(t);
                 return false;
         }
-        errand_create(q, json);
+        errand_create(q, buf_str(&json));
         return true;
 }
 

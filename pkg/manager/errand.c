@@ -6,9 +6,14 @@
 #include "base/mem.h"
 #include "json/read.h"
 
+#define BODY_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
 void errand_free(struct errand *q)
 {
         list_remove(&q->link);
+        list_remove(&q->waiting);
+        if (q->placed)
+                q->task->manager->n_bulky--;
         mem_free(q);
 }
 
@@ -22,6 +27,7 @@ struct errand *errand_new(struct task *t, const struct effect *e)
         }
         q->task = t;
         q->effect = e;
+        list_init(&q->waiting);
         list_add_tail(&t->requests, &q->link);
         return q;
 }
@@ -36,12 +42,11 @@ struct call errand_call(const struct errand *q, enum call_type type)
         };
 }
 
-void errand_start(struct errand *q, enum errand_step step, const struct call *call)
+static void start(struct errand *q, const struct call *call)
 {
         struct manager *m = q->task->manager;
         int r;
 
-        q->step = step;
         r = m->allowed ? m->transport->start(m->transport, call, errand_on_reply, q, &q->handle) : -EPERM;
         if (r == 0)
                 return;
@@ -90,30 +95,78 @@ bool errand_read(struct errand *q, const struct kube_reply *reply, yyjson_doc **
         return true;
 }
 
+/* May what it handles be of any size? */
+static bool is_bulky(const struct errand *q)
+{
+        return q->effect->type == EFFECT_READ || q->effect->type == EFFECT_COPY;
+}
+
+static void take_place(struct errand *q)
+{
+        q->placed = true;
+        q->task->manager->n_bulky++;
+}
+
+void errand_start(struct errand *q, enum errand_step step, const struct call *call)
+{
+        struct manager *m = q->task->manager;
+
+        q->step = step;
+        if (is_bulky(q) && !q->placed) {
+                if (m->n_bulky == MANAGER_BULKY_MAX || !list_empty(&m->bulky)) {
+                        q->call = *call;
+                        list_add_tail(&m->bulky, &q->waiting);
+                        return;
+                }
+                take_place(q);
+        }
+        start(q, call);
+}
+
+void errands_begin(struct manager *m)
+{
+        while (m->n_bulky < MANAGER_BULKY_MAX && !list_empty(&m->bulky)) {
+                struct errand *q = container_of(list_first(&m->bulky), struct errand, waiting);
+                struct task *t = q->task;
+
+                list_remove(&q->waiting);
+                take_place(q);
+                start(q, &q->call);
+                task_finish_if_done(t);
+        }
+}
+
 /* A child's JSON with more members at the head of its metadata: KEY, and maybe
  * a resourceVersion. Renderers write metadata as the first object inside the child.
- * Absent without memory, and without a VALUE: a precondition is never left out. */
-static struct str with_metadata(struct task *t, struct str json, const char *key, struct str value,
-                                struct str version)
+ * Refused without a VALUE: a precondition is never left out. */
+static int add_metadata(struct buf *out, struct str json, const char *key, struct str value,
+                        struct str version)
 {
         static const char mark[] = "\"metadata\":{";
         const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
         size_t head;
 
         if (!at || !value.data)
-                return STR_NULL;
+                return -EINVAL;
         head = (size_t)(at - json.data) + sizeof(mark) - 1;
-        return arena_printf(&t->arena, "%.*s\"%s\":\"%.*s\",%s%.*s%s%.*s", (int)head, json.data, key,
-                            STR_FMT(value), version.data ? "\"resourceVersion\":\"" : "", STR_FMT(version),
-                            version.data ? "\"," : "", (int)(json.len - head), json.data + head);
+        buf_add(out, json.data, head);
+        buf_printf(out, "\"%s\":\"%.*s\",", key, STR_FMT(value));
+        if (version.data)
+                buf_printf(out, "\"resourceVersion\":\"%.*s\",", STR_FMT(version));
+        buf_add(out, json.data + head, json.len - head);
+        return buf_error(out);
 }
 
-static void apply(struct errand *q, enum errand_step step, struct str body)
+/* The body may be large, and is the transport's once the call is made: so it is not
+ * the task's, which has many of them. */
+static void apply(struct errand *q, enum errand_step step, struct str json, const char *key, struct str value,
+                  struct str version)
 {
+        _cleanup_(buf_release) struct buf body = BUF_INIT(BODY_BYTES_MAX);
         struct call call = errand_call(q, CALL_APPLY);
 
-        call.body = body;
-        if (body.data) {
+        if (add_metadata(&body, json, key, value, version) == 0) {
+                call.body = buf_str(&body);
                 errand_start(q, step, &call);
                 return;
         }
@@ -129,10 +182,10 @@ static void apply(struct errand *q, enum errand_step step, struct str body)
  *   after a POST. */
 void errand_create(struct errand *q, struct str json)
 {
-        apply(q, ERRAND_CREATING, with_metadata(q->task, json, "resourceVersion", STR("1"), STR_NULL));
+        apply(q, ERRAND_CREATING, json, "resourceVersion", STR("1"), STR_NULL);
 }
 
 void errand_change(struct errand *q, struct str uid, struct str version)
 {
-        apply(q, ERRAND_CHANGING, with_metadata(q->task, q->effect->json, "uid", uid, version));
+        apply(q, ERRAND_CHANGING, q->effect->json, "uid", uid, version);
 }

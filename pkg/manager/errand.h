@@ -17,9 +17,12 @@ enum errand_step {
 
 struct errand {
         struct list link;
+        struct list waiting; /* in the manager's list, for a place: see errands_begin */
+        struct call call;    /* meanwhile: what it will begin with */
         struct task *task;
         const struct effect *effect;
         enum errand_step step;
+        bool placed;       /* it has a place among those that may be large */
         bool repairing;    /* it undoes somebody's change */
         bool taken;        /* the child could not be made: the name was taken */
         bool reset;        /* its lists were set as a whole */
@@ -34,7 +37,8 @@ void errand_free(struct errand *q);
 /* To the child of the effect. */
 struct call errand_call(const struct errand *q, enum call_type type);
 
-/* Starts CALL as STEP, or tells the task why not and frees Q. */
+/* Starts CALL as STEP, or tells the task why not and frees Q. What reads or copies the
+ * objects of others may have to wait before its first call, which has no body. */
 void errand_start(struct errand *q, enum errand_step step, const struct call *call);
 
 /* What it is about, for messages: "Deployment", "status". */
@@ -52,6 +56,9 @@ bool errand_read(struct errand *q, const struct kube_reply *reply, yyjson_doc **
 void errand_create(struct errand *q, struct str json);
 /* Changes this very child; if VERSION is present, as it is. */
 void errand_change(struct errand *q, struct str uid, struct str version);
+
+/* Begins those that have waited, as far as there are places. Their tasks may end. */
+void errands_begin(struct manager *m);
 
 /* --- errand_reply.c -------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "manager/task.h"
+#include "manager/errand.h"
 
 #define FIELD_MANAGER STR_INIT(KEELSON_FIELD_MANAGER)
 
@@ -151,6 +151,7 @@ void manager_init(struct manager *m, struct transport *transport, struct str ins
         queue_init(&m->queue, seed);
         references_init(&m->references, on_unreferenced, m);
         list_init(&m->tasks);
+        list_init(&m->bulky);
         events_init(&m->events);
 }
 
@@ -208,6 +209,7 @@ usec_t manager_pump(struct manager *m)
         usec_t now = m->transport->now(m->transport), next;
         struct queue_item *item;
 
+        errands_begin(m);
         if (!m->allowed)
                 return USEC_NEVER;
         cache_expire(&m->cache, now);

@@ -32,6 +32,9 @@
 /* What they may take together before another one is begun; their requests and replies
  * take as much again. A single one takes a few KiB mostly, and 16 MiB at the most. */
 #define MANAGER_ACTIVE_BYTES ((size_t)16 * 1024 * 1024)
+/* Requests at once for ConfigMaps and Secrets of any size: each may be more than a MiB,
+ * and is held several times over while it is read or copied. */
+#define MANAGER_BULKY_MAX 8
 #define MANAGER_MISSED_RETRY USEC_SEC
 #define MANAGER_RESYNC_MIN (8 * USEC_HOUR)
 #define MANAGER_RESYNC_SPREAD (8 * USEC_HOUR)
@@ -68,6 +71,8 @@ struct manager {
         size_t n_controllers;
         struct references references;
         struct list tasks; /* active */
+        struct list bulky; /* errands that wait for a place */
+        size_t n_bulky;    /* places that are taken */
         struct events events;
         bool allowed;
         bool missed; /* a wake-up was lost for want of memory: all are to be enqueued */

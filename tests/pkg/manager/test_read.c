@@ -318,6 +318,77 @@ START_TEST(it_survives_the_lack_of_memory)
 }
 END_TEST
 
+/* --- many at once ----------------------------------------------------------------------- */
+
+#define LETTERS (MANAGER_BULKY_MAX * 3)
+
+static void want_many(const struct view *view, struct plan *plan)
+{
+        (void)view;
+        for (int i = 0; i < LETTERS; i++)
+                plan_read(plan, &letter_kind, arena_printf(plan->arena, "letter-%d", i));
+}
+
+static size_t count_open(const struct desk *d)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_calls; i++)
+                n += d->calls[i].open;
+        return n;
+}
+
+/* They may be of any size, and nobody can tell before they are there. */
+START_TEST(a_few_are_read_at_a_time)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_many);
+        turn(&d);
+        want(&d, NULL);
+        for (size_t i = 0; i < LETTERS; i++) {
+                char name[16];
+
+                ck_assert_uint_eq(count_open(&d), MIN((size_t)MANAGER_BULKY_MAX, LETTERS - i));
+                snprintf(name, sizeof(name), "letter-%zu", i);
+                ck_call(&d, i, CALL_GET, "letters", name);
+                answer_not_found(&d, i);
+        }
+        ck_assert_uint_eq(d.n_calls, LETTERS);
+        ck_assert(manager_idle(&d.m));
+        end(&d);
+}
+END_TEST
+
+START_TEST(who_waits_for_a_place_is_forgotten_at_the_end)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_many);
+        turn(&d);
+        ck_assert_uint_eq(d.n_calls, MANAGER_BULKY_MAX);
+        end(&d);
+}
+END_TEST
+
+START_TEST(who_waits_for_a_place_does_not_begin_without_leave)
+{
+        struct desk d;
+
+        begin(&d);
+        want(&d, want_many);
+        turn(&d);
+        manager_allow(&d.m, false);
+        for (size_t i = 0; i < MANAGER_BULKY_MAX; i++)
+                answer_not_found(&d, i);
+        ck_assert_uint_eq(d.n_calls, MANAGER_BULKY_MAX);
+        ck_assert(manager_idle(&d.m)); /* who stops does not wait for them */
+        end(&d);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         what_comes_is_there_for_the_next_reconcile_which_is_at_once,
         that_there_is_nothing_is_known_as_well,
@@ -332,5 +403,8 @@ static const TTest *const tests[] = {
         nothing_is_left_of_a_resource_that_goes_while_it_reads,
         a_manager_that_goes_cancels_what_it_asked_for,
         it_survives_the_lack_of_memory,
+        a_few_are_read_at_a_time,
+        who_waits_for_a_place_is_forgotten_at_the_end,
+        who_waits_for_a_place_does_not_begin_without_leave,
 };
 TEST_MAIN("manager/read", tests)
