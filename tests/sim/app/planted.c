@@ -39,6 +39,18 @@ const char *planted_name(enum planted_bug bug)
         return names[bug];
 }
 
+const char *planted_case(enum planted_bug bug)
+{
+        switch (bug) {
+        case PLANTED_NO_UID:
+                return "F14-unheard";
+        case PLANTED_NO_RETRY_AFTER:
+                return "F07";
+        default:
+                return NULL;
+        }
+}
+
 /* --- on the way to the network, and back ---------------------------------------------- */
 
 /* Blanks out the text from MARK's end up to STOP, which goes too. */
@@ -111,12 +123,13 @@ static void edit_text(struct plan *plan, struct effect *e, const char *original,
         e->json = copy;
 }
 
-static void edit_status(struct plan *plan, struct effect *e)
+static void edit_status(const struct view *view, struct plan *plan, struct effect *e)
 {
         if (planted == PLANTED_NO_STATUS)
                 list_remove(&e->link);
         if (planted == PLANTED_STATUS_ALWAYS)
-                e->json = arena_printf(plan->arena, "%.*s ", STR_FMT(e->json));
+                e->json = arena_printf(plan->arena, "{\"url\":\"at %lld\",%.*s", (long long)view->now,
+                                       STR_FMT(str_n(e->json.data + 1, e->json.len - 1)));
         if (planted == PLANTED_READY_EARLY)
                 edit_text(plan, e, "\"type\":\"Ready\",\"status\":\"False\"",
                           "\"type\":\"Ready\",\"status\":\"True\" ");
@@ -146,7 +159,7 @@ static void edit(const struct view *view, struct plan *plan, struct effect *e)
         if (planted == PLANTED_NO_DELETE && e->type == EFFECT_DELETE)
                 list_remove(&e->link);
         if (e->type == EFFECT_STATUS)
-                edit_status(plan, e);
+                edit_status(view, plan, e);
         if (e->type == EFFECT_APPLY)
                 edit_child(view, plan, e);
 }

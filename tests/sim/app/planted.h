@@ -42,6 +42,9 @@ extern enum planted_bug planted;
 
 const char *planted_name(enum planted_bug bug);
 
+/* The case that is to catch it; NULL: random runs are. */
+const char *planted_case(enum planted_bug bug);
+
 /* The App controller, with the bug if it sits there. */
 const struct controller *const *planted_controllers(void);
 
