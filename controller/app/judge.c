@@ -38,6 +38,22 @@ static struct str with_path(const struct app_problem *p, struct arena *a)
 
 /* --- a rollout that does not come to its end ------------------------------------------ */
 
+/* The wanted revision has failed and the last good one is on its way; HOW_FAR. */
+static struct app_verdict going_back(const struct app_revision *r, struct str how_far, struct arena *a)
+{
+        return reconciling(STR("RollingBack"),
+                           arena_printf(a, "revision %.*s failed and is taken back: %.*s; %.*s",
+                                        STR_FMT(r->wanted), STR_FMT(r->failed->message), STR_FMT(how_far)));
+}
+
+/* The Deployment was changed, and what its status says is of before. */
+static struct app_verdict judge_unseen(const struct app_revision *r, struct arena *a)
+{
+        static const struct str waiting = STR_INIT("waiting for the Deployment controller to see the change");
+
+        return r->rolled_back ? going_back(r, waiting, a) : reconciling(STR("RolloutInProgress"), waiting);
+}
+
 /* It has failed, for REASON and MESSAGE. There may be a revision to go back to. */
 static struct app_verdict give_up(const struct app_outlook *o, struct str reason, struct str message,
                                   struct arena *a)
@@ -66,6 +82,24 @@ static struct str progress(const struct deployment_state *d, const struct app_ca
                             STR_FMT(cause->message));
 }
 
+/* A Deployment that goes back may still have the word of the deadline that was
+ * missed before. The way back has as long again. */
+static bool is_late(const struct view *view, const struct app_outlook *o, struct str reason,
+                    struct plan *plan)
+{
+        usec_t failed, left;
+
+        if (!str_eq(reason, STR("ProgressDeadlineExceeded")))
+                return false;
+        if (!o->revision->rolled_back || clock_parse(o->revision->failed->time, &failed) < 0)
+                return true;
+        left = app_seconds(o->settings->spec.strategy->progress_deadline) * USEC_SEC;
+        if (view->wall - failed >= left)
+                return true;
+        plan_wake(plan, view->now + MIN(left, left - (view->wall - failed)));
+        return false;
+}
+
 static struct app_verdict judge_incomplete(const struct view *view, const struct app_outlook *o,
                                            const struct deployment_state *d, struct plan *plan)
 {
@@ -76,7 +110,7 @@ static struct app_verdict judge_incomplete(const struct view *view, const struct
         bool late;
 
         app_deployment_condition(d, STR("Progressing"), &reason, &message);
-        late = str_eq(reason, STR("ProgressDeadlineExceeded"));
+        late = is_late(view, o, reason, plan);
         /* Pods that cannot even be made: a quota, a pod security level. */
         app_deployment_condition(d, STR("ReplicaFailure"), &reason, &why_none);
         if (reason.data)
@@ -88,7 +122,7 @@ static struct app_verdict judge_incomplete(const struct view *view, const struct
                 return give_up(o, STR("ProgressDeadlineExceeded"),
                                cause.reason.data ? cause.message : message, plan->arena);
         if (o->revision->rolled_back)
-                return reconciling(STR("RollingBack"), progress(d, &cause, plan->arena));
+                return going_back(o->revision, progress(d, &cause, plan->arena), plan->arena);
         return reconciling(replacing ? STR("RolloutInProgress") : STR("ReplicasNotReady"),
                            progress(d, &cause, plan->arena));
 }
@@ -163,7 +197,6 @@ struct app_verdict app_judge(const struct view *view, const struct app_outlook *
                 return reconciling(STR("ReadingConfig"),
                                    STR("what the spec refers to is being read; what runs goes on"));
         if (!state || !state->status || state->status->observed_generation < deployment->generation)
-                return reconciling(STR("RolloutInProgress"),
-                                   STR("waiting for the Deployment controller to see the change"));
+                return judge_unseen(o->revision, plan->arena);
         return judge_rollout(view, o, state, plan);
 }

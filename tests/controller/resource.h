@@ -44,7 +44,7 @@ static inline void put(struct fixture *f, const struct cache_kind *kind, const c
 /* JSON absent (NULL): the resource comes later. There is one of its kind. */
 static inline void begin_resource(struct fixture *f, const struct controller *controller, const char *json)
 {
-        *f = (struct fixture){ .controller = controller };
+        *f = (struct fixture){ .controller = controller, .view.wall = WALL };
         cache_init(&f->cache, STR("keelson"), NULL, NULL);
         arena_init(&f->arena, 16 * 1024 * 1024);
         if (json)
@@ -57,7 +57,6 @@ static inline int reconcile(struct fixture *f)
 
         f->view.self = cache_iterate(&f->cache, f->controller->kind, NULL);
         f->view.cache = &f->cache;
-        f->view.wall = WALL;
         plan_init(&f->plan, &f->arena);
         r = f->controller->reconcile(&f->view, &f->plan);
         ck_assert(!f->arena.failed && f->plan.error == 0);

@@ -28,7 +28,7 @@ struct server_object {
         char *rest; /* its contents, for copies */
 };
 
-enum rollout { ROLLED_OUT, HALFWAY, PAST_ITS_DEADLINE };
+enum rollout { ROLLED_OUT, HALFWAY, PAST_ITS_DEADLINE, UNSEEN };
 
 struct cluster {
         struct fixture f;
@@ -170,6 +170,7 @@ static inline char *deployment_text(struct cluster *c)
                         ",\"status\":{\"observedGeneration\":%lld,\"replicas\":3,\"updatedReplicas\":1,"
                         "\"readyReplicas\":2,\"availableReplicas\":2,\"conditions\":[{\"type\":\"Progressing\","
                         "\"status\":\"False\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":\"timed out\"}]}",
+                [UNSEEN] = ",\"status\":{\"observedGeneration\":0,\"collisionCount\":%lld}",
         };
         char rest[512], *text;
         const char *status = statuses[c->rollout], *mark = strstr(status, "%lld");

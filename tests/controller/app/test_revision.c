@@ -140,11 +140,18 @@ START_TEST(a_failure_is_written_down_before_anything_is_done_about_it)
         step(&c); /* reads what there was */
         ck_assert_uint_eq(c.n_reads, 1);
         ck_str_eq(running(&c), "x:2");
-        c.rollout = HALFWAY;
+        c.rollout = UNSEEN;
         step(&c);
         ck_str_eq(running(&c), "x:1");
         settle(&c);
         ck_condition(&c, "Reconciling", "True", "RollingBack");
+        ck_has(condition_at(&c, "Reconciling", "message"),
+               "timed out; waiting for the Deployment controller");
+        ck_has(str_c(c.event), "RollingBack: "); /* still the last: no other rollout has started */
+        set_rollout(&c, HALFWAY);
+        settle(&c);
+        ck_condition(&c, "Reconciling", "True", "RollingBack");
+        ck_has(condition_at(&c, "Reconciling", "message"), "timed out; 1 of 2 replicas are updated");
         ck_str_eq(status_at(&c, "/image"), "x:1"); /* what all pods ran last */
         set_rollout(&c, ROLLED_OUT);
         settle(&c);
@@ -337,7 +344,11 @@ START_TEST(what_is_gone_back_to_may_fail_as_well)
         roll_out_badly(&c, APP_OF("x:2"));
         settle(&c);
         ck_str_eq(running(&c), "x:1");
-        check_stays(&c, "x:1"); /* it is past its deadline, too */
+        ck_condition(&c, "Reconciling", "True", "RollingBack"); /* x:2 was past its deadline */
+        ck_assert_int_eq(c.f.plan.wake, c.f.view.now + 10 * USEC_MINUTE);
+        c.f.view.wall += 10 * USEC_MINUTE;
+        step(&c);
+        check_stays(&c, "x:1"); /* it is past its own, too */
         ck_str_eq(status_at(&c, "/failedRevision/reason"), "ProgressDeadlineExceeded");
         end_cluster(&c);
 }
