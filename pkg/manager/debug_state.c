@@ -76,20 +76,45 @@ static void write_controllers(struct json_writer *w, const struct manager *m)
         json_end(w);
 }
 
+/* The total of a kind, of which some objects may be watched and others read on demand. */
+static void write_kind(struct json_writer *w, const struct cache *c, size_t first)
+{
+        struct str kind = c->totals[first].kind->api.kind;
+        const char *version = NULL;
+        size_t objects = 0, bytes = 0;
+
+        for (size_t i = first; i < c->n_totals; i++) {
+                const struct cache_total *total = &c->totals[i];
+
+                if (!str_eq(total->kind->api.kind, kind))
+                        continue;
+                objects += total->objects;
+                bytes += total->bytes;
+                version = version ? version : total->version;
+        }
+        json_key_str(w, kind);
+        json_object(w);
+        put_count(w, "objects", objects);
+        put_count(w, "bytes", bytes);
+        json_put_str(w, "resourceVersion", str_c(version));
+        json_end(w);
+}
+
+static bool was_written(const struct cache *c, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (str_eq(c->totals[i].kind->api.kind, c->totals[n].kind->api.kind))
+                        return true;
+        return false;
+}
+
 static void write_cache(struct json_writer *w, const struct cache *c)
 {
         json_key(w, "cache");
         json_object(w);
-        for (size_t i = 0; i < c->n_totals; i++) {
-                const struct cache_total *total = &c->totals[i];
-
-                json_key_str(w, total->kind->api.kind);
-                json_object(w);
-                put_count(w, "objects", total->objects);
-                put_count(w, "bytes", total->bytes);
-                json_put_str(w, "resourceVersion", str_c(total->version));
-                json_end(w);
-        }
+        for (size_t i = 0; i < c->n_totals; i++)
+                if (!was_written(c, i))
+                        write_kind(w, c, i);
         json_end(w);
 }
 

@@ -185,11 +185,16 @@ static void fill_gauges(void *arg)
         for (size_t i = 0; om->watches && i < om->watches->n;)
                 i = fill_watch(om, i);
 
+        /* ConfigMaps, say, are held in two ways: some watched, some read on demand. */
+        for (size_t i = 0; i < cache->n_totals; i++) {
+                metric_set(metric_with(om->objects, cache->totals[i].kind->api.kind), 0);
+                metric_set(metric_with(om->bytes, cache->totals[i].kind->api.kind), 0);
+        }
         for (size_t i = 0; i < cache->n_totals; i++) {
                 const struct cache_total *total = &cache->totals[i];
 
-                metric_set(metric_with(om->objects, total->kind->api.kind), (double)total->objects);
-                metric_set(metric_with(om->bytes, total->kind->api.kind), (double)total->bytes);
+                metric_add(metric_with(om->objects, total->kind->api.kind), (double)total->objects);
+                metric_add(metric_with(om->bytes, total->kind->api.kind), (double)total->bytes);
         }
 }
 

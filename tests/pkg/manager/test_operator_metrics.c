@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "controller/app/app.h"
+#include "controller/app/config.h"
 #include "json/read.h"
 #include "manager/operator_metrics.h"
 #include "manager/task.h"
@@ -92,6 +93,31 @@ START_TEST(resources_are_counted_by_condition)
         ck_page("keelson_resources{kind=\"App\",condition=\"Ready\",status=\"False\"} 0");
         ck_page("keelson_resources{kind=\"App\",condition=\"Stalled\",status=\"False\"} 1");
         ck_page("keelson_cache_objects{kind=\"App\"} 1");
+        close_all();
+}
+END_TEST
+
+static void put_configmap(const struct cache_kind *kind, const char *name)
+{
+        char json[200];
+        yyjson_doc *doc;
+
+        snprintf(
+                json, sizeof(json),
+                "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"shop\",\"uid\":\"%s\",\"resourceVersion\":\"1\"}}",
+                name, name);
+        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
+        ck_assert_int_eq(cache_put(&m.cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_REPLY), 0);
+        yyjson_doc_free(doc);
+}
+
+START_TEST(objects_of_a_kind_are_counted_together)
+{
+        open_all();
+        put_configmap(&app_configmap_kind, "copy");
+        put_configmap(&app_configmap_source_kind, "settings");
+        for (int i = 0; i < 2; i++)
+                ck_page("keelson_cache_objects{kind=\"ConfigMap\"} 2");
         close_all();
 }
 END_TEST
@@ -215,6 +241,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         resources_are_counted_by_condition,
+        objects_of_a_kind_are_counted_together,
         a_missing_right_is_named_until_it_is_there,
         requests_are_counted_by_code_and_method,
         the_queue_is_measured,
