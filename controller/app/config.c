@@ -265,11 +265,11 @@ static void resolve(const struct view *view, struct plan *plan, const struct men
                         c->phase = APP_CONFIG_READING;
                 return;
         case READING_ABSENT:
-                go_wrong(
-                        c, STR("ConfigNotFound"), m->path,
-                        arena_printf(plan->arena,
-                                     "%s \"%.*s\" does not exist in this namespace: make it, or name another",
-                                     m->secret ? "Secret" : "ConfigMap", STR_FMT(m->name)));
+                go_wrong(c, STR("ConfigNotFound"), m->path,
+                         arena_printf(plan->arena,
+                                      "%s \"%.*s\" does not exist in this namespace: make it (noticed "
+                                      "within a minute), or name another",
+                                      m->secret ? "Secret" : "ConfigMap", STR_FMT(m->name)));
                 return;
         case READING_PRESENT:
                 break;
