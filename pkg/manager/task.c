@@ -60,8 +60,12 @@ void task_tell(struct task *t, bool warning, struct str reason, struct str messa
         const struct object *self =
                 cache_get(&t->manager->cache, t->controller->kind, t->item->key.namespace, t->item->key.name);
 
-        if (self && t->manager->allowed)
-                event_send(t->manager, self, warning, reason, message);
+        if (!self || !t->manager->allowed)
+                return;
+        log_at(warning ? LOG_WARN : LOG_INFO, "event", LOG_CSTR("reconcileID", t->id),
+               LOG_CSTR("controller", t->controller->name), LOG_STR("namespace", self->namespace),
+               LOG_STR("name", self->name), LOG_STR("reason", reason), LOG_STR("note", message));
+        event_send(t->manager, self, warning, reason, message);
 }
 
 void task_note_created(struct task *t, const struct effect *e)

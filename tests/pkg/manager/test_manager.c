@@ -461,6 +461,33 @@ START_TEST(a_report_waits_for_what_it_is_about)
 }
 END_TEST
 
+/* Events expire; who looks for a cause the next day has the log. */
+START_TEST(events_are_in_the_log_too)
+{
+        FILE *file = tmpfile();
+        int real_stderr = dup(STDERR_FILENO);
+        char line[4096];
+        bool found = false;
+        struct world w;
+
+        ck_assert_ptr_nonnull(file);
+        begin(&w, 1);
+        ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+        log_setup(LOG_INFO, LOG_JSON);
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        ck_assert_int_ge(dup2(real_stderr, STDERR_FILENO), 0);
+        close(real_stderr);
+        rewind(file);
+        while (fgets(line, sizeof(line), file))
+                found |= strstr(line, "\"msg\":\"event\"") && strstr(line, "\"name\":\"" NAME "\"") &&
+                         strstr(line, "\"reason\":\"Ready\"");
+        fclose(file);
+        ck_assert(found);
+        end(&w);
+}
+END_TEST
+
 /* --- many at once ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_hundred_resources_converge_in_bad_weather)
@@ -535,6 +562,7 @@ static const TTest *const tests[] = {
         a_wake_up_comes_when_it_was_asked_for,
         who_always_asks_to_come_again_at_once_does_so_less_and_less,
         events_are_dropped_while_too_many_are_on_their_way,
+        events_are_in_the_log_too,
         children_made_one_after_the_other_are_told_at_once,
         a_report_waits_for_what_it_is_about,
         a_hundred_resources_converge_in_bad_weather,
