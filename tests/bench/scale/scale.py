@@ -167,7 +167,7 @@ class Bench:
         there = self.objects(first) + (last - first) * (1 + self.children)
         mine.wait_quiet(there, Progress("settling", there))
         load.roll_out(self.api, self.namespace, load.names(first, last))
-        self.records = 1
+        self.records = self.args.records
         mine.wait_quiet(self.objects(last), Progress("settling", self.objects(last)), every=0.02)
         time.sleep(1)
         mine.wait_quiet(self.objects(last))
@@ -332,6 +332,8 @@ def main():
     parser.add_argument("replay")
     parser.add_argument("--json", type=Path, help="adds the figures to this file")
     parser.add_argument("--quick", action="store_true", help="200 Apps")
+    parser.add_argument("--records", type=int, default=1, metavar="N",
+                        help="children more that an App has once it is ready (its ControllerRevision)")
     parser.add_argument("--skip-large", action="store_true", help="1,000 Apps, no more")
     args = parser.parse_args()
     try:
