@@ -102,10 +102,9 @@ def prune(value, fields):
 
 
 def applied(item, plural, kind, subresource=""):
-    """What Keelson applied of an object, as a body to be applied again."""
+    """What the operator applied of an object, as a body to be applied again: nobody else applies."""
     fields = next(entry["fieldsV1"] for entry in item["metadata"]["managedFields"]
-                  if entry["manager"] == "keelson" and entry["operation"] == "Apply"
-                  and entry.get("subresource", "") == subresource)
+                  if entry["operation"] == "Apply" and entry.get("subresource", "") == subresource)
     group = GROUPS[plural].removeprefix("/apis/").removeprefix("/api/")
     body = {"apiVersion": group, "kind": kind, **prune(item, fields)}
     body.setdefault("metadata", {})["name"] = item["metadata"]["name"]
