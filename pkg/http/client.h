@@ -33,7 +33,7 @@
 #define HTTP_URL_MAX ((size_t)16 * 1024)
 #define HTTP_BODY_DEFAULT_MAX ((size_t)8 * 1024 * 1024)
 /* Handles kept for the next request, at the most, and after a quiet moment. */
-#define HTTP_PARKED_MAX 16
+#define HTTP_PARKED_MAX 96
 #define HTTP_PARKED_IDLE 1
 #define HTTP_TRIM_AFTER (5 * USEC_SEC)
 /* So many parked ones at that moment tell of a burst: they were in flight together. */

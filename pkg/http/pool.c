@@ -42,8 +42,6 @@ static void on_socket(struct loop_fd *source, uint32_t events, void *arg)
                 flags |= CURL_CSELECT_IN;
         if (events & (EPOLLOUT | EPOLLERR))
                 flags |= CURL_CSELECT_OUT;
-        if (flags & CURL_CSELECT_IN)
-                await_quiet(s->pool);
         pool_act(s->pool, source->fd, flags);
 }
 
@@ -202,6 +200,8 @@ static void pool_act(struct http_pool *p, curl_socket_t fd, int events)
         collect_ended(p);
         if (p->broken)
                 fail_all(p);
+        else if (events & CURL_CSELECT_IN)
+                await_quiet(p);
         client_unpin(c);
 }
 
@@ -235,7 +235,8 @@ static void on_quiet(struct loop_timer *timer, void *arg)
                 look_again(p);
 }
 
-/* The timer is moved when it fires, and not for each thing that comes. */
+/* Only for those who still wait. The timer is moved when it fires, and not for each
+ * thing that comes. */
 static void await_quiet(struct http_pool *p)
 {
         p->woken = loop_now(p->client->loop);

@@ -14,6 +14,7 @@ void errand_free(struct errand *q)
         list_remove(&q->waiting);
         if (q->placed)
                 q->task->manager->n_bulky--;
+        q->task->manager->n_errands--;
         mem_free(q);
 }
 
@@ -25,6 +26,7 @@ struct errand *errand_new(struct task *t, const struct effect *e)
                 task_fail_memory(t);
                 return NULL;
         }
+        t->manager->n_errands++;
         q->task = t;
         q->effect = e;
         list_init(&q->waiting);

@@ -201,7 +201,8 @@ int manager_enqueue_all(struct manager *m)
 /* One that is under way brings a reply, and with it the next look. */
 static bool may_start(const struct manager *m)
 {
-        return m->queue.n_active < MANAGER_ACTIVE_MAX && tasks_bytes(m) < MANAGER_ACTIVE_BYTES;
+        return m->n_errands < MANAGER_REQUESTS_MAX && m->queue.n_active < MANAGER_ACTIVE_MAX &&
+               tasks_bytes(m) < MANAGER_ACTIVE_BYTES;
 }
 
 usec_t manager_pump(struct manager *m)

@@ -204,8 +204,57 @@ END_TEST
 
 /* --- of many at once -------------------------------------------------------------------- */
 
+#define BOXES 20
+
+static void bring_boxes(struct desk *d, int n)
+{
+        for (int i = 0; i < n; i++) {
+                char name[16], uid[16];
+
+                snprintf(name, sizeof(name), "box-%d", i);
+                snprintf(uid, sizeof(uid), "u-%d", i);
+                bring(d, &box_kind, .name = name, .uid = uid);
+        }
+}
+
+/* Refuses each call in its turn. Returns how many were on their way at once, at most. */
+static size_t refuse_all(struct desk *d)
+{
+        size_t most = 0;
+
+        for (size_t i = 0; i < d->n_calls; i++) {
+                most = MAX(most, d->n_calls - i);
+                refuse(d, i, 422, "Invalid", "no");
+        }
+        return most;
+}
+
+static void want_three(const struct view *view, struct plan *plan)
+{
+        (void)view;
+        plan_apply(plan, &part_kind, STR("a"), STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"a\"}}"));
+        plan_apply(plan, &part_kind, STR("b"), STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"b\"}}"));
+        plan_apply(plan, &part_kind, STR("c"), STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"c\"}}"));
+}
+
+START_TEST(few_requests_are_on_their_way_at_once)
+{
+        size_t most;
+        struct desk d;
+
+        begin_empty(&d);
+        want(&d, want_three);
+        bring_boxes(&d, BOXES);
+        ck_assert_int_eq(manager_pump(&d.m), USEC_NEVER); /* a reply is what it waits for */
+        ck_assert_uint_ge(d.n_calls, MANAGER_REQUESTS_MAX);
+        most = refuse_all(&d);
+        ck_assert_uint_le(most, MANAGER_REQUESTS_MAX + 2);
+        ck_assert_uint_eq(d.n_calls, 3 * BOXES); /* and none is forgotten */
+        end(&d);
+}
+END_TEST
+
 #define LARGE ((size_t)3 * 1024 * 1024)
-#define MANY_LARGE 24
 
 static void want_much(const struct view *view, struct plan *plan)
 {
@@ -221,26 +270,17 @@ static void want_much(const struct view *view, struct plan *plan)
  * next start once more. */
 START_TEST(large_ones_wait_for_each_other)
 {
-        size_t most = 0;
+        size_t most;
         struct desk d;
 
         begin_empty(&d);
         want(&d, want_much);
-        for (int i = 0; i < MANY_LARGE; i++) {
-                char name[16], uid[16];
-
-                snprintf(name, sizeof(name), "box-%d", i);
-                snprintf(uid, sizeof(uid), "u-%d", i);
-                bring(&d, &box_kind, .name = name, .uid = uid);
-        }
+        bring_boxes(&d, BOXES);
         ck_assert_int_eq(manager_pump(&d.m), USEC_NEVER); /* a reply is what it waits for */
         ck_assert_uint_gt(d.n_calls, 1);
-        for (size_t i = 0; i < d.n_calls; i++) {
-                most = MAX(most, d.n_calls - i);
-                refuse(&d, i, 422, "Invalid", "no");
-        }
+        most = refuse_all(&d);
         ck_assert_uint_le(most, MANAGER_ACTIVE_BYTES / LARGE + 1);
-        ck_assert_uint_eq(d.n_calls, MANY_LARGE); /* and none is forgotten */
+        ck_assert_uint_eq(d.n_calls, BOXES); /* and none is forgotten */
         end(&d);
 }
 END_TEST
@@ -253,6 +293,7 @@ static const TTest *const tests[] = {
         without_leave_nothing_begins,
         a_transport_that_may_not_write_is_no_fault_of_the_resource,
         children_of_a_kind_that_may_not_be_listed_are_left_alone,
+        few_requests_are_on_their_way_at_once,
         large_ones_wait_for_each_other,
 };
 TEST_MAIN("manager/gate", tests)
