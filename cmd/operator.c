@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "controller/app/app.h"
 #include "controller/environment/environment.h"
 #include "manager/operator.h"
@@ -26,9 +25,7 @@ static const char usage[] =
         "  --retry-period D      between tries to get or renew the Lease (default: 2s)\n"
         "  --image IMAGE         this program's own image, for the helper in the pods of Apps with\n"
         "                        configReload: Signal (default: $KEELSON_IMAGE)\n"
-        "  --namespace NS        watch this namespace only; may be repeated (default: all)\n"
-        "  --log-level LEVEL     debug, info, warn or error (default: info)\n"
-        "  --log-format FORMAT   json or text (default: json)\n"
+        "  --namespace NS        watch this namespace only; may be repeated (default: all)\n" CMD_LOG_USAGE
         "  --help                this text\n";
 
 enum option_id {
@@ -41,12 +38,9 @@ enum option_id {
         OPT_RETRY_PERIOD,
         OPT_IMAGE,
         OPT_NAMESPACE,
-        OPT_LOG_LEVEL,
-        OPT_LOG_FORMAT,
-        OPT_HELP,
 };
 
-static const struct option long_options[] = {
+static const struct option options[] = {
         { "kubeconfig", required_argument, NULL, OPT_KUBECONFIG },
         { "listen", required_argument, NULL, OPT_LISTEN },
         { "leader-elect", optional_argument, NULL, OPT_LEADER_ELECT },
@@ -56,28 +50,20 @@ static const struct option long_options[] = {
         { "retry-period", required_argument, NULL, OPT_RETRY_PERIOD },
         { "image", required_argument, NULL, OPT_IMAGE },
         { "namespace", required_argument, NULL, OPT_NAMESPACE },
-        { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
-        { "log-format", required_argument, NULL, OPT_LOG_FORMAT },
-        { "help", no_argument, NULL, OPT_HELP },
+        CMD_LOG_OPTIONS,
+        CMD_HELP_OPTION,
         { 0 },
 };
 
 struct arguments {
         struct operator_options options;
         struct str namespaces[NAMESPACES_MAX];
-        enum log_level log_level;
-        enum log_format log_format;
-        bool help;
+        struct cmd_log log;
 };
 
 static int take_duration(struct str s, usec_t *ret)
 {
-        usec_t d;
-
-        if (duration_parse(s, &d) < 0 || d <= 0)
-                return -EINVAL;
-        *ret = d;
-        return 0;
+        return cmd_parse_duration(s, 1, USEC_NEVER, ret);
 }
 
 /* A DNS label, which the name of a namespace is (RFC 1123). */
@@ -104,9 +90,9 @@ static int add_namespace(struct arguments *a, struct str name)
         return 0;
 }
 
-/* Takes one option in; on failure *ret_expected says what its value should have been. */
-static int take_option(struct arguments *a, int id, struct str value, const char **ret_expected)
+static int take_option(void *arg, int id, struct str value, const char **ret_expected)
 {
+        struct arguments *a = arg;
         struct operator_options *o = &a->options;
 
         switch (id) {
@@ -139,55 +125,9 @@ static int take_option(struct arguments *a, int id, struct str value, const char
         case OPT_NAMESPACE:
                 *ret_expected = "the name of a namespace (a-z, 0-9 and -), 64 times at the most";
                 return is_label(value) ? add_namespace(a, value) : -EINVAL;
-        case OPT_LOG_LEVEL:
-                *ret_expected = "debug, info, warn or error";
-                return log_level_parse(value, &a->log_level);
-        case OPT_LOG_FORMAT:
-                *ret_expected = "json or text";
-                return log_format_parse(value, &a->log_format);
         default:
-                a->help = true;
-                return 0;
+                return cmd_take_log(&a->log, id, value, ret_expected);
         }
-}
-
-/* What getopt_long did not understand; it is behind that word by now. */
-static int refuse_option(int id, char **argv)
-{
-        char letter[] = { '-', (char)optopt, '\0' };
-        bool is_letter = id == '?' && optopt > ' ' && optopt < 0x7f;
-
-        fprintf(stderr,
-                id == ':' ? "keelson operator: option %s needs a value"
-                          : "keelson operator: unknown option \"%s\"",
-                is_letter ? letter : argv[optind - 1]);
-        fputs("; keelson operator --help lists the options\n", stderr);
-        return EXIT_USAGE;
-}
-
-static int parse(int argc, char **argv, struct arguments *a)
-{
-        int id, at = 0;
-
-        opterr = 0;
-        while ((id = getopt_long(argc, argv, ":h", long_options, &at)) >= 0) {
-                const char *expected = "another value";
-
-                if (id == '?' || id == ':')
-                        return refuse_option(id, argv);
-                if (take_option(a, id, str_c(optarg), &expected) < 0) {
-                        fprintf(stderr, "keelson operator: --%s: expected %s, not \"%s\"\n",
-                                long_options[at].name, expected, optarg ? optarg : "");
-                        return EXIT_USAGE;
-                }
-        }
-        if (optind < argc) {
-                fprintf(stderr,
-                        "keelson operator: unexpected argument \"%s\"; keelson operator --help lists the options\n",
-                        argv[optind]);
-                return EXIT_USAGE;
-        }
-        return 0;
 }
 
 static struct str image_of_environment(void)
@@ -200,6 +140,9 @@ static struct str image_of_environment(void)
 int cmd_operator(int argc, char **argv)
 {
         static const struct controller *const controllers[] = { &app_controller, &environment_controller };
+        static const struct cmd_line line = {
+                .command = "operator", .usage = usage, .options = options, .take = take_option
+        };
         struct arguments a = {
                 .options = {
                         .listen = STR(":8080"),
@@ -212,27 +155,20 @@ int cmd_operator(int argc, char **argv)
                         .version = STR(KEELSON_VERSION),
                         .image = image_of_environment(),
                 },
-                .log_level = LOG_INFO,
-                .log_format = LOG_JSON,
+                .log = CMD_LOG_INIT,
         };
         struct error err = ERROR_INIT;
-        int r;
+        int code;
 
         a.options.namespaces = a.namespaces;
-        r = parse(argc, argv, &a);
-        if (r)
-                return r;
-        if (a.help) {
-                fputs(usage, stdout);
-                return EXIT_SUCCESS;
-        }
+        if (!cmd_parse(&line, argc, argv, &a, &code))
+                return code;
         if (operator_check(&a.options, &err) < 0) {
                 fprintf(stderr, "keelson operator: %s\n", err.message);
                 return EXIT_USAGE;
         }
-        log_setup(a.log_level, a.log_format);
-        r = operator_run(&a.options, &err);
-        if (r < 0) {
+        log_setup(a.log.level, a.log.format);
+        if (operator_run(&a.options, &err) < 0) {
                 fprintf(stderr, "keelson operator: %s\n", err.message);
                 return EXIT_FAILURE;
         }

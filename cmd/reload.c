@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "agent/reload/reload.h"
-#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 
 static const char usage[] =
         "usage: keelson reload --configmap NAME=DIR… --secret NAME=DIR… (--pid-namespace | --pid PID)\n"
@@ -20,9 +19,7 @@ static const char usage[] =
         "  --pid-namespace       signal the program of this pod that has the same folders mounted; the\n"
         "                        pod needs shareProcessNamespace: true\n"
         "  --pid PID             signal this process\n"
-        "  --settle D            how long to wait for further changes (default: 1s)\n"
-        "  --log-level LEVEL     debug, info, warn or error (default: info)\n"
-        "  --log-format FORMAT   json or text (default: json)\n"
+        "  --settle D            how long to wait for further changes (default: 1s)\n" CMD_LOG_USAGE
         "  --help                this text\n"
         "\n"
         "A file called *.json that is not JSON holds the signal back, and so does a program that\n"
@@ -34,20 +31,16 @@ enum option_id {
         OPT_PID_NAMESPACE,
         OPT_PID,
         OPT_SETTLE,
-        OPT_LOG_LEVEL,
-        OPT_LOG_FORMAT,
-        OPT_HELP,
 };
 
-static const struct option long_options[] = {
+static const struct option options[] = {
         { "configmap", required_argument, NULL, OPT_CONFIGMAP },
         { "secret", required_argument, NULL, OPT_SECRET },
         { "pid-namespace", no_argument, NULL, OPT_PID_NAMESPACE },
         { "pid", required_argument, NULL, OPT_PID },
         { "settle", required_argument, NULL, OPT_SETTLE },
-        { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
-        { "log-format", required_argument, NULL, OPT_LOG_FORMAT },
-        { "help", no_argument, NULL, OPT_HELP },
+        CMD_LOG_OPTIONS,
+        CMD_HELP_OPTION,
         { 0 },
 };
 
@@ -55,9 +48,7 @@ struct arguments {
         struct reload_options options;
         struct reload_folder folders[RELOAD_FOLDERS_MAX];
         bool pid_namespace;
-        enum log_level log_level;
-        enum log_format log_format;
-        bool help;
+        struct cmd_log log;
 };
 
 static int take_folder(struct arguments *a, struct str value, bool secret)
@@ -84,9 +75,10 @@ static int take_pid(struct str value, pid_t *ret)
         return 0;
 }
 
-/* Takes one option in; on failure *ret_expected says what its value should have been. */
-static int take_option(struct arguments *a, int id, struct str value, const char **ret_expected)
+static int take_option(void *arg, int id, struct str value, const char **ret_expected)
 {
+        struct arguments *a = arg;
+
         switch (id) {
         case OPT_CONFIGMAP:
         case OPT_SECRET:
@@ -101,80 +93,43 @@ static int take_option(struct arguments *a, int id, struct str value, const char
                 return take_pid(value, &a->options.pid);
         case OPT_SETTLE:
                 *ret_expected = "a duration from 10ms to 1m";
-                if (duration_parse(value, &a->options.settle) < 0 || a->options.settle < 10 * USEC_MSEC ||
-                    a->options.settle > USEC_MINUTE)
-                        return -EINVAL;
-                return 0;
-        case OPT_LOG_LEVEL:
-                *ret_expected = "debug, info, warn or error";
-                return log_level_parse(value, &a->log_level);
-        case OPT_LOG_FORMAT:
-                *ret_expected = "json or text";
-                return log_format_parse(value, &a->log_format);
+                return cmd_parse_duration(value, 10 * USEC_MSEC, USEC_MINUTE, &a->options.settle);
         default:
-                a->help = true;
-                return 0;
+                return cmd_take_log(&a->log, id, value, ret_expected);
         }
 }
 
-static int refuse(const char *what, const char *which)
+static const struct cmd_line line = {
+        .command = "reload", .usage = usage, .options = options, .take = take_option
+};
+
+/* 0 or the exit code. */
+static int check(const struct arguments *a)
 {
-        fprintf(stderr, "keelson reload: %s%s; keelson reload --help lists the options\n", what, which);
-        return EXIT_USAGE;
-}
-
-static int parse(int argc, char **argv, struct arguments *a)
-{
-        int id, at = 0;
-
-        opterr = 0;
-        while ((id = getopt_long(argc, argv, ":h", long_options, &at)) >= 0) {
-                const char *expected = "another value";
-
-                if (id == ':')
-                        return refuse("a value is needed behind ", argv[optind - 1]);
-                if (id == '?')
-                        return refuse("unknown option ", argv[optind - 1]);
-                if (take_option(a, id, str_c(optarg), &expected) < 0) {
-                        fprintf(stderr, "keelson reload: --%s: expected %s, not \"%s\"\n",
-                                long_options[at].name, expected, optarg ? optarg : "");
-                        return EXIT_USAGE;
-                }
-        }
-        if (optind < argc)
-                return refuse("unexpected argument ", argv[optind]);
-        if (a->help)
-                return 0;
         if (a->options.n_folders == 0)
-                return refuse("nothing to watch: name a --configmap or a --secret", "");
+                return cmd_refuse(&line, "nothing to watch: name a --configmap or a --secret");
         if (a->pid_namespace == (a->options.pid != 0))
-                return refuse("name one of --pid-namespace and --pid", "");
+                return cmd_refuse(&line, "name one of --pid-namespace and --pid");
         if (a->pid_namespace && getpid() == 1)
-                return refuse("--pid-namespace: this container has processes of its own; set "
-                              "shareProcessNamespace: true in the pod",
-                              "");
+                return cmd_refuse(&line, "--pid-namespace: this container has processes of its own; set "
+                                         "shareProcessNamespace: true in the pod");
         return 0;
 }
 
 int cmd_reload(int argc, char **argv)
 {
-        struct arguments a = {
-                .log_level = LOG_INFO,
-                .log_format = LOG_JSON,
-        };
+        struct arguments a = { .log = CMD_LOG_INIT };
         struct error err = ERROR_INIT;
-        int r;
+        int code;
 
         reload_options_init(&a.options);
         a.options.folders = a.folders;
-        r = parse(argc, argv, &a);
-        if (r)
-                return r;
-        if (a.help) {
-                fputs(usage, stdout);
-                return EXIT_SUCCESS;
-        }
-        log_setup(a.log_level, a.log_format);
+        if (!cmd_parse(&line, argc, argv, &a, &code))
+                return code;
+        code = check(&a);
+        if (code)
+                return code;
+        log_setup(a.log.level, a.log.format);
         if (reload_run(&a.options, &err) < 0) {
                 fprintf(stderr, "keelson reload: %s\n", err.message);
                 return EXIT_FAILURE;

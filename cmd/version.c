@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdio.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 
 int cmd_version(int argc, char **argv)
 {
-        (void)argv;
-        if (argc > 1) {
-                fprintf(stderr, "keelson version: takes no arguments\n");
-                return EXIT_USAGE;
-        }
+        static const struct option options[] = { CMD_HELP_OPTION, { 0 } };
+        static const struct cmd_line line = { .command = "version",
+                                              .usage = "usage: keelson version\n",
+                                              .options = options };
+        int code;
+
+        if (!cmd_parse(&line, argc, argv, NULL, &code))
+                return code;
         printf("keelson %s\n", KEELSON_VERSION);
         return EXIT_SUCCESS;
-}
-
-int cmd_parse_bool(struct str s, bool *ret)
-{
-        if (str_eq(s, STR("true")) || str_eq(s, STR("1")))
-                *ret = true;
-        else if (str_eq(s, STR("false")) || str_eq(s, STR("0")))
-                *ret = false;
-        else
-                return -EINVAL;
-        return 0;
 }
