@@ -38,7 +38,7 @@ static struct str owner_references(const struct view *view, struct arena *a)
         return arena_printf(a,
                             "[{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"App\",\"name\":\"%.*s\","
                             "\"uid\":\"%.*s\",\"controller\":true,\"blockOwnerDeletion\":true}]",
-                            STR_FMT(self->name), STR_FMT(self->uid));
+                            STR_FMT(self->name), STR_FMT(object_uid(self)));
 }
 
 struct app_child app_child_of(const struct view *view, struct arena *a)

@@ -98,7 +98,7 @@ static struct str hash_of(const struct view *view, const struct mention *m, cons
                           struct arena *a)
 {
         struct str text =
-                arena_printf(a, "%.*s/%s/%.*s/%.*s", STR_FMT(view->self->uid),
+                arena_printf(a, "%.*s/%s/%.*s/%.*s", STR_FMT(object_uid(view->self)),
                              m->secret ? "Secret" : "ConfigMap", STR_FMT(m->name), STR_FMT(state->digest));
         unsigned char bytes[EVP_MAX_MD_SIZE];
 

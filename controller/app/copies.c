@@ -68,7 +68,7 @@ static const struct object *next_configmap(const struct view *view, const struct
 
         do
                 o = cache_owned(view->cache, &app_configmap_kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner->uid, self->uid)));
+        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
         return o;
 }
 
@@ -77,7 +77,7 @@ static int compare_age(const void *a, const void *b)
 {
         const struct object *const *left = a, *const *right = b;
 
-        return str_version_cmp((*left)->version, (*right)->version);
+        return str_version_cmp(object_version(*left), object_version(*right));
 }
 
 static int drop_configmaps(const struct view *view, const struct app_revision *revision,
@@ -117,7 +117,7 @@ static bool is_gone(const struct view *view, struct str copy, struct plan *plan)
                 return true;
         case READING_PRESENT:
                 /* Somebody else's, made under that name before we could. */
-                if (!str_eq(o->owner->uid, view->self->uid))
+                if (!str_eq(o->owner->uid, object_uid(view->self)))
                         return true;
                 plan_delete(plan, o);
                 return false;

@@ -60,7 +60,7 @@ const struct object *app_next_revision(const struct view *view, const struct obj
 
         do
                 o = cache_owned(view->cache, &app_revision_kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner->uid, self->uid)));
+        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
         return o;
 }
 

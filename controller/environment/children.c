@@ -37,7 +37,7 @@ static struct str owner_json(const struct view *view, struct arena *a)
                 a,
                 "[{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"Environment\",\"name\":\"%.*s\","
                 "\"uid\":\"%.*s\",\"controller\":true,\"blockOwnerDeletion\":true}]",
-                STR_FMT(self->name), STR_FMT(self->uid));
+                STR_FMT(self->name), STR_FMT(object_uid(self)));
 }
 
 /* In the API server's own spelling, so that what we apply is what we read back.

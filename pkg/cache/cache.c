@@ -199,7 +199,7 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
 {
         int r;
 
-        if (old_object && str_eq(old_object->uid, new_object->uid)) {
+        if (old_object && str_eq(object_uid(old_object), object_uid(new_object))) {
                 new_object->applied_desired = old_object->applied_desired;
                 new_object->applied_owned = old_object->applied_owned;
                 new_object->repairs = old_object->repairs;
@@ -230,7 +230,7 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
                 return r;
         old_object = cache_find(c, kind, draft.meta.namespace, draft.meta.name);
         if (old_object) {
-                int newer = str_version_cmp(draft.meta.version, old_object->version);
+                int newer = str_version_cmp(draft.meta.version, object_version(old_object));
 
                 if (newer >= 0)
                         old_object->seen = true;
@@ -279,7 +279,7 @@ int cache_delete(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
         o = cache_find(c, kind, meta.namespace, meta.name);
         /* The event of a deletion carries the version of the deletion. A newer
          * object of that name came after it. */
-        if (o && str_version_cmp(meta.version, o->version) >= 0)
+        if (o && str_version_cmp(meta.version, object_version(o)) >= 0)
                 cache_drop(c, o);
         return note_version(c, kind, meta.version);
 }
@@ -306,7 +306,7 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
                 struct object *o = container_of(n, struct object, by_key);
 
                 if (in_scope(o, kind, namespace) && !o->seen &&
-                    str_version_cmp(o->version, list_version) <= 0)
+                    str_version_cmp(object_version(o), list_version) <= 0)
                         cache_drop(c, o);
         }
         return note_version(c, kind, list_version);

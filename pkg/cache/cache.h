@@ -60,7 +60,7 @@ struct cache_kind {
 struct object {
         struct map_node by_key;
         const struct cache_kind *kind;
-        struct str namespace, name, uid, version;
+        struct str namespace, name;
         const struct kube_owner *owner; /* never NULL; see cache/owners.h */
         int64_t generation;
         bool deleting : 1;
@@ -68,10 +68,11 @@ struct object {
         bool seen : 1;      /* in the list under way */
         bool invalid : 1;   /* a half of the state is absent: see object_invalid */
         bool reset : 1;     /* its lists were set as a whole, and it is still this version */
-        uint16_t repairs;   /* how often in a row somebody undid what we applied, */
-        uint32_t bytes;     /* (of this block) */
-        usec_t repaired;    /* and when last */
-        uint64_t owned;     /* hash of the fields that we own in it; 0: we own none */
+        uint8_t uid_len, version_len;
+        uint8_t repairs; /* how often in a row somebody undid what we applied, */
+        uint32_t bytes;  /* (of this block) */
+        usec_t repaired; /* and when last */
+        uint64_t owned;  /* hash of the fields that we own in it; 0: we own none */
         /* What tells the child that we applied last, and what `owned` was just
          * after it: they differ where the server writes a value in another way
          * than we do. 0 until we apply it. */
@@ -79,11 +80,22 @@ struct object {
         const void *state; /* as kind->schema says; never NULL */
 };
 
+/* Absent where the object has none. */
+static inline struct str object_uid(const struct object *o)
+{
+        return o->uid_len ? str_n((const char *)(o + 1), o->uid_len) : STR_NULL;
+}
+
+static inline struct str object_version(const struct object *o)
+{
+        return o->version_len ? str_n((const char *)(o + 1) + o->uid_len, o->version_len) : STR_NULL;
+}
+
 /* Why a half of the state is absent: the field and what is wrong with it. NULL:
  * none is. */
 static inline const char *object_invalid(const struct object *o)
 {
-        return o->invalid ? (const char *)(o + 1) : NULL;
+        return o->invalid ? (const char *)(o + 1) + o->uid_len + o->version_len : NULL;
 }
 
 enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };

@@ -31,9 +31,9 @@ int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val
         o = cache_find(c, kind, meta.namespace, meta.name);
         /* The hash is that of the reply, not of what is held: if somebody's
          * change overtook the reply, it is drift and must be seen as such. */
-        if (!o || !str_eq(o->uid, meta.uid))
+        if (!o || !str_eq(object_uid(o), meta.uid))
                 return 0;
-        if (str_eq(o->version, meta.version))
+        if (str_eq(object_version(o), meta.version))
                 note_applied(o, whole, o->owned);
         else
                 note_applied(o, whole, kube_owned_hash(json, c->manager, kind->shared, &found));
@@ -76,7 +76,7 @@ void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
                 return;
         if (now - o->repaired > REPAIRS_FORGOTTEN)
                 o->repairs = 0;
-        if (o->repairs < UINT16_MAX)
+        if (o->repairs < UINT8_MAX)
                 o->repairs++;
         o->repaired = now;
 }
@@ -96,6 +96,6 @@ void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct 
 {
         struct object *o = cache_find(c, kind, namespace, name);
 
-        if (o && str_eq(o->uid, uid))
+        if (o && str_eq(object_uid(o), uid))
                 o->deleting = true;
 }

@@ -54,6 +54,8 @@ int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
         r = kube_meta_decode(json, &d->meta);
         if (r < 0)
                 return r;
+        if (d->meta.uid.len > UINT8_MAX || d->meta.version.len > UINT8_MAX)
+                return -EBADMSG;
         if (kind->owner_label.data)
                 d->meta.owner = (struct kube_owner){ .kind = kind->owner_kind,
                                                      .name = kube_meta_label(&d->meta, kind->owner_label) };
@@ -165,14 +167,16 @@ static struct object *pack(const struct draft *d)
         o->owner = d->owner;
         o->invalid = n > 0;
         at = (char *)(o + 1);
-        memcpy(at, reason, n); /* first: object_invalid */
+        o->uid_len = (uint8_t)m->uid.len;
+        o->version_len = (uint8_t)m->version.len;
+        str_store(&at, m->uid);
+        str_store(&at, m->version);
+        memcpy(at, reason, n);
         at += n;
         if (named_as_owner(d))
                 o->name = d->owner->name;
         else
-                object_put_str(&at, m->name, &o->name);
-        object_put_str(&at, m->uid, &o->uid);
-        object_put_str(&at, m->version, &o->version);
+                o->name = str_store(&at, m->name);
         pack_state(d, o, aligned(head));
         if (d->kind->by_owner)
                 owned_node(o)->object = o;

@@ -32,17 +32,8 @@ static inline struct owned_node *owned_node(struct object *o)
         return (struct owned_node *)(void *)((char *)o + o->bytes - sizeof(struct owned_node));
 }
 
-/* Copies S to *AT, which moves behind it; what is absent stays so. */
-static inline void object_put_str(char **at, struct str s, struct str *ret)
-{
-        if (!s.data)
-                return;
-        memcpy(*at, s.data, s.len);
-        *ret = str_n(*at, s.len);
-        *at += s.len;
-}
-
-/* 0, -ENOMEM, or -EBADMSG for what is not an object. The draft borrows from JSON
+/* 0, -ENOMEM, or -EBADMSG for what is not an object (a UID or version of more than 255
+ * bytes is none). The draft borrows from JSON
  * and from the scratch arena. */
 int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *ret)
         _must_check_;

@@ -43,8 +43,8 @@ static struct reading *add_reading(struct cache *c, const struct cache_kind *kin
                 return NULL;
         at = (char *)(r + 1);
         r->kind = kind;
-        object_put_str(&at, namespace, &r->namespace);
-        object_put_str(&at, name, &r->name);
+        r->namespace = str_store(&at, namespace);
+        r->name = str_store(&at, name);
         if (map_insert(&c->readings, &r->node, cache_hash_key(kind, namespace, name)) < 0)
                 mem_freep(&r);
         return r;

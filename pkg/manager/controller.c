@@ -5,7 +5,7 @@ const struct object *view_child(const struct view *view, const struct cache_kind
 {
         const struct object *child = cache_get(view->cache, kind, view->self->namespace, name);
 
-        return child && str_eq(child->owner->uid, view->self->uid) ? child : NULL;
+        return child && str_eq(child->owner->uid, object_uid(view->self)) ? child : NULL;
 }
 
 const struct object *view_applied(const struct view *view, const struct plan *plan,

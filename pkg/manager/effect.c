@@ -57,7 +57,7 @@ static void apply_child(struct task *t, struct effect *e)
         if (repairing)
                 cache_note_repair(&t->manager->cache, child, t->started);
         if (child)
-                errand_change(q, child->uid, e->options.versioned ? child->version : STR_NULL);
+                errand_change(q, object_uid(child), e->options.versioned ? object_version(child) : STR_NULL);
         else
                 errand_create(q, e->json);
 }

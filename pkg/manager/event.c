@@ -87,7 +87,7 @@ static struct str cut(struct str s, size_t max)
 
 static uint64_t hash_event(const struct object *regarding, bool warning, struct str reason, struct str note)
 {
-        uint64_t h = hash_str(hash_add(HASH_INIT, warning), regarding->uid);
+        uint64_t h = hash_str(hash_add(HASH_INIT, warning), object_uid(regarding));
 
         return hash_str(hash_str(h, reason), note);
 }
@@ -98,8 +98,9 @@ static struct event *find(struct manager *m, uint64_t hash, const struct object 
         for (struct map_node *n = map_first(&m->events.by_key, hash); n; n = map_next(n)) {
                 struct event *e = container_of(n, struct event, node);
 
-                if (e->kind == regarding->kind && e->warning == warning && str_eq(e->uid, regarding->uid) &&
-                    str_eq(e->reason, reason) && str_eq(e->note, note))
+                if (e->kind == regarding->kind && e->warning == warning &&
+                    str_eq(e->uid, object_uid(regarding)) && str_eq(e->reason, reason) &&
+                    str_eq(e->note, note))
                         return e;
         }
         return NULL;
@@ -126,8 +127,8 @@ static void make_room(struct manager *m, usec_t now)
 static struct event *remember(struct manager *m, uint64_t hash, const struct object *o, struct str reason,
                               struct str note)
 {
-        struct event *e = mem_zalloc(sizeof(*e) + o->namespace.len + o->name.len + o->uid.len +
-                                     o->version.len + reason.len + note.len);
+        struct event *e = mem_zalloc(sizeof(*e) + o->namespace.len + o->name.len + object_uid(o).len +
+                                     object_version(o).len + reason.len + note.len);
         char *at;
 
         if (!e)
@@ -137,8 +138,8 @@ static struct event *remember(struct manager *m, uint64_t hash, const struct obj
         e->kind = o->kind;
         e->namespace = str_store(&at, o->namespace);
         e->name = str_store(&at, o->name);
-        e->uid = str_store(&at, o->uid);
-        e->version = str_store(&at, o->version);
+        e->uid = str_store(&at, object_uid(o));
+        e->version = str_store(&at, object_version(o));
         e->reason = str_store(&at, reason);
         e->note = str_store(&at, note);
         if (map_insert(&m->events.by_key, &e->node, hash) < 0) {

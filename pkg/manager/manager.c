@@ -111,7 +111,7 @@ static void enqueue_concerned(struct manager *m, const struct object *o)
 static bool only_status_changed(const struct manager *m, const struct object *old_object,
                                 const struct object *new_object)
 {
-        if (!old_object || !str_eq(old_object->uid, new_object->uid) ||
+        if (!old_object || !str_eq(object_uid(old_object), object_uid(new_object)) ||
             old_object->generation != new_object->generation ||
             old_object->deleting != new_object->deleting || old_object->finalized != new_object->finalized)
                 return false;

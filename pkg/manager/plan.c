@@ -108,7 +108,7 @@ void plan_copy(struct plan *p, const struct cache_kind *kind, struct str name, s
         e->json = keep(p, json);
         e->source_kind = source->kind;
         e->source = keep(p, source->name);
-        e->version = keep(p, source->version);
+        e->version = keep(p, object_version(source));
 }
 
 void plan_read(struct plan *p, const struct cache_kind *kind, struct str name)
@@ -129,8 +129,8 @@ void plan_delete(struct plan *p, const struct object *child)
                 return;
         e->kind = child->kind;
         e->name = keep(p, child->name);
-        e->uid = keep(p, child->uid);
-        e->version = keep(p, child->version);
+        e->uid = keep(p, object_uid(child));
+        e->version = keep(p, object_version(child));
 }
 
 void plan_status(struct plan *p, struct str json)

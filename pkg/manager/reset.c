@@ -40,8 +40,8 @@ static struct str patch_of(struct task *t, struct str json, const struct object 
         json_object(&w);
         json_key(&w, "metadata");
         json_object(&w);
-        json_put_str(&w, "uid", child->uid);
-        json_put_str(&w, "resourceVersion", child->version);
+        json_put_str(&w, "uid", object_uid(child));
+        json_put_str(&w, "resourceVersion", object_version(child));
         json_end(&w);
         it = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
         while ((key = yyjson_obj_iter_next(&it))) {

@@ -340,7 +340,7 @@ void task_start(struct manager *m, struct queue_item *item)
         arena_init(&t->arena, TASK_ARENA_CAP);
         list_init(&t->requests);
         list_add_tail(&m->tasks, &t->link);
-        t->uid = arena_str(&t->arena, self->uid);
+        t->uid = arena_str(&t->arena, object_uid(self));
         recall_created(t);
 
         plan_init(&plan, &t->arena);

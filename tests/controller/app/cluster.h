@@ -106,7 +106,7 @@ static inline void set_object(struct cluster *c, const char *plural, const char 
 
         add_object_(c, plural, name,
                     print_("{\"kind\":\"%s\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":"
-                           "\"u-%s-%s\",\"resourceVersion\":\"%lld\"},%s}",
+                           "\"u-%s-%.200s\",\"resourceVersion\":\"%lld\"},%s}",
                            strcmp(plural, "secrets") == 0 ? "Secret" : "ConfigMap", name, plural, name,
                            version, rest),
                     rest);
@@ -198,7 +198,7 @@ static inline void set_rollout(struct cluster *c, enum rollout rollout)
 static inline void put_pod(struct cluster *c, const char *name, const char *revision, const char *made,
                            const char *rest)
 {
-        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%s\","
+        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%.200s\","
                             "\"resourceVersion\":\"%lld\",\"creationTimestamp\":\"%s\",\"labels\":{"
                             "\"app.kubernetes.io/instance\":\"web\",\"keelson.dev/revision\":\"%s\"}},"
                             "\"status\":{%s}}",
@@ -225,7 +225,7 @@ static inline void carry_apply(struct cluster *c, const struct effect *e)
                 c->deployment_generation++;
                 json = deployment_text(c);
         } else {
-                snprintf(uid, sizeof(uid), "u-%s-%s-%lld", e->kind->api.plural.data, name, c->version);
+                snprintf(uid, sizeof(uid), "u-%s-%.200s-%lld", e->kind->api.plural.data, name, c->version);
                 json = with_identity(c, e->json, uid, 1, "");
         }
         put_applied(c, e->kind, json, e->whole);

@@ -20,8 +20,8 @@ START_TEST(an_object_is_kept_as_its_kind_says)
         ck_assert_ptr_eq(o->kind, &box_kind);
         ck_str_eq(o->namespace, "shop");
         ck_str_eq(o->name, "web");
-        ck_str_eq(o->uid, "uid-1");
-        ck_str_eq(o->version, "10");
+        ck_str_eq(object_uid(o), "uid-1");
+        ck_str_eq(object_version(o), "10");
         ck_assert_int_eq(o->generation, 7);
         ck_assert(!o->deleting);
         ck_str_eq(o->owner->kind, "App");
@@ -74,12 +74,18 @@ END_TEST
 START_TEST(what_is_no_object_is_refused)
 {
         yyjson_doc *doc = yyjson_read("{\"metadata\":{}}", 15, 0);
+        char much[UINT8_MAX + 2];
         struct fixture f;
 
+        memset(much, '1', sizeof(much) - 1);
+        much[sizeof(much) - 1] = '\0';
         setup(&f);
         ck_assert_int_eq(cache_put(&f.cache, &box_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH),
                          -EBADMSG);
         ck_assert_int_eq(cache_put(&f.cache, &box_kind, NULL, CACHE_FROM_REPLY), -EBADMSG);
+        ck_assert_int_eq(put_kind(&f, &box_kind, CACHE_FROM_WATCH, &(struct spec){ .uid = much }), -EBADMSG);
+        ck_assert_int_eq(put_kind(&f, &box_kind, CACHE_FROM_WATCH, &(struct spec){ .version = much }),
+                         -EBADMSG);
         ck_assert_int_eq(cache_delete(&f.cache, &box_kind, yyjson_doc_get_root(doc)), -EBADMSG);
         ck_assert_uint_eq(f.cache.by_key.count, 0);
         yyjson_doc_free(doc);
@@ -125,7 +131,7 @@ START_TEST(a_newer_version_replaces_and_an_older_one_is_passed_over)
         put(&f, .version = "10", .color = "same");
         put_reply(&f, .version = "8", .color = "older");
         ck_str_eq(box(&f, "web")->spec->color, "blue");
-        ck_str_eq(get(&f, "web")->version, "10");
+        ck_str_eq(object_version(get(&f, "web")), "10");
         check_changes(&f, 1, 1, 0);
         cache_release(&f.cache);
 }
@@ -142,7 +148,7 @@ START_TEST(versions_are_longer_than_any_integer)
         ck_str_eq(box(&f, "web")->spec->color, "2");
         put(&f, .version = "10000000000000000000000000000000000000000", .color = "4");
         ck_str_eq(box(&f, "web")->spec->color, "4");
-        ck_str_eq(get(&f, "web")->version, "10000000000000000000000000000000000000000");
+        ck_str_eq(object_version(get(&f, "web")), "10000000000000000000000000000000000000000");
         gone(&f, .version = "9999999999999999999999999999999999999999");
         ck_assert_ptr_nonnull(get(&f, "web"));
         gone(&f, .version = "10000000000000000000000000000000000000001");
@@ -158,11 +164,11 @@ START_TEST(another_object_may_take_the_name)
         setup(&f);
         put(&f, .uid = "old", .version = "10", .color = "red");
         put(&f, .uid = "new", .version = "20", .color = "blue");
-        ck_str_eq(get(&f, "web")->uid, "new");
+        ck_str_eq(object_uid(get(&f, "web")), "new");
         check_changes(&f, 1, 1, 0);
         /* The deletion of the first comes late. */
         gone(&f, .uid = "old", .version = "15");
-        ck_str_eq(get(&f, "web")->uid, "new");
+        ck_str_eq(object_uid(get(&f, "web")), "new");
         check_changes(&f, 1, 1, 0);
         cache_release(&f.cache);
 }
@@ -298,7 +304,7 @@ START_TEST(a_server_that_is_set_back_is_believed)
         cache_list_begin(&f.cache, &box_kind, STR("a"));
         put(&f, .namespace = "a", .name = "x", .version = "4");
         list_end(&f, STR("a"), "5");
-        ck_str_eq(cache_get(&f.cache, &box_kind, STR("a"), STR("x"))->version, "4");
+        ck_str_eq(object_version(cache_get(&f.cache, &box_kind, STR("a"), STR("x"))), "4");
         ck_str_eq(str_c(cache_total(&f.cache, &box_kind)->version), "5");
         ck_assert_uint_eq(cache_total(&f.cache, &box_kind)->objects, 2);
         cache_release(&f.cache);

@@ -176,7 +176,7 @@ START_TEST(after_a_reset_all_is_read_anew)
         ck_assert_uint_eq(f.cache.by_key.count, 1); /* the crate */
         cache_expire(&f.cache, T0 + CACHE_READING_AGE_MAX);
         read_letter(&f, "a", "3", T0); /* older than before, and believed */
-        ck_str_eq(letter(&f, "a")->version, "3");
+        ck_str_eq(object_version(letter(&f, "a")), "3");
         cache_release(&f.cache);
         ck_assert_uint_eq(mem_live(), 0);
 }

@@ -90,7 +90,7 @@ START_TEST(what_is_there_is_looked_at_now_and_then)
         answer(&d, 4, 200, LETTER("10", CONTENTS));
         ck_call(&d, 5, CALL_APPLY, "copies", "web-a-1");
         answer(&d, 5, 201, COPY("20", OURS));
-        ck_str_eq(copy_of(&d)->version, "20");
+        ck_str_eq(object_version(copy_of(&d)), "20");
         end(&d);
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(another_version_of_the_source_is_not_copied)
         begin_copying(&d, &part_kind);
         answer(&d, 1, 200, LETTER("12", ",\"spec\":{\"color\":\"blue\"}"));
         ck_assert_ptr_null(copy_of(&d));
-        ck_str_eq(cache_get(&d.m.cache, &letter_kind, STR("shop"), STR("a"))->version, "12");
+        ck_str_eq(object_version(cache_get(&d.m.cache, &letter_kind, STR("shop"), STR("a"))), "12");
         /* The next plan is about that. */
         pass(&d, QUEUE_BACKOFF_MAX);
         ck_call(&d, 2, CALL_GET, "letters", "a");

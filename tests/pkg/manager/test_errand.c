@@ -15,11 +15,14 @@ static void want_part(const struct view *view, struct plan *plan)
 
 static void want_copy(const struct view *view, struct plan *plan)
 {
-        struct object source = { .kind = &letter_kind, .name = STR("a"), .version = STR("7") };
+        struct {
+                struct object o;
+                char version;
+        } source = { { .kind = &letter_kind, .name = STR("a"), .version_len = 1 }, '7' };
 
         (void)view;
         plan_copy(plan, &copy_kind, STR("web-a"),
-                  STR("{\"kind\":\"Copy\",\"metadata\":{\"name\":\"web-a\"}}"), &source);
+                  STR("{\"kind\":\"Copy\",\"metadata\":{\"name\":\"web-a\"}}"), &source.o);
 }
 
 /* Somebody between us and the API server answers what is asked with a page. */

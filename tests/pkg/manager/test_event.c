@@ -95,15 +95,19 @@ static void close_all(void)
 
 static void send_about(const char *name, const char *uid, bool warning, const char *reason, const char *note)
 {
-        const struct object o = {
+        struct {
+                struct object o;
+                char uid_and_version[16];
+        } about = { {
                 .kind = &kind,
                 .namespace = STR("shop"),
                 .name = str_c(name),
-                .uid = str_c(uid),
-                .version = STR("7"),
-        };
+                .uid_len = (uint8_t)strlen(uid),
+                .version_len = 1,
+        } };
 
-        event_send(&m, &o, warning, str_c(reason), str_c(note));
+        snprintf(about.uid_and_version, sizeof(about.uid_and_version), "%s7", uid);
+        event_send(&m, &about.o, warning, str_c(reason), str_c(note));
 }
 
 static void send_event(const char *note)

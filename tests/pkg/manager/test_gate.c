@@ -11,14 +11,15 @@ static const char *const why_refused = "may not list parts: grant it";
 /* Of each kind of effect one. */
 static void want_all(const struct view *view, struct plan *plan)
 {
-        struct object child = {
-                .kind = &part_kind, .name = STR("old"), .uid = STR("u"), .version = STR("1")
-        };
+        struct {
+                struct object o;
+                char uid_and_version[2];
+        } child = { { .kind = &part_kind, .name = STR("old"), .uid_len = 1, .version_len = 1 }, "u1" };
 
         (void)view;
         plan_apply(plan, &part_kind, STR("web"),
                    STR("{\"kind\":\"Part\",\"metadata\":{\"name\":\"web\"},\"spec\":{}}"));
-        plan_delete(plan, &child);
+        plan_delete(plan, &child.o);
         plan_read(plan, &letter_kind, STR("a"));
         plan_status(plan, STR("{\"phase\":\"Full\"}"));
         plan_event(plan, false, STR("Turned"), STR("it turned"));
