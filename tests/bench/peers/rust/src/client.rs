@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
@@ -39,18 +40,14 @@ pub fn connect(config: &Config, counts: &Counts) -> Result<Client, Failure> {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let tls = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
-    let h1 = std::env::var("PEER_H1").is_ok();
-    let tls = if h1 { tls.enable_http1().wrap_connector(tcp) } else { tls.enable_http2().wrap_connector(tcp) };
     let mut builder = Http::builder(TokioExecutor::new());
-    if !h1 {
-        builder
-            .http2_only(true)
-            .timer(TokioTimer::new())
-            .http2_keep_alive_interval(std::time::Duration::from_secs(15))
-            .http2_initial_connection_window_size(16 << 20)
-            .http2_initial_stream_window_size(1 << 20);
-    }
-    let http = builder.build(tls);
+    builder
+        .http2_only(true)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(Duration::from_secs(15))
+        .http2_initial_connection_window_size(16 << 20)
+        .http2_initial_stream_window_size(1 << 20);
+    let http = builder.build(tls.enable_http2().wrap_connector(tcp));
     let counts = counts.clone();
     let counting = tower::service_fn(move |request: Request<Body>| {
         let (method, counts) = (request.method().clone(), counts.clone());

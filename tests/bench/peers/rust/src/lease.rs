@@ -19,7 +19,7 @@ pub struct Lease {
     folder: String,
     path: String,
     me: String,
-    held: Value, // as last read or written
+    held: Value,    // as last read or written
     since: Instant, // when it last changed, by our clock
 }
 

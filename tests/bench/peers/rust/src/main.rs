@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! keelson-peer-rust operator --listen ADDR:PORT --namespace NS… --lease-namespace NS:
+//! keelson-peer-rust operator --listen ADDR:PORT --namespace NS --lease-namespace NS:
 //! the yardstick that README.md describes.
 
 mod client;
@@ -7,7 +7,6 @@ mod lease;
 mod object;
 mod operator;
 mod render;
-mod shape;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,12 +25,13 @@ use operator::Operator;
 
 struct Options {
     listen: String,
-    namespaces: Vec<String>,
+    namespace: String,
     lease_namespace: String,
 }
 
 fn options() -> Result<Options, Failure> {
-    let mut options = Options { listen: "127.0.0.1:8080".into(), namespaces: vec![], lease_namespace: String::new() };
+    let mut options =
+        Options { listen: "127.0.0.1:8080".into(), namespace: String::new(), lease_namespace: String::new() };
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() != Some("operator") {
         return Err("the first word must be: operator".into());
@@ -40,12 +40,12 @@ fn options() -> Result<Options, Failure> {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {
             "--listen" => options.listen = value,
-            "--namespace" => options.namespaces.push(value),
+            "--namespace" => options.namespace = value,
             "--lease-namespace" => options.lease_namespace = value,
             _ => return Err(format!("{word} is no option").into()),
         }
     }
-    if options.namespaces.is_empty() || options.lease_namespace.is_empty() {
+    if options.namespace.is_empty() || options.lease_namespace.is_empty() {
         return Err("--namespace and --lease-namespace are needed".into());
     }
     Ok(options)
@@ -74,8 +74,7 @@ async fn run() -> Result<(), Failure> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let counts = Counts::default();
     let client = client::connect(&kube::Config::infer().await?, &counts)?;
-    let most = std::env::var("PEER_MOST").ok().and_then(|n| n.parse().ok()).unwrap_or(32);
-    let operator = Operator::new(client.clone(), options.namespaces, most);
+    let operator = Operator::new(client.clone(), options.namespace);
     operator.watch();
     spawn_local(serve(listener, operator.clone(), counts));
     let mut lease = lease::Lease::new(client, &options.lease_namespace, "keelson-peer-rust");

@@ -17,13 +17,15 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use tokio::task::spawn_local;
 
 use crate::client::{Failure, send};
-use crate::object::{APP, CHILDREN, Condition, DEPLOYMENT, KINDS, Object, Rollout, Seen, decode, print_status};
-use crate::render::{Render, Spec};
+use crate::object::{APP, CHILDREN, Condition, DEPLOYMENT, KINDS, Kind, Object, Rollout, Seen, decode, print_status};
+use crate::render::Render;
 
+/// Apps that are worked at together, each with up to seven writes at once.
+const MOST_ACTIVE: usize = 16;
 const MANAGER: &str = "keelson-peer-rust";
 const CONDITIONS: [&str; 5] = ["Ready", "Available", "Progressing", "Reconciling", "Stalled"];
 
@@ -60,7 +62,6 @@ enum Turn {
 /// An App with all that belongs to it.
 #[derive(Default)]
 struct Entry {
-    namespace: usize,
     name: Box<str>,
     version: u64, // of the App
     app: Option<Rc<App>>,
@@ -79,50 +80,42 @@ struct Entry {
 
 type Handle = Rc<RefCell<Entry>>;
 
-struct Namespace {
-    name: String,
-    entries: RefCell<AHashMap<Box<str>, Handle>>,
-    newest: [Cell<u64>; CHILDREN + 1], // resourceVersion that a watch brought
-}
-
 pub struct Operator {
     client: Client,
-    namespaces: Vec<Namespace>,
+    namespace: String,
+    entries: RefCell<AHashMap<Box<str>, Handle>>,
+    newest: [Cell<u64>; CHILDREN + 1], // resourceVersion that the watch brought
     objects: [Cell<usize>; CHILDREN + 1],
     unsynced: Cell<usize>,
     reconciling: Cell<bool>,
     ready: RefCell<VecDeque<Handle>>,
     active: Cell<usize>,
-    most: usize,
 }
 
 impl Operator {
-    pub fn new(client: Client, namespaces: Vec<String>, most: usize) -> Rc<Operator> {
-        let unsynced = namespaces.len() * KINDS.len();
-        let namespace = |name| Namespace { name, entries: Default::default(), newest: Default::default() };
+    pub fn new(client: Client, namespace: String) -> Rc<Operator> {
         Rc::new(Operator {
             client,
-            namespaces: namespaces.into_iter().map(namespace).collect(),
+            namespace,
+            entries: Default::default(),
+            newest: Default::default(),
             objects: Default::default(),
-            unsynced: Cell::new(unsynced),
+            unsynced: Cell::new(KINDS.len()),
             reconciling: Cell::new(false),
             ready: Default::default(),
             active: Cell::new(0),
-            most,
         })
     }
 
     pub fn watch(self: &Rc<Self>) {
-        for ns in 0..self.namespaces.len() {
-            spawn_local(self.clone().follow::<0>(ns));
-            spawn_local(self.clone().follow::<1>(ns));
-            spawn_local(self.clone().follow::<2>(ns));
-            spawn_local(self.clone().follow::<3>(ns));
-            spawn_local(self.clone().follow::<4>(ns));
-            spawn_local(self.clone().follow::<5>(ns));
-            spawn_local(self.clone().follow::<6>(ns));
-            spawn_local(self.clone().follow::<APP>(ns));
-        }
+        spawn_local(self.clone().follow::<0>());
+        spawn_local(self.clone().follow::<1>());
+        spawn_local(self.clone().follow::<2>());
+        spawn_local(self.clone().follow::<3>());
+        spawn_local(self.clone().follow::<4>());
+        spawn_local(self.clone().follow::<5>());
+        spawn_local(self.clone().follow::<6>());
+        spawn_local(self.clone().follow::<APP>());
     }
 
     pub fn synced(&self) -> bool {
@@ -132,10 +125,8 @@ impl Operator {
     /// Everything is known and the Lease is held: looks at every App.
     pub fn start(self: &Rc<Self>) {
         self.reconciling.set(true);
-        for namespace in &self.namespaces {
-            for entry in namespace.entries.borrow().values() {
-                self.enqueue(entry);
-            }
+        for entry in self.entries.borrow().values() {
+            self.enqueue(entry);
         }
     }
 
@@ -154,19 +145,16 @@ impl Operator {
         );
         for (i, (kind, objects)) in KINDS.iter().zip(&self.objects).enumerate() {
             let comma = if i > 0 { "," } else { "" };
-            let _ = write!(out, r#"{comma}"{}":{{"objects":{},"bytes":0}}"#, kind.name, objects.get());
+            let _ = write!(out, r#"{comma}"{}":{{"objects":{},"bytes":0}}"#, kind.2, objects.get());
         }
         out + "}}"
     }
 
     // --- the cache ------------------------------------------------------------------
 
-    async fn follow<const K: usize>(self: Rc<Self>, ns: usize) {
-        let api: Api<Object<K>> = Api::namespaced(self.client.clone(), &self.namespaces[ns].name);
-        let mut config = watcher::Config::default();
-        if std::env::var("PEER_LIST").is_err() {
-            config = config.streaming_lists();
-        }
+    async fn follow<const K: usize>(self: Rc<Self>) {
+        let api: Api<Object<K>> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut config = watcher::Config::default().streaming_lists();
         if K != APP {
             config = config.labels("app.kubernetes.io/managed-by=keelson-peer");
         }
@@ -178,47 +166,47 @@ impl Operator {
                 Ok(Event::Init) => listed.clear(),
                 Ok(Event::InitApply(object)) => {
                     if synced {
-                        listed.insert(object.seen.name.clone());
+                        listed.insert(object.0.name.clone());
                     }
-                    self.seen(ns, K, object.seen, true);
+                    self.seen(K, object.0, true);
                 }
-                Ok(Event::InitDone) if synced => self.sweep(ns, K, std::mem::take(&mut listed)),
+                Ok(Event::InitDone) if synced => self.sweep(K, std::mem::take(&mut listed)),
                 Ok(Event::InitDone) => {
                     synced = true;
                     self.unsynced.set(self.unsynced.get() - 1);
                 }
-                Ok(Event::Apply(object)) => self.seen(ns, K, object.seen, true),
+                Ok(Event::Apply(object)) => self.seen(K, object.0, true),
                 Ok(Event::Delete(object)) => {
-                    self.namespaces[ns].newest[K].set(object.seen.version);
-                    self.gone(ns, K, &object.seen.name);
+                    self.newest[K].set(object.0.version);
+                    self.gone(K, &object.0.name);
                 }
-                Err(error) => eprintln!("{}: {error}", KINDS[K].plural),
+                Err(error) => eprintln!("{}: {error}", KINDS[K].3),
             }
         }
     }
 
-    fn entry(&self, ns: usize, name: &str) -> Handle {
-        let mut entries = self.namespaces[ns].entries.borrow_mut();
+    fn entry(&self, name: &str) -> Handle {
+        let mut entries = self.entries.borrow_mut();
         if let Some(entry) = entries.get(name) {
             return entry.clone();
         }
-        let entry = Handle::new(RefCell::new(Entry { namespace: ns, name: name.into(), ..Default::default() }));
+        let entry = Handle::new(RefCell::new(Entry { name: name.into(), ..Default::default() }));
         entries.insert(name.into(), entry.clone());
         entry
     }
 
     /// An object as a watch (WATCHED) or the reply to a write has it, whichever is first.
-    fn seen(self: &Rc<Self>, ns: usize, kind: usize, seen: Seen, watched: bool) {
-        let newest = &self.namespaces[ns].newest[kind];
+    fn seen(self: &Rc<Self>, kind: usize, seen: Seen, watched: bool) {
+        let newest = &self.newest[kind];
         if watched {
             newest.set(newest.get().max(seen.version));
         } else if seen.version <= newest.get() {
             return; // the watch is past it; it may be gone already
         }
         if kind != APP && seen.owner.as_ref() != Some(&seen.name) {
-            return self.gone(ns, kind, &seen.name);
+            return self.gone(kind, &seen.name);
         }
-        let entry = self.entry(ns, &seen.name);
+        let entry = self.entry(&seen.name);
         let news = if kind == APP { self.take_app(&entry, seen) } else { self.take_child(&entry, kind, seen) };
         if news && watched {
             self.enqueue(&entry);
@@ -260,8 +248,8 @@ impl Operator {
         news
     }
 
-    fn gone(self: &Rc<Self>, ns: usize, kind: usize, name: &str) {
-        let Some(entry) = self.namespaces[ns].entries.borrow().get(name).cloned() else { return };
+    fn gone(self: &Rc<Self>, kind: usize, name: &str) {
+        let Some(entry) = self.entries.borrow().get(name).cloned() else { return };
         let mut e = entry.borrow_mut();
         let version = if kind == APP { &mut e.version } else { &mut e.children[kind].version };
         if std::mem::take(version) == 0 {
@@ -276,16 +264,16 @@ impl Operator {
         let empty = e.version == 0 && e.children.iter().all(|child| child.version == 0);
         drop(e);
         if empty {
-            self.namespaces[ns].entries.borrow_mut().remove(name);
+            self.entries.borrow_mut().remove(name);
         }
         self.enqueue(&entry);
     }
 
     /// After a second listing: what is no more.
-    fn sweep(self: &Rc<Self>, ns: usize, kind: usize, listed: HashSet<Box<str>>) {
-        let known: Vec<Box<str>> = self.namespaces[ns].entries.borrow().keys().cloned().collect();
+    fn sweep(self: &Rc<Self>, kind: usize, listed: HashSet<Box<str>>) {
+        let known: Vec<Box<str>> = self.entries.borrow().keys().cloned().collect();
         for name in known.iter().filter(|name| !listed.contains(*name)) {
-            self.gone(ns, kind, name);
+            self.gone(kind, name);
         }
     }
 
@@ -309,7 +297,7 @@ impl Operator {
     }
 
     fn pump(self: &Rc<Self>) {
-        while self.active.get() < self.most {
+        while self.active.get() < MOST_ACTIVE {
             let Some(entry) = self.ready.borrow_mut().pop_front() else { return };
             entry.borrow_mut().turn = Turn::Active;
             self.active.set(self.active.get() + 1);
@@ -342,14 +330,13 @@ impl Operator {
     // --- an App ---------------------------------------------------------------------
 
     async fn reconcile(self: &Rc<Self>, entry: &Handle) -> Result<(), Failure> {
-        let (app, ns, name, replicas) = {
+        let (app, name, replicas) = {
             let e = entry.borrow();
             let Some(app) = e.app.clone().filter(|app| !app.deleting) else { return Ok(()) };
-            (app, e.namespace, e.name.clone(), e.replicas)
+            (app, e.name.clone(), e.replicas)
         };
-        let spec: Spec = serde_json::from_str(app.spec.get())?;
-        let namespace = &self.namespaces[ns].name;
-        let render = Render { namespace, name: &name, uid: &app.uid, spec: &spec, replicas };
+        let spec: Value = serde_json::from_str(app.spec.get())?;
+        let render = Render { namespace: &self.namespace, name: &name, uid: &app.uid, spec: &spec, replicas };
         let mut writes = Vec::new();
         let mut body = String::new();
         for kind in 0..CHILDREN {
@@ -359,35 +346,25 @@ impl Operator {
             if wanted {
                 e.wanted[kind] = decode(kind, body.as_bytes())?.print;
                 if child.version == 0 || child.print != e.wanted[kind] {
-                    writes.push(self.write(ns, kind, &name, "", Some(body.clone().into_bytes())));
+                    writes.push(self.write(kind, &name, "", Some(body.clone().into_bytes())));
                 }
             } else if child.version != 0 {
-                writes.push(self.write(ns, kind, &name, "", None));
+                writes.push(self.write(kind, &name, "", None));
             }
         }
         if !writes.is_empty() {
             join_all(writes).await.into_iter().collect::<Result<(), _>>()?;
         }
         let Some(status) = self.status(entry, &app, &render)? else { return Ok(()) };
-        self.write(ns, APP, &name, "/status", Some(status.into_bytes())).await
+        self.write(APP, &name, "/status", Some(status.into_bytes())).await
     }
 
     /// Applies an object, or without a body deletes it.
-    async fn write(
-        self: &Rc<Self>,
-        ns: usize,
-        kind: usize,
-        name: &str,
-        part: &str,
-        body: Option<Vec<u8>>,
-    ) -> Result<(), Failure> {
-        let k = &KINDS[kind];
-        let (root, slash) = if k.group.is_empty() { ("api", "") } else { ("apis/", "/") };
-        let (namespace, version, plural) = (&self.namespaces[ns].name, k.version, k.plural);
-        let mut path = format!("/{root}{}{slash}{version}/namespaces/{namespace}/{plural}/{name}{part}", k.group);
-        if k.group.is_empty() {
-            path = format!("/api/{version}/namespaces/{namespace}/{plural}/{name}{part}");
-        }
+    async fn write(self: &Rc<Self>, kind: usize, name: &str, part: &str, body: Option<Vec<u8>>) -> Result<(), Failure> {
+        let Kind(group, version, kind_name, plural) = KINDS[kind];
+        let (root, slash) = if group.is_empty() { ("api/", "") } else { ("apis/", "/") };
+        let namespace = &self.namespace;
+        let mut path = format!("/{root}{group}{slash}{version}/namespaces/{namespace}/{plural}/{name}{part}");
         let apply = body.is_some();
         if apply {
             let _ = write!(path, "?fieldManager={MANAGER}&force=true");
@@ -397,12 +374,12 @@ impl Operator {
         let (code, reply) = send(&self.client, method, &path, content, body.unwrap_or_default()).await?;
         match code {
             200 | 201 if apply => {
-                self.seen(ns, kind, decode(kind, &reply)?, false);
+                self.seen(kind, decode(kind, &reply)?, false);
                 Ok(())
             }
             200..300 => Ok(()),
             404 if !apply || kind == APP => Ok(()),
-            _ => Err(format!("{} {name}: {code} {}", k.name, String::from_utf8_lossy(&reply)).into()),
+            _ => Err(format!("{} {name}: {code} {}", kind_name, String::from_utf8_lossy(&reply)).into()),
         }
     }
 
@@ -423,7 +400,13 @@ impl Operator {
         } else {
             "waiting for the Deployment controller to see the change".to_owned()
         };
-        let why = if complete { "Ready" } else if late { "ProgressDeadlineExceeded" } else { "RolloutInProgress" };
+        let why = if complete {
+            "Ready"
+        } else if late {
+            "ProgressDeadlineExceeded"
+        } else {
+            "RolloutInProgress"
+        };
         let available = r.available_replicas > 0;
         let says = |yes: bool, reason, message| if yes { (true, reason, message) } else { (false, "AsExpected", "") };
         let conditions = [
@@ -436,11 +419,8 @@ impl Operator {
             says(!complete && !late, why, &*progress),
             says(late, why, &*progress),
         ];
-        let image = match (complete, &e.status.image) {
-            (true, _) => render.spec.image.get(),
-            (false, Some(before)) => before,
-            (false, None) => "\"\"",
-        };
+        let new_image = render.spec["image"].to_string();
+        let image = if complete { &new_image } else { e.status.image.as_deref().unwrap_or("\"\"") };
         let counts = format!(
             r#""replicas":{},"readyReplicas":{},"updatedReplicas":{}"#,
             r.replicas, r.ready_replicas, r.updated_replicas
@@ -458,10 +438,11 @@ impl Operator {
                     CONDITIONS[i], app.generation
                 );
             }
-            render.status(app.generation, &out, image, &counts)
+            render.status(app.generation, &out, &counts, image)
         };
         let body = text(&e.status.since);
-        let wanted = decode(APP, body.as_bytes())?.status.map(|status| print_status(status.get())).transpose()?;
+        let wanted = decode(APP, body.as_bytes())?.status;
+        let wanted = wanted.as_deref().map(print_status).transpose()?;
         e.wanted_status = wanted.unwrap_or_default();
         Ok(Some(body).filter(|_| e.wanted_status != e.status.print))
     }
@@ -485,6 +466,6 @@ impl Status {
             }
         }
         let image = read.image.map(|image| image.get().into());
-        Status { print: print_status(json.get()).unwrap_or_default(), image, since }
+        Status { print: print_status(json).unwrap_or_default(), image, since }
     }
 }
