@@ -11,7 +11,7 @@
 struct str app_keep(struct arena *a, const struct buf *text)
 {
         if (buf_error(text) < 0) {
-                a->failed = true;
+                arena_fail(a, buf_error(text));
                 return STR_NULL;
         }
         return arena_str(a, buf_str(text));

@@ -172,6 +172,16 @@ static struct app_verdict judge_rollout(const struct view *view, const struct ap
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
+/* The last attempt was not carried out. */
+static struct app_verdict judge_failure(const struct view *view, const struct app_spec *spec, struct arena *a)
+{
+        const struct failure *f = &view->failure;
+
+        if (str_eq(f->reason, STR("TooLarge")))
+                return stalled(f->reason, app_tell_size(spec, f->message, a));
+        return f->permanent ? stalled(f->reason, f->message) : reconciling(f->reason, f->message);
+}
+
 struct app_verdict app_judge(const struct view *view, const struct app_outlook *o, struct plan *plan)
 {
         const struct object *self = view->self;
@@ -185,8 +195,7 @@ struct app_verdict app_judge(const struct view *view, const struct app_outlook *
         if (o->problem)
                 return stalled(STR("InvalidSpec"), with_path(o->problem, plan->arena));
         if (view->failure.reason.data)
-                return view->failure.permanent ? stalled(view->failure.reason, view->failure.message)
-                                               : reconciling(view->failure.reason, view->failure.message);
+                return judge_failure(view, app->spec, plan->arena);
         if (o->config->phase == APP_CONFIG_WRONG)
                 return stalled(o->config->reason, with_path(&o->config->problem, plan->arena));
         if (pending)

@@ -49,7 +49,7 @@ int app_reconcile(const struct view *view, struct plan *plan)
 
         if (view->self->deleting)
                 return 0; /* owner references let the garbage collector clean up */
-        if (!app->spec)
+        if (!app->spec || view->report_only)
                 return app_report(view, &outlook, plan);
         settings = arena_new(plan->arena, struct app_settings);
         if (!settings)

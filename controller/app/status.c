@@ -62,7 +62,7 @@ static void tell(const struct view *view, struct plan *plan, const struct app_st
                 plan_event(plan, true, v->reason, v->message);
         else if (v->phase == APP_READY)
                 plan_event(plan, false, v->reason, v->message);
-        else if (v->failed)
+        else if (v->failed || view->report_only)
                 plan_event(plan, true, v->reason, v->message);
         else if (str_eq(v->reason, STR("RolloutInProgress")) && before && before->image.data &&
                  !str_eq(before->image, app->spec->image))

@@ -55,6 +55,12 @@ struct app_cause {
 
 struct app_cause app_find_cause(const struct view *view, struct str revision, struct plan *plan);
 
+/* --- size.c ------------------------------------------------------------------------- */
+
+/* MESSAGE says that the App is too large. If it can be told which field is: that, and
+ * what to do. */
+struct str app_tell_size(const struct app_spec *spec, struct str message, struct arena *a);
+
 /* --- status.c ------------------------------------------------------------------------- */
 
 /* Says in the status what is so, and keeps what is to be kept of a revision

@@ -57,7 +57,7 @@ static struct str quantities_json(const struct schema_map *map, struct arena *a)
         }
         json_end(&w);
         if (buf_error(&text) < 0) {
-                a->failed = true;
+                arena_fail(a, buf_error(&text));
                 return STR_NULL;
         }
         return arena_str(a, buf_str(&text));

@@ -8,7 +8,7 @@ int environment_reconcile(const struct view *view, struct plan *plan)
 
         if (view->self->deleting)
                 return 0; /* owner references let the garbage collector clean up */
-        if (env->spec) {
+        if (env->spec && !view->report_only) {
                 r = environment_plan_children(view, env->spec, plan);
                 if (r < 0)
                         return r;

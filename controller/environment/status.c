@@ -208,7 +208,7 @@ static void tell(const struct view *view, struct plan *plan, const struct verdic
         const struct environment_status *before = env->status;
 
         if (turned(before, STR("Ready"), v->reason)) {
-                if (v->phase == STALLED)
+                if (v->phase == STALLED || view->report_only)
                         plan_event(plan, true, v->reason, v->message);
                 else if (v->phase == READY)
                         plan_event(plan, false, v->reason, v->message);

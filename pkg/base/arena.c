@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdio.h>
 
@@ -38,7 +39,7 @@ void arena_release(struct arena *a)
         free_blocks(a, NULL);
         a->head = NULL;
         a->taken = 0;
-        a->failed = false;
+        a->failed = a->full = false;
 }
 
 void arena_clear(struct arena *a)
@@ -47,7 +48,7 @@ void arena_clear(struct arena *a)
 
         free_blocks(a, keep);
         a->head = keep;
-        a->failed = false;
+        a->failed = a->full = false;
         a->taken = 0;
         if (keep) {
                 keep->next = NULL;
@@ -63,8 +64,10 @@ static struct arena_block *add_block(struct arena *a, size_t need)
         struct arena_block *b;
 
         size = MAX(size, need);
-        if (a->taken > a->cap || need > a->cap - a->taken || size > BLOCK_HUGE)
+        if (a->taken > a->cap || need > a->cap - a->taken || size > BLOCK_HUGE) {
+                a->full = true;
                 return NULL;
+        }
         size = MIN(size, a->cap - a->taken);
         b = mem_alloc(sizeof(*b) + size);
         if (!b)
@@ -112,6 +115,12 @@ void *arena_alloc_n(struct arena *a, size_t n, size_t size)
                 return NULL;
         }
         return arena_alloc(a, total);
+}
+
+void arena_fail(struct arena *a, int error)
+{
+        a->failed = true;
+        a->full |= error == -EMSGSIZE;
 }
 
 struct str arena_str(struct arena *a, struct str s)

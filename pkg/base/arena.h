@@ -27,6 +27,7 @@ struct arena {
         size_t taken; /* bytes in all blocks */
         size_t cap;   /* bytes in all blocks, at the most */
         bool failed;
+        bool full; /* it failed for the cap, which no memory mends */
 };
 
 /* clang-format off */
@@ -43,6 +44,10 @@ void arena_release(struct arena *a);
 void arena_clear(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n) _must_check_;
+
+/* What was to go into it could not be made elsewhere: ERROR says why, -EMSGSIZE
+ * for a cap. It counts as if the arena itself had run out. */
+void arena_fail(struct arena *a, int error);
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define arena_new_n(a, type, n) ((type *)arena_alloc_n((a), (n), sizeof(type)))

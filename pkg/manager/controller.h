@@ -27,6 +27,7 @@ struct view {
         const struct object *self;
         const struct cache *cache;
         struct failure failure;
+        bool report_only; /* no plan could be made, as failure says: nothing but the report is wanted */
         usec_t now;       /* for plan_wake */
         usec_t wall;      /* for time stamps */
         struct str image; /* of this program, to run helpers from; absent: not known */
@@ -65,9 +66,10 @@ struct controller {
         size_t n_observed;
         /* What the resource reads by name, into LIST: how many. NULL: nothing. */
         size_t (*references)(const struct object *self, struct reference list[REFERENCES_MAX]);
-        /* 0, or a negative errno: then nothing of the plan is done and it is
-         * called again after a backoff. It need not look at the arena: if that
-         * ran out, the manager takes the result for -ENOMEM, whatever it is. */
+        /* 0, or a negative errno: then nothing of the plan is done. It is called at
+         * once again, with view.report_only, to say in the status what went wrong,
+         * and after a backoff for another plan. It need not look at the arena: if
+         * that ran out, the manager knows. */
         int (*reconcile)(const struct view *view, struct plan *plan);
 };
 

@@ -50,8 +50,19 @@ void task_fail(struct task *t, const struct effect *e, bool permanent, struct st
                 t->failure.reason = STR("OutOfMemory");
 }
 
+static void fail_size(struct task *t)
+{
+        task_fail(t, NULL, true, STR("TooLarge"),
+                  STR("what is to be made of this resource is larger than the operator handles; make its "
+                      "spec smaller"));
+}
+
 void task_fail_memory(struct task *t)
 {
+        if (t->arena.full) {
+                fail_size(t);
+                return;
+        }
         task_fail(t, NULL, false, STR("OutOfMemory"), STR("the operator is out of memory; it tries again"));
 }
 
@@ -241,10 +252,11 @@ static bool must_hold(const struct object *self)
         return self->kind->finalizer.data && !self->deleting && !self->finalized;
 }
 
-static int reconcile(struct task *t, const struct object *self, struct plan *plan)
+static struct view view_of(const struct task *t, const struct object *self)
 {
         struct manager *m = t->manager;
-        struct view view = {
+
+        return (struct view){
                 .self = self,
                 .cache = &m->cache,
                 .failure = failure_of(t),
@@ -252,6 +264,11 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
                 .wall = m->transport->wall(m->transport),
                 .image = m->image,
         };
+}
+
+static int reconcile(struct task *t, const struct object *self, struct plan *plan)
+{
+        struct view view = view_of(t, self);
         int r = set_references(t, self);
 
         if (r < 0)
@@ -264,13 +281,20 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
         r = t->controller->reconcile(&view, plan);
         /* Whatever else went wrong then is a consequence. */
         if (t->arena.failed)
-                return -ENOMEM;
+                return t->arena.full ? -EMSGSIZE : -ENOMEM;
         return r < 0 ? r : plan->error;
 }
 
 static bool is_report(const struct effect *e)
 {
         return e->type == EFFECT_STATUS || e->type == EFFECT_EVENT;
+}
+
+static void carry_out_report(struct task *t, const struct plan *plan)
+{
+        list_for_each (link, &plan->effects)
+                if (is_report(container_of(link, struct effect, link)))
+                        effect_start(t, container_of(link, struct effect, link));
 }
 
 /* What is to be done goes first. While some of it is on its way the report is
@@ -289,21 +313,71 @@ static void carry_out(struct task *t, const struct plan *plan)
                         effect_start(t, e);
         }
         t->unreported = !list_empty(&t->requests) && t->item->failures == 0;
-        if (t->unreported)
-                return;
-        list_for_each (link, &plan->effects)
-                if (is_report(container_of(link, struct effect, link)))
-                        effect_start(t, container_of(link, struct effect, link));
+        if (!t->unreported)
+                carry_out_report(t, plan);
 }
 
-/* A bug, or a resource past one of our caps: there is no more to say than which. */
+static int begin_arena(struct task *t, const struct object *self)
+{
+        arena_release(&t->arena);
+        arena_init(&t->arena, TASK_ARENA_CAP);
+        t->uid = arena_str(&t->arena, object_uid(self));
+        return t->uid.data ? 0 : -ENOMEM;
+}
+
+/* Memory is out, or the resource is past one of our caps, or we are wrong. */
 static void fail_plan(struct task *t, int r)
 {
         if (r == -ENOMEM)
                 task_fail_memory(t);
+        else if (r == -EMSGSIZE || r == -E2BIG)
+                fail_size(t);
         else
-                task_fail(t, NULL, false, STR("Internal"),
-                          arena_printf(&t->arena, "no plan could be made: %s", strerror(-r)));
+                task_fail(t, NULL, true, STR("Internal"),
+                          arena_printf(&t->arena,
+                                       "no plan could be made: %s; that is a mistake in Keelson: report it, "
+                                       "with the resource",
+                                       strerror(-r)));
+}
+
+/* There is nothing to carry out, so why is told at once: the attempts that follow
+ * come no further than this one. If that fails as well the log has it. */
+static void report_failed_plan(struct task *t, const struct object *self)
+{
+        struct view view = view_of(t, self);
+        struct plan plan;
+
+        if (!t->failure.permanent && t->item->failures + 1 < TRANSIENT_FAILURES_SHOWN)
+                return;
+        view.failure = t->failure;
+        view.report_only = true;
+        plan_init(&plan, &t->arena);
+        if (t->controller->reconcile(&view, &plan) == 0 && plan.error == 0 && !t->arena.failed)
+                carry_out_report(t, &plan);
+}
+
+/* Makes a plan and starts with it. */
+static void start_plan(struct task *t, const struct object *self)
+{
+        struct plan plan;
+        int r;
+
+        plan_init(&plan, &t->arena);
+        r = begin_arena(t, self);
+        if (r == 0)
+                r = reconcile(t, self, &plan);
+        if (r == 0) {
+                t->wake = plan.wake;
+                recall_created(t);
+                carry_out(t, &plan);
+                return;
+        }
+        /* What is in the arena is of no use, and the report needs room. */
+        if (begin_arena(t, self) < 0)
+                r = -ENOMEM;
+        recall_created(t);
+        fail_plan(t, r);
+        report_failed_plan(t, self);
 }
 
 void task_start(struct manager *m, struct queue_item *item)
@@ -313,8 +387,6 @@ void task_start(struct manager *m, struct queue_item *item)
         const struct object *self =
                 cache_get(&m->cache, controller->kind, item->key.namespace, item->key.name);
         struct task *t;
-        struct plan plan;
-        int r;
 
         if (!self)
                 forget_resource(m, controller, &item->key);
@@ -337,20 +409,11 @@ void task_start(struct manager *m, struct queue_item *item)
         t->starting = true;
         t->blocked = m->gates[item->key.controller].state == GATE_BLOCKED;
         snprintf(t->id, sizeof(t->id), "%llx", (unsigned long long)++m->n_reconciles);
+        t->wake = USEC_NEVER;
         arena_init(&t->arena, TASK_ARENA_CAP);
         list_init(&t->requests);
         list_add_tail(&m->tasks, &t->link);
-        t->uid = arena_str(&t->arena, object_uid(self));
-        recall_created(t);
-
-        plan_init(&plan, &t->arena);
-        r = t->uid.data ? reconcile(t, self, &plan) : -ENOMEM;
-        if (r < 0) {
-                fail_plan(t, r);
-        } else {
-                t->wake = plan.wake;
-                carry_out(t, &plan);
-        }
+        start_plan(t, self);
         t->starting = false;
         task_finish_if_done(t);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness.h"
 
+#include <errno.h>
 #include <stdalign.h>
 
 #include "base/arena.h"
@@ -74,6 +75,28 @@ START_TEST(one_block_serves_many_small_pieces)
                 ck_assert_ptr_nonnull(arena_alloc(&a, 16));
         ck_assert_uint_eq(mem_count() - before, 1);
         arena_release(&a);
+}
+END_TEST
+
+START_TEST(it_tells_want_of_room_from_want_of_memory)
+{
+        struct arena a = ARENA_INIT(4096);
+
+        ck_assert_ptr_null(arena_alloc(&a, 8192));
+        ck_assert(a.failed && a.full);
+        arena_clear(&a);
+        ck_assert(!a.failed && !a.full);
+        mem_fail_after(1);
+        ck_assert_ptr_null(arena_alloc(&a, 16));
+        mem_fail_after(0);
+        ck_assert(a.failed && !a.full);
+        arena_release(&a);
+        arena_fail(&a, -ENOMEM);
+        ck_assert(a.failed && !a.full);
+        arena_fail(&a, -EMSGSIZE);
+        ck_assert(a.failed && a.full);
+        arena_release(&a);
+        ck_assert(!a.failed && !a.full);
 }
 END_TEST
 
@@ -230,6 +253,7 @@ static const TTest *const tests[] = {
         memory_is_zeroed_again_after_clear,
         nothing_is_a_piece_too,
         one_block_serves_many_small_pieces,
+        it_tells_want_of_room_from_want_of_memory,
         cap_holds_to_the_byte_and_failure_sticks,
         a_failure_leaves_room_for_smaller_pieces,
         sizes_that_overflow_fail,

@@ -287,6 +287,53 @@ START_TEST(what_the_server_does_not_accept_stalls)
 }
 END_TEST
 
+/* An App whose variables are N KiB of CHARACTER (JSON). */
+static char *app_of_size(size_t n, const char *character)
+{
+        size_t each = strlen(character), vars = 32;
+        char *app = malloc(n * 1024 * each + vars * 64 + 1024), *at = app;
+
+        at = stpcpy(
+                at,
+                "{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"App\",\"metadata\":{\"namespace\":\"" NS
+                "\",\"name\":\"" NAME "\"},\"spec\":{\"image\":\"registry.example/web:2\",\"replicas\":2,"
+                "\"env\":[");
+        for (size_t i = 0; i < vars; i++) {
+                at += snprintf(at, 64, "%s{\"name\":\"V%zu\",\"value\":\"", i ? "," : "", i);
+                for (size_t j = 0; j < n * 1024 / vars; j++)
+                        at = stpcpy(at, character);
+                at = stpcpy(at, "\"}");
+        }
+        stpcpy(at, "]}}");
+        return app;
+}
+
+START_TEST(an_app_that_is_too_large_says_so_and_goes_on_when_it_is_smaller)
+{
+        char *large = app_of_size(1024, "\\u0001");
+        uint64_t writes;
+        struct world w;
+
+        begin_converged(&w);
+        user_applies(&w, large);
+        world_run(&w, USEC_MINUTE);
+        check_condition(&w, "Ready", "False", "TooLarge");
+        check_condition(&w, "Stalled", "True", "TooLarge");
+        ck_assert(contains(app_condition(&w, "Stalled", "message"), "spec.env: its 32 names"));
+        ck_assert(contains(app_condition(&w, "Stalled", "message"), "become 6144 KiB as JSON"));
+        ck_assert_uint_eq(count_events(&w, "TooLarge"), 1);
+        writes = world_writes(&w);
+        world_run(&w, USEC_HOUR);
+        ck_assert_uint_eq(world_writes(&w), writes);
+        ck_str_eq(image(&w), "registry.example/web:1");
+        user_applies(&w, APP(PLAIN));
+        world_run(&w, USEC_MINUTE);
+        check_rest(&w);
+        end(&w);
+        free(large);
+}
+END_TEST
+
 /* Somebody gave our port another number and the server keeps theirs beside ours: two
  * of one name, which it does not accept. */
 START_TEST(a_foreign_port_in_our_way_is_removed)
@@ -499,6 +546,7 @@ static const TTest *const tests[] = {
         a_failure_that_somebody_else_mended_is_taken_back,
         a_child_that_was_replaced_while_our_apply_was_on_its_way_is_no_failure,
         what_the_server_does_not_accept_stalls,
+        an_app_that_is_too_large_says_so_and_goes_on_when_it_is_smaller,
         a_foreign_port_in_our_way_is_removed,
         what_passes_by_itself_is_not_shown_at_once,
         what_does_not_pass_is_shown_and_asked_less_and_less,
