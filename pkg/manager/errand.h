@@ -73,6 +73,8 @@ void effect_conflict(struct task *t, const struct effect *e, struct kube_owner o
 
 /* Sends Q's status. */
 void errand_send_status(struct errand *q);
+/* No answer came, or one that leaves open whether it was taken. */
+bool errand_status_is_open(const struct errand *q, const struct kube_reply *reply);
 /* It was refused. If for a field that the cluster does not know, it is sent again
  * without that. Whether the request goes on. */
 bool errand_status_refused(struct errand *q, const struct kube_reply *reply);

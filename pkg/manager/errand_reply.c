@@ -190,6 +190,8 @@ static void on_refusal(struct errand *q, const struct kube_reply *reply)
                 arena_printf(&t->arena, "%.*s: %s", STR_FMT(errand_subject(q)), reply->error.message);
 
         t->retry_after = MAX(t->retry_after, reply->retry_after);
+        if (errand_status_is_open(q, reply))
+                task_doubt(t);
         if (kube_reply_prospect(reply) == KUBE_STAYS) {
                 task_fail(t, e, true, str_c(kube_reason_name(reply->reason)), message);
                 return;

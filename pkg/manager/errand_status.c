@@ -103,6 +103,12 @@ static void tell(struct task *t, struct str field)
         task_tell(t, true, STR("DefinitionOutdated"), message);
 }
 
+bool errand_status_is_open(const struct errand *q, const struct kube_reply *reply)
+{
+        return q->effect->type == EFFECT_STATUS && reply->error.code &&
+               reply->reason != KUBE_TOO_MANY_REQUESTS && kube_reply_prospect(reply) == KUBE_PASSES;
+}
+
 bool errand_status_refused(struct errand *q, const struct kube_reply *reply)
 {
         struct task *t = q->task;

@@ -13,6 +13,9 @@
 #define TASK_ARENA_CAP ((size_t)16 * 1024 * 1024)
 /* A failure that may pass by itself is reported once it has come so often. */
 #define TRANSIENT_FAILURES_SHOWN 3
+/* An API server gives a request up after a minute. */
+#define DOUBT_LASTS (2 * USEC_MINUTE)
+#define DOUBT_LOOK_FIRST USEC_SEC
 #define RUSHES_AT_ONCE 10
 #define RUSH_PAUSE_FIRST USEC_SEC
 #define RUSH_PAUSE_MAX USEC_MINUTE
@@ -151,6 +154,24 @@ static usec_t wake_time(struct task *t, usec_t now)
         return now + MIN(pause, RUSH_PAUSE_MAX);
 }
 
+void task_doubt(struct task *t)
+{
+        t->item->doubt = t->manager->transport->now(t->manager->transport);
+}
+
+/* A write of the status whose reply was lost may stand there any moment, on top of
+ * what was written since, and nobody is woken by it. When to look next, at growing
+ * intervals, or USEC_NEVER. */
+static usec_t doubt_time(struct queue_item *item, usec_t now)
+{
+        if (!item->doubt)
+                return USEC_NEVER;
+        if (now - item->doubt < DOUBT_LASTS)
+                return now + MAX(now - item->doubt, DOUBT_LOOK_FIRST);
+        item->doubt = 0;
+        return USEC_NEVER;
+}
+
 /* One event for all children, although some are made when others are there. */
 static void tell_created(struct task *t)
 {
@@ -185,6 +206,7 @@ static void finish(struct task *t)
         } else {
                 if (had_note || t->unreported)
                         t->wake = now;
+                t->wake = MIN(t->wake, doubt_time(t->item, now));
                 if (t->wake != USEC_NEVER && queue_add_at(&m->queue, &t->item->key, wake_time(t, now)) < 0) {
                         task_fail_memory(t);
                         result = "error";

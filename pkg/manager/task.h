@@ -48,6 +48,10 @@ void tasks_cancel(struct manager *m);
 void task_fail(struct task *t, const struct effect *e, bool permanent, struct str reason, struct str message);
 void task_fail_memory(struct task *t);
 
+/* What was written to the resource's status may not have been taken, or be taken
+ * later: it is looked at again soon, several times. */
+void task_doubt(struct task *t);
+
 /* A child was made; one event at the end of the task tells of all. */
 void task_note_created(struct task *t, const struct effect *e);
 

@@ -49,6 +49,7 @@ struct queue_item {
         bool again;        /* added while active */
         unsigned failures; /* in a row */
         unsigned rushes;   /* of whoever works on it: how often in a row it asked to come again at once */
+        usec_t doubt; /* of whoever works on it: since when it is open which of its writes holds; 0: it is not */
         usec_t not_before; /* the end of a pause that a server asked for */
         usec_t ready_since;
         void *note;   /* of whoever works on it, about its failures; mem_free'd with the item */

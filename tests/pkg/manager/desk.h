@@ -17,6 +17,8 @@
 
 #include "pkg/cache/box.h"
 
+#include <errno.h>
+
 #include "base/log.h"
 #include "manager/manager.h"
 
@@ -208,10 +210,8 @@ static inline void end(struct desk *d)
         ck_assert_uint_eq(mem_live(), 0);
 }
 
-/* The reply to the I-th call: an object, or a Status. And what follows from it. */
-static inline void answer(struct desk *d, size_t i, int status, const char *body)
+static inline void reply_with(struct desk *d, size_t i, const struct http_result *result)
 {
-        struct http_result result = { .status = status, .body = str_c(body), .retry_after = -1 };
         struct kube_asked asked = { .verb = KUBE_GET, .server = STR("https://test") };
         struct desk_call *c = &d->calls[i];
         struct kube_reply reply;
@@ -220,10 +220,18 @@ static inline void answer(struct desk *d, size_t i, int status, const char *body
         ck_assert_msg(c->open, "call %zu is answered already", i);
         c->open = false;
         asked.kind = c->call.kind;
-        kube_reply_read(&result, &asked, &reply);
+        kube_reply_read(result, &asked, &reply);
         c->done(&reply, c->arg);
         kube_reply_release(&reply);
         turn(d);
+}
+
+/* The reply to the I-th call: an object, or a Status. And what follows from it. */
+static inline void answer(struct desk *d, size_t i, int status, const char *body)
+{
+        struct http_result result = { .status = status, .body = str_c(body), .retry_after = -1 };
+
+        reply_with(d, i, &result);
 }
 
 static inline void refuse(struct desk *d, size_t i, int status, const char *reason, const char *message)
@@ -235,6 +243,15 @@ static inline void refuse(struct desk *d, size_t i, int status, const char *reas
                 "{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":%d,\"reason\":\"%s\",\"message\":\"%s\"}",
                 status, reason, message);
         answer(d, i, status, body);
+}
+
+/* No reply comes: the connection is cut. */
+static inline void lose(struct desk *d, size_t i)
+{
+        struct http_result result = { .error = ERROR_INIT, .retry_after = -1 };
+
+        error_set(&result.error, -ECONNRESET, "the connection was cut");
+        reply_with(d, i, &result);
 }
 
 static inline void answer_not_found(struct desk *d, size_t i)
