@@ -9,6 +9,7 @@ import (
 	"unique"
 
 	"github.com/cespare/xxhash/v2"
+	jsoniter "github.com/json-iterator/go"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,6 +41,9 @@ func versionOf(text string) (v version) {
 func (m *ident) GetName() string            { return m.Name }
 func (m *ident) GetNamespace() string       { return m.Namespace }
 func (m *ident) GetResourceVersion() string { return strconv.FormatUint(uint64(m.Version), 10) }
+
+// GetAnnotations is asked of a bookmark: whether the initial list has ended.
+func (m *ident) GetAnnotations() map[string]string { return nil }
 
 // child is all that is kept of one of ours: who owns it, what was applied, how much
 // of that still is as we applied it, and of a Deployment how its rollout goes.
@@ -145,8 +149,21 @@ type Variable struct {
 }
 
 type Resources struct {
-	Requests map[string]string `json:"requests"`
-	Limits   map[string]string `json:"limits"`
+	Requests Quantities `json:"requests"`
+	Limits   Quantities `json:"limits"`
+}
+
+// Quantities are a map that does not need a map's memory; the API server sorts it.
+type Quantities []Variable
+
+func (q *Quantities) UnmarshalJSON(b []byte) error {
+	held := decoder.BorrowIterator(b)
+	defer decoder.ReturnIterator(held)
+	held.ReadMapCB(func(at *jsoniter.Iterator, name string) bool {
+		*q = append(*q, Variable{name, at.ReadString()})
+		return true
+	})
+	return held.Error
 }
 
 type HealthCheck struct {

@@ -241,7 +241,7 @@ func (r *reconciler) onChild(q queue, i int, count *atomic.Int64) cache.Resource
 			if before.same(c) || key.Name == "" {
 				return
 			}
-			if rec := r.record(key.NamespacedName); !rec.wrote(&rec.children[i].written, c.Version) || c.rollout != nil {
+			if rec := r.record(key.NamespacedName); !rec.wrote(&rec.children[i].written, c.Version) {
 				q.Add(key)
 			}
 		},

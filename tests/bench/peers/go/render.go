@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -145,14 +144,20 @@ func deployment(b []byte, app *App) ([]byte, int) {
 		`"livenessProbe":{"httpGet":{"path":%[3]s,"port":"http"},"periodSeconds":10,"timeoutSeconds":2,"failureThreshold":3},`+
 		`"readinessProbe":{"httpGet":{"path":%[4]s,"port":"http"},"periodSeconds":2,"timeoutSeconds":2,"failureThreshold":2},`+
 		`"volumeMounts":[{"name":"tmp","mountPath":"/tmp"}]}],"volumes":[{"name":"tmp","emptyDir":{}}]}}}`,
-		sorted(spec.Resources.Requests), sorted(spec.Resources.Limits), live, ready, spec.HealthCheck.startup())
+		object(spec.Resources.Requests), object(spec.Resources.Limits), live, ready, spec.HealthCheck.startup())
 	const itself, perEnv = 58, 3
 	return b, itself + perEnv*len(spec.Env) + len(spec.Resources.Requests) + len(spec.Resources.Limits)
 }
 
-// sorted is the map as JSON; encoding/json sorts keys.
-func sorted(quantities map[string]string) string {
-	return quote(quantities)
+func object(quantities Quantities) []byte {
+	b := []byte{'{'}
+	for i, q := range quantities {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, quote(q.Name)+":"+quote(q.Value)...)
+	}
+	return append(b, '}')
 }
 
 func (s *AppSpec) replicas() int32 {
@@ -247,18 +252,11 @@ func effective(spec *AppSpec) []byte {
 		add("autoscaling.targetCPUUtilization", strconv.Itoa(int(scaling.TargetCPU)), "App")
 		add("autoscaling.scaleDownCooldown", "5m", "BuiltIn")
 	}
-	for _, of := range []struct {
-		name string
-		of   map[string]string
-	}{{"requests", spec.Resources.Requests}, {"limits", spec.Resources.Limits}} {
-		keys := make([]string, 0, len(of.of))
-		for key := range of.of {
-			keys = append(keys, key)
-		}
-		slices.Sort(keys)
-		for _, key := range keys {
-			add("resources."+of.name+"."+key, of.of[key], "App")
-		}
+	for _, q := range spec.Resources.Requests {
+		add("resources.requests."+q.Name, q.Value, "App")
+	}
+	for _, q := range spec.Resources.Limits {
+		add("resources.limits."+q.Name, q.Value, "App")
 	}
 	if len(b) == 0 {
 		return b
