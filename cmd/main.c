@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -22,8 +24,22 @@ static void print_usage(FILE *to)
         fputs("\nkeelson COMMAND --help tells a command's options.\n", to);
 }
 
+/* A standard stream that is closed would be the number of the next socket, which
+ * then got what is meant to be read by people. */
+static void open_standard_streams(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        if (fd > STDERR_FILENO)
+                close(fd);
+}
+
 int main(int argc, char **argv)
 {
+        open_standard_streams();
         if (argc < 2) {
                 print_usage(stderr);
                 return EXIT_USAGE;

@@ -169,7 +169,7 @@ int cmd_operator(int argc, char **argv)
         }
         log_setup(a.log.level, a.log.format);
         if (operator_run(&a.options, &err) < 0) {
-                fprintf(stderr, "keelson operator: %s\n", err.message);
+                log_last_words("keelson operator", err.message);
                 return EXIT_FAILURE;
         }
         return EXIT_SUCCESS;

@@ -131,7 +131,7 @@ int cmd_reload(int argc, char **argv)
                 return code;
         log_setup(a.log.level, a.log.format);
         if (reload_run(&a.options, &err) < 0) {
-                fprintf(stderr, "keelson reload: %s\n", err.message);
+                log_last_words("keelson reload", err.message);
                 return EXIT_FAILURE;
         }
         return EXIT_SUCCESS;

@@ -2,12 +2,19 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 /* What is longer is cut: a log must not grow with what it reports. */
 #define LINE_MAX_BYTES ((size_t)16 * 1024)
 #define VALUE_MAX_BYTES ((size_t)4 * 1024)
+/* So long a line waits for whoever reads them; when that was in vain, the next
+ * ones do not wait at all. */
+#define PATIENCE_MS 250
+/* A pipe that is writable takes as much without blocking, and as one piece (POSIX). */
+#define PIECE_MAX_BYTES ((size_t)PIPE_BUF)
 
 static struct {
         enum log_level lowest;
@@ -178,29 +185,122 @@ static void add_head(struct line *l, enum log_level level, const char *message)
                 add_tail(l, "\"");
 }
 
-void log_emit(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+static void compose(struct line *l, enum log_level level, const char *message,
+                    const struct log_field *context, const struct log_field *fields, size_t n)
 {
-        struct log_field context = { .key = config.context_key, .text = config.context };
-        int saved_errno = errno;
-        struct line *l = &the_line;
-        ssize_t written;
-
-        if (level < config.lowest)
-                return;
         l->len = 0;
         l->full = false;
         add_head(l, level, message);
-        if (context.text.data)
-                add_field(l, &context);
+        if (context->text.data)
+                add_field(l, context);
         for (size_t i = 0; i < n; i++)
                 add_field(l, &fields[i]);
         if (l->full)
                 add_tail(l, config.format == LOG_JSON ? ",\"cut\":true" : " cut=true");
         add_tail(l, config.format == LOG_JSON ? "}\n" : "\n");
-        /* One write a line, so that lines of several processes do not mix. If
-         * standard error is gone there is nowhere left to say so. */
+}
+
+/* --- writing ------------------------------------------------------------------- */
+
+/* Where standard error is a pipe that is full, since its reader hangs or is slow. */
+static struct {
+        size_t sent;   /* of the_line; what is left of it goes before the next */
+        bool stuck;    /* the last wait was in vain */
+        uint64_t lost; /* lines since */
+} out;
+
+/* Nobody is to wait for a log, least of all who holds a Lease. */
+static bool is_writable(void)
+{
+        struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+        int n;
+
         do
-                written = write(STDERR_FILENO, l->data, l->len);
-        while (written < 0 && errno == EINTR);
+                n = poll(&p, 1, out.stuck ? 0 : PATIENCE_MS);
+        while (n < 0 && errno == EINTR);
+        out.stuck = n == 0;
+        return n != 0;
+}
+
+/* Whether all of the line has left. One write a line where that is possible, so
+ * that lines of several processes do not mix. If standard error is gone there is
+ * nowhere left to say so. */
+static bool send_line(const struct line *l)
+{
+        while (out.sent < l->len) {
+                ssize_t n;
+
+                if (!is_writable())
+                        return false;
+                n = write(STDERR_FILENO, l->data + out.sent, MIN(l->len - out.sent, PIECE_MAX_BYTES));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno == EAGAIN) {
+                        out.stuck = true;
+                        return false;
+                }
+                if (n < 0)
+                        break;
+                out.sent += (size_t)n;
+        }
+        out.sent = l->len;
+        return true;
+}
+
+/* A new line goes out: all of it, or later what is left of it, or nothing. */
+static bool send_new(struct line *l)
+{
+        out.sent = 0;
+        if (send_line(l) || out.sent > 0)
+                return true;
+        l->len = 0;
+        return false;
+}
+
+/* What stands before the next line: the rest of the last, and how many were lost. */
+static bool catch_up(struct line *l)
+{
+        struct log_field lost = LOG_INT("lines", out.lost);
+
+        if (!send_line(l))
+                return false;
+        if (out.lost == 0)
+                return true;
+        compose(l, LOG_WARN, "lines of this log were lost, since nobody read it", &(struct log_field){ 0 },
+                &lost, 1);
+        if (!send_new(l))
+                return false;
+        out.lost = 0;
+        return send_line(l);
+}
+
+void log_emit(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+{
+        struct log_field context = { .key = config.context_key, .text = config.context };
+        int saved_errno = errno;
+        struct line *l = &the_line;
+
+        if (level < config.lowest)
+                return;
+        if (!catch_up(l)) {
+                out.lost++;
+        } else {
+                compose(l, level, message, &context, fields, n);
+                out.lost += !send_new(l);
+        }
         errno = saved_errno;
+}
+
+void log_last_words(const char *program, const char *message)
+{
+        struct line *l = &the_line;
+
+        (void)catch_up(l);
+        l->len = 0;
+        l->full = false;
+        add_c(l, program);
+        add_c(l, ": ");
+        add_escaped(l, str_c(message), false);
+        add_tail(l, "\n");
+        (void)send_new(l);
 }

@@ -9,9 +9,13 @@
  * Only programs and the manager log; the libraries below return errors. The
  * values of Secrets never come here: what is logged is names and hashes.
  *
- * A line is one write, allocates nothing, is valid UTF-8, and keeps errno. A
- * value past 4 KiB ends in "..."; past 16 KiB a line lacks its last fields and
- * ends in "cut":true. One thread only.
+ * A line is one write (one for each 4 KiB), allocates nothing, is valid UTF-8, and
+ * keeps errno. A value past 4 KiB ends in "..."; past 16 KiB a line lacks its last
+ * fields and ends in "cut":true. One thread only.
+ *
+ * A log that nobody reads holds nobody up: where standard error is a pipe and full,
+ * a line waits for a quarter of a second, the next ones for nothing, and they are
+ * lost. Once it is read again, a line tells how many were.
  */
 #pragma once
 
@@ -46,6 +50,9 @@ int log_format_parse(struct str s, enum log_format *ret) _must_check_;
 void log_context(const char *key, struct str value);
 
 void log_emit(enum log_level level, const char *message, const struct log_field *fields, size_t n);
+
+/* "PROGRAM: MESSAGE", for people: the last line of a program that ends with an error. */
+void log_last_words(const char *program, const char *message);
 
 #define log_at(level, message, ...)                                                                          \
         log_emit((level), (message), (const struct log_field[]){ { 0 }, ##__VA_ARGS__ },                     \

@@ -48,13 +48,14 @@ def kubeconfig(path, change=None):
 class Running:
     """The operator as a child of this process, watching one namespace."""
 
-    def __init__(self, binary, space, *options):
+    def __init__(self, binary, space, *options, stderr=subprocess.STDOUT, **settings):
         self.port = free_port()
         self.process = subprocess.Popen(
             [binary, "operator", f"--listen=127.0.0.1:{self.port}", f"--namespace={space}", f"--lease-namespace={space}", *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
+            **settings,
         )
         self.lines = []
         self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)

@@ -5,6 +5,7 @@ Each has a namespace and a Lease of its own, so the operator of the cluster is n
 """
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -13,9 +14,20 @@ import time
 
 import pytest
 
-from keelson import OPERATOR, ask, metrics
-from kube import get, kubectl, wait_until
-from program import Authority, Relay, Running, TlsRelay, address_of_server, free_port, kubeconfig, one_line, run
+from keelson import OPERATOR, app, ask, metrics
+from kube import apply, get, kubectl, wait_until
+from program import (
+    Authority,
+    Relay,
+    Running,
+    TlsRelay,
+    address_of_server,
+    command,
+    free_port,
+    kubeconfig,
+    one_line,
+    run,
+)
 
 pytestmark = pytest.mark.usefixtures("operator", "own_cluster")
 
@@ -103,6 +115,55 @@ def test_hangup_is_ignored(binary, space):
         assert operator.state()["reconciling"] is True
         operator.process.send_signal(signal.SIGTERM)
         assert operator.end(5) == 0
+
+
+# --- a log that nobody reads ------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def full_pipe():
+    """The writing end of a pipe in which there is no room."""
+    near, far = os.pipe()
+    os.set_blocking(far, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(far, b"x" * 512):
+            pass
+    os.set_blocking(far, True)
+    try:
+        yield far
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+def test_log_that_nobody_reads_holds_nothing_up(binary, space):
+    with full_pipe() as pipe, Running(binary, space, "--log-level=debug", stderr=pipe) as operator:
+        operator.wait_until_at_work()
+        before = get("lease", OPERATOR, space)["spec"]["renewTime"]
+        apply(app(replicas=0), namespace=space)
+        wait_until(lambda: get("deployment", "shop", space), 20, "the Deployment")
+        wait_until(lambda: get("lease", OPERATOR, space)["spec"]["renewTime"] != before, 20, "the Lease to be renewed")
+        operator.process.send_signal(signal.SIGTERM)
+        assert operator.end(15) == 0
+
+
+def test_error_that_nobody_reads_ends_it_all_the_same(binary, tmp_path):
+    with full_pipe() as pipe:
+        assert subprocess.run(command(binary, f"--kubeconfig={tmp_path}/none"), stderr=pipe, timeout=20).returncode == 1
+
+
+def test_closed_streams_are_nobodys_socket(binary, space):
+    """What is printed must not go to whoever got the number of standard error."""
+
+    def close_all():
+        for fd in range(3):
+            os.close(fd)
+
+    with Running(binary, space, preexec_fn=close_all) as operator:
+        operator.wait_until_at_work()
+        assert {os.readlink(f"/proc/{operator.process.pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+        operator.process.send_signal(signal.SIGTERM)
+        assert operator.end(15) == 0
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define LINE_CAP ((size_t)16 * 1024)
@@ -217,6 +219,129 @@ START_TEST(works_without_memory_and_keeps_errno)
 }
 END_TEST
 
+/* --- a log that nobody reads ----------------------------------------------------- */
+
+static int reader;
+
+/* Standard error is a pipe that holds 8 KiB. */
+static void begin_pipe(void)
+{
+        int ends[2];
+
+        ck_assert_int_eq(pipe(ends), 0);
+        ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, 8192), 4096);
+        ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+        ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+        close(ends[1]);
+        reader = ends[0];
+        log_setup(LOG_INFO, LOG_TEXT);
+}
+
+/* What is in the pipe, behind the FILLED bytes that line has already. */
+static size_t read_pipe(size_t filled)
+{
+        for (;;) {
+                ssize_t n = read(reader, line + filled, sizeof(line) - 1 - filled);
+
+                if (n <= 0)
+                        break;
+                filled += (size_t)n;
+        }
+        line[filled] = '\0';
+        return filled;
+}
+
+/* The lines of TEXT that say MESSAGE, each whole and numbered from 0 on. */
+static long long count_lines(const char *text, const char *message)
+{
+        char expected[64];
+        long long n = 0;
+
+        for (;; n++) {
+                (void)snprintf(expected, sizeof(expected), "info  %s n=%lld\n", message, n);
+                text = strstr(text, expected);
+                if (!text)
+                        return n;
+        }
+}
+
+START_TEST(nobody_reads)
+{
+        static const char mark[] = " lines=";
+        const long long total = 20000;
+        const char *lost;
+        long long arrived;
+
+        begin_pipe();
+        for (long long i = 0; i < total; i++)
+                log_info("m", LOG_INT("n", i)); /* would wait for ever */
+        arrived = count_lines((read_pipe(0), line), "m");
+        ck_assert_int_gt(arrived, 50);
+        ck_assert_int_lt(arrived, total);
+        ck_assert_ptr_null(strstr(line, mark));
+
+        log_info("after", LOG_INT("n", 0));
+        log_info("after", LOG_INT("n", 1));
+        read_pipe(0);
+        ck_assert_int_eq(count_lines(line, "after"), 2);
+        lost = strstr(line, mark);
+        ck_assert_ptr_nonnull(lost);
+        ck_assert_int_eq(strtoll(lost + strlen(mark), NULL, 10), total - arrived);
+        ck_assert_ptr_null(strstr(lost + 1, mark));
+}
+END_TEST
+
+/* Of a line that does not fit as a whole the rest comes later, before all others. */
+START_TEST(a_long_line_waits_in_two_pieces)
+{
+        size_t first;
+
+        begin_pipe();
+        log_info("long", LOG_STR("a", long_text('a')), LOG_STR("b", long_text('b')),
+                 LOG_STR("c", long_text('c')), LOG_INT("n", 7));
+        log_info("lost");
+        first = read_pipe(0);
+        ck_assert_ptr_null(strchr(line, '\n'));
+        log_info("lost too, or not");
+        read_pipe(first);
+        ck_assert_ptr_nonnull(strstr(line, "c...\" n=7\n"));
+        ck_assert_ptr_null(strstr(line, "info  lost\n"));
+        first = read_pipe(0);
+        log_info("m", LOG_INT("n", 0));
+        read_pipe(first);
+        ck_assert_int_eq(count_lines(line, "m"), 1);
+}
+END_TEST
+
+START_TEST(last_words)
+{
+        begin(LOG_INFO, LOG_JSON);
+        log_last_words("keelson operator", "no \"way\"\nout");
+        ck_assert_str_eq(logged(), "keelson operator: no \"way\"\\nout\n");
+
+        begin_pipe();
+        for (int i = 0; i < 1000; i++)
+                log_info("m", LOG_INT("n", i));
+        log_last_words("keelson operator", "nobody hears it"); /* would wait for ever */
+        read_pipe(0);
+        log_last_words("keelson operator", "it is over");
+        read_pipe(0);
+        ck_assert_ptr_nonnull(strstr(line, "keelson operator: it is over\n"));
+}
+END_TEST
+
+START_TEST(nobody_is_there)
+{
+        begin_pipe();
+        close(reader);
+        signal(SIGPIPE, SIG_IGN); /* as the event loop does */
+        errno = 0;
+        for (int i = 0; i < 1000; i++)
+                log_info("m", LOG_INT("n", i));
+        ck_assert_int_eq(errno, 0);
+}
+END_TEST
+
 START_TEST(names)
 {
         static const char *const level_names[] = { "debug", "info", "warn", "error" };
@@ -250,6 +375,10 @@ static const TTest *const tests[] = {
         long_lines_are_cut_not_lost,
         long_messages_are_cut,
         works_without_memory_and_keeps_errno,
+        nobody_reads,
+        a_long_line_waits_in_two_pieces,
+        last_words,
+        nobody_is_there,
         names,
 };
 TEST_MAIN("base/log", tests)
