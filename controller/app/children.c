@@ -6,98 +6,42 @@
  */
 #include "controller/app/children.h"
 
-#include <errno.h>
-
-struct str app_keep(struct arena *a, const struct buf *text)
+struct child_meta app_child_meta(const struct view *view, struct arena *a)
 {
-        if (buf_error(text) < 0) {
-                arena_fail(a, buf_error(text));
-                return STR_NULL;
-        }
-        return arena_str(a, buf_str(text));
-}
-
-static struct str common_labels(const struct view *view, struct arena *a)
-{
-        struct str name = view->self->name;
-
-        /* An object's name needs no escaping: it is letters, digits, '-' and '.'. */
-        return arena_printf(a,
-                            "{\"app.kubernetes.io/name\":\"app\","
-                            "\"app.kubernetes.io/instance\":\"%.*s\","
-                            "\"app.kubernetes.io/component\":\"app\","
-                            "\"app.kubernetes.io/part-of\":\"%.*s\","
-                            "\"app.kubernetes.io/managed-by\":\"keelson\"}",
-                            STR_FMT(name), STR_FMT(name));
-}
-
-static struct str owner_references(const struct view *view, struct arena *a)
-{
-        const struct object *self = view->self;
-
-        return arena_printf(a,
-                            "[{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"App\",\"name\":\"%.*s\","
-                            "\"uid\":\"%.*s\",\"controller\":true,\"blockOwnerDeletion\":true}]",
-                            STR_FMT(self->name), STR_FMT(object_uid(self)));
-}
-
-struct app_child app_child_of(const struct view *view, struct arena *a)
-{
-        return (struct app_child){
-                .name = view->self->name,
-                .namespace = view->self->namespace,
-                .labels = common_labels(view, a),
-                .owner = owner_references(view, a),
-        };
+        return child_meta_of(view, "app", a);
 }
 
 /* --- those whose blanks are words ----------------------------------------------- */
 
-static int render_service(const struct app_child *c, const struct app_spec *spec, struct buf *out)
+static int render_service(const struct child_meta *c, const struct app_spec *spec, struct buf *out)
 {
         struct app_service_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .port = spec->port,
         };
 
         return app_render_service(out, &params);
 }
 
-static int render_serviceaccount(const struct app_child *c, struct buf *out)
+static int render_serviceaccount(const struct child_meta *c, struct buf *out)
 {
-        struct app_serviceaccount_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
-        };
+        struct app_serviceaccount_params params = { CHILD_META(c) };
 
         return app_render_serviceaccount(out, &params);
 }
 
-static int render_budget(const struct app_child *c, struct buf *out)
+static int render_budget(const struct child_meta *c, struct buf *out)
 {
-        struct app_poddisruptionbudget_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
-        };
+        struct app_poddisruptionbudget_params params = { CHILD_META(c) };
 
         return app_render_poddisruptionbudget(out, &params);
 }
 
-static int render_autoscaler(const struct app_child *c, const struct app_spec_autoscaling *scaling,
+static int render_autoscaler(const struct child_meta *c, const struct app_spec_autoscaling *scaling,
                              struct buf *out)
 {
         struct app_horizontalpodautoscaler_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .min = scaling->min_replicas,
                 .max = scaling->max_replicas,
                 .cpu = scaling->target_cpu_utilization,
@@ -117,7 +61,7 @@ struct planning {
         const struct app_settings *settings;
         const struct app_pods *pods;
         struct plan *plan;
-        struct app_child common;
+        struct child_meta common;
         struct buf json; /* of the child under way */
 };
 
@@ -128,8 +72,6 @@ static int apply_with(struct planning *p, const struct cache_kind *kind, int r,
 {
         if (r < 0)
                 return r;
-        if (buf_error(&p->json) < 0)
-                return buf_error(&p->json);
         plan_apply_with(p->plan, kind, p->common.name, buf_str(&p->json), options);
         buf_clear(&p->json);
         return p->plan->error;
@@ -260,7 +202,7 @@ int app_plan_children(const struct view *view, const struct app_settings *settin
                 .settings = settings,
                 .pods = pods,
                 .plan = plan,
-                .common = app_child_of(view, plan->arena),
+                .common = app_child_meta(view, plan->arena),
                 .json = BUF_INIT(CHILD_BYTES_MAX),
         };
         int r = 0;

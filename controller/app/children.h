@@ -11,26 +11,18 @@
 #include "app_templates.gen.h"
 #include "controller/app/app.h"
 #include "json/write.h"
+#include "manager/child_meta.h"
 
 /* What the API server takes at the most. etcd lets an App be half as large, and
  * its environment may be most of it. */
 #define CHILD_BYTES_MAX ((size_t)3 * 1024 * 1024)
 
-/* What all children share. */
-struct app_child {
-        struct str name, namespace;
-        struct str labels, owner; /* JSON */
-};
-
-/* The text, copied into the arena; its error, if any, becomes the arena's. */
-struct str app_keep(struct arena *a, const struct buf *text);
-
 /* What all children of this App share. */
-struct app_child app_child_of(const struct view *view, struct arena *a);
+struct child_meta app_child_meta(const struct view *view, struct arena *a);
 
 /* What the pods are, into pods->pod_spec. But for the helper in it, it is the whole
  * of a revision. */
-int app_pod_spec(const struct app_child *c, struct app_pods *pods, struct arena *a) _must_check_;
+int app_pod_spec(const struct child_meta *c, struct app_pods *pods, struct arena *a) _must_check_;
 
 /* The name that the pods have for a ConfigMap or Secret: that of its copy, if there is one. */
 struct str app_pods_name(const struct app_pods *pods, bool secret, struct str name);
@@ -41,12 +33,12 @@ bool app_reload_wanted(const struct app_pods *pods);
 /* The sidecar that does, in a JSON array. */
 int app_reload_containers(const struct app_pods *pods, struct arena *a, struct str *ret) _must_check_;
 
-int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
+int app_child_deployment(const struct child_meta *c, const struct app_settings *settings,
                          const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
         _must_check_;
-int app_child_networkpolicy(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_networkpolicy(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                             struct buf *out) _must_check_;
-int app_child_ingress(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_ingress(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                       struct buf *out) _must_check_;
-int app_child_httproute(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_httproute(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                         struct buf *out) _must_check_;

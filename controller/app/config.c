@@ -320,7 +320,7 @@ static int plan_one(const struct view *view, const struct app_config_ref *ref, c
                     struct plan *plan)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
-        struct app_child child = app_child_of(view, plan->arena);
+        struct child_meta child = app_child_meta(view, plan->arena);
         struct app_copy_params params = {
                 .kind = ref->secret ? STR("Secret") : STR("ConfigMap"),
                 .name = ref->copy,
@@ -331,8 +331,8 @@ static int plan_one(const struct view *view, const struct app_config_ref *ref, c
         };
         int r = app_render_copy(&json, &params);
 
-        if (r < 0 || buf_error(&json) < 0)
-                return r < 0 ? r : buf_error(&json);
+        if (r < 0)
+                return r;
         plan_copy(plan, copy_kind(ref->secret), ref->copy, buf_str(&json), source);
         return plan->error;
 }

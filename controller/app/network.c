@@ -108,7 +108,7 @@ static struct str ingress_json(const struct app_settings *settings, struct arena
         json_put_raw(&w, "ports", STR("[{\"protocol\":\"TCP\",\"port\":\"http\"}]"));
         json_end(&w);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* --- out -------------------------------------------------------------------------------- */
@@ -175,17 +175,14 @@ static struct str egress_json(const struct app_settings *settings, struct arena 
         for (size_t i = 0; access && i < access->to.n; i++)
                 put_destination(&w, &access->to.items[i]);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
-int app_child_networkpolicy(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_networkpolicy(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                             struct buf *out)
 {
         struct app_networkpolicy_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .ingress = ingress_json(settings, a),
                 .egress = egress_json(settings, a),
         };

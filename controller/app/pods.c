@@ -30,7 +30,7 @@ static struct str env_json(const struct app_spec *spec, struct arena *a)
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* In the API server's own spelling ("1000m" is "1"), so that what we apply is
@@ -61,7 +61,7 @@ static struct str resources_json(const struct app_spec *spec, struct arena *a)
         put_quantities(&w, "requests", &spec->resources->requests, a);
         put_quantities(&w, "limits", &spec->resources->limits, a);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 static struct str ports_json(const struct app_spec *spec, struct arena *a)
@@ -109,7 +109,7 @@ static struct str env_from_json(const struct app_pods *pods, struct arena *a)
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 static struct str mounts_json(const struct app_spec *spec, struct arena *a)
@@ -131,7 +131,7 @@ static struct str mounts_json(const struct app_spec *spec, struct arena *a)
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 static void put_volume(struct json_writer *w, const struct app_pods *pods, size_t i, struct arena *a)
@@ -171,12 +171,12 @@ static struct str volumes_json(const struct app_pods *pods, struct arena *a)
         for (size_t i = 0; i < pods->spec->config_files.n; i++)
                 put_volume(&w, pods, i, a);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* --- the whole ------------------------------------------------------------------------ */
 
-int app_pod_spec(const struct app_child *c, struct app_pods *pods, struct arena *a)
+int app_pod_spec(const struct child_meta *c, struct app_pods *pods, struct arena *a)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
         const struct app_spec *spec = pods->spec;
@@ -211,25 +211,22 @@ int app_pod_spec(const struct app_child *c, struct app_pods *pods, struct arena 
                 r = app_render_pod(&json, &params);
         if (r < 0)
                 return r;
-        pods->pod_spec = app_keep(a, &json);
+        pods->pod_spec = arena_buf(a, &json);
         return pods->pod_spec.data ? 0 : -ENOMEM;
 }
 
 /* The labels of all children, and which revision the pod is of. */
-static struct str pod_labels(const struct app_child *c, struct str revision, struct arena *a)
+static struct str pod_labels(const struct child_meta *c, struct str revision, struct arena *a)
 {
         return arena_printf(a, "%.*s,\"keelson.dev/revision\":\"%.*s\"}", (int)c->labels.len - 1,
                             c->labels.data, STR_FMT(revision));
 }
 
-int app_child_deployment(const struct app_child *c, const struct app_settings *settings,
+int app_child_deployment(const struct child_meta *c, const struct app_settings *settings,
                          const struct app_pods *pods, int64_t replicas, struct arena *a, struct buf *out)
 {
         struct app_deployment_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .pod_labels = pod_labels(c, pods->revision, a),
                 .annotations = pods->annotations,
                 .replicas = replicas,

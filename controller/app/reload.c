@@ -50,7 +50,7 @@ static struct str args_json(const struct app_pods *pods, struct arena *a)
                 json_str(&w, arena_printf(a, "%.*s=/config/%zu", STR_FMT(name), i));
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 static struct str mounts_json(const struct app_pods *pods, struct arena *a)
@@ -70,7 +70,7 @@ static struct str mounts_json(const struct app_pods *pods, struct arena *a)
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 int app_reload_containers(const struct app_pods *pods, struct arena *a, struct str *ret)

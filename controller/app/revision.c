@@ -125,7 +125,7 @@ static int hash_pods(const struct view *view, struct app_pods *pods, struct plan
 {
         const struct app *app = view->self->state;
         const struct app_status_reload *live = app->status ? app->status->reload : NULL;
-        struct app_child child = app_child_of(view, plan->arena);
+        struct child_meta child = app_child_meta(view, plan->arena);
         int r;
 
         pods->helper_image = live ? live->image : view->image;
@@ -246,7 +246,7 @@ static struct str config_json(const struct app_pods *pods, struct arena *a)
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* What app_pods reads of a spec, and nothing else. */
@@ -264,16 +264,16 @@ static struct str spec_json(const struct app_spec *settled, struct arena *a)
         spec.access = NULL;
         json_writer_init(&w, &text);
         schema_encode(&app_spec_schema, &spec, &w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 static int record(const struct view *view, const struct app_revision *revision, int64_t number,
                   struct plan *plan)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(CHILD_BYTES_MAX);
-        struct app_child child = app_child_of(view, plan->arena);
+        struct child_meta child = app_child_meta(view, plan->arena);
         struct app_revision_params params = {
-                .name = arena_printf(plan->arena, "%.*s-%lld", STR_FMT(view->self->name), (long long)number),
+                .name = arena_printf(plan->arena, "%.*s-%lld", STR_FMT(child.name), (long long)number),
                 .namespace = child.namespace,
                 .labels = child.labels,
                 .owner = child.owner,
@@ -284,8 +284,8 @@ static int record(const struct view *view, const struct app_revision *revision, 
         };
         int r = plan->arena->failed ? -ENOMEM : app_render_revision(&json, &params);
 
-        if (r < 0 || buf_error(&json) < 0)
-                return r < 0 ? r : buf_error(&json);
+        if (r < 0)
+                return r;
         plan_apply(plan, &app_revision_kind, params.name, buf_str(&json));
         return plan->error;
 }

@@ -20,12 +20,12 @@ static struct str hosts_json(const struct app_spec *spec, struct arena *a)
         for (size_t i = 0; i < spec->hosts.n; i++)
                 json_str(&w, spec->hosts.items[i]);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* --- Ingress ------------------------------------------------------------------------ */
 
-static struct str rules_json(const struct app_child *c, const struct app_spec *spec, struct arena *a)
+static struct str rules_json(const struct child_meta *c, const struct app_spec *spec, struct arena *a)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
         struct json_writer w;
@@ -43,7 +43,7 @@ static struct str rules_json(const struct app_child *c, const struct app_spec *s
                 json_end(&w);
         }
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
 /* cert-manager's Ingress shim makes the certificate from the annotation and
@@ -62,10 +62,10 @@ static struct str issuer_json(const struct app_settings *settings, struct arena 
                                                       : "cert-manager.io/issuer",
                      settings->routing.issuer);
         json_end(&w);
-        return app_keep(a, &text);
+        return arena_buf(a, &text);
 }
 
-static struct str tls_json(const struct app_child *c, const struct app_settings *settings, struct arena *a)
+static struct str tls_json(const struct child_meta *c, const struct app_settings *settings, struct arena *a)
 {
         if (!settings->routing.issuer.data)
                 return STR_NULL;
@@ -73,14 +73,11 @@ static struct str tls_json(const struct app_child *c, const struct app_settings 
                             STR_FMT(hosts_json(&settings->spec, a)), STR_FMT(c->name));
 }
 
-int app_child_ingress(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_ingress(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                       struct buf *out)
 {
         struct app_ingress_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .annotations = issuer_json(settings, a),
                 .class = settings->routing.ingress_class,
                 .tls = tls_json(c, settings, a),
@@ -92,14 +89,11 @@ int app_child_ingress(const struct app_child *c, const struct app_settings *sett
 
 /* --- HTTPRoute ---------------------------------------------------------------------- */
 
-int app_child_httproute(const struct app_child *c, const struct app_settings *settings, struct arena *a,
+int app_child_httproute(const struct child_meta *c, const struct app_settings *settings, struct arena *a,
                         struct buf *out)
 {
         struct app_httproute_params params = {
-                .name = c->name,
-                .namespace = c->namespace,
-                .labels = c->labels,
-                .owner = c->owner,
+                CHILD_META(c),
                 .gateway = settings->routing.gateway_name,
                 .gateway_namespace = settings->routing.gateway_namespace,
                 .gateway_section = settings->routing.gateway_section,

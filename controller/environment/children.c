@@ -10,35 +10,11 @@
 #include "environment_templates.gen.h"
 #include "json/write.h"
 #include "kube/quantity.h"
+#include "manager/child_meta.h"
 
 /* 64 resources of a quota, or three times 16 of a limit range, with their
  * names: the API server lets those be 316 long. */
 #define CHILD_BYTES_MAX ((size_t)256 * 1024)
-
-static struct str labels_json(const struct view *view, struct arena *a)
-{
-        struct str name = view->self->name;
-
-        /* An object's name needs no escaping: it is letters, digits, '-' and '.'. */
-        return arena_printf(a,
-                            "{\"app.kubernetes.io/name\":\"environment\","
-                            "\"app.kubernetes.io/instance\":\"%.*s\","
-                            "\"app.kubernetes.io/component\":\"environment\","
-                            "\"app.kubernetes.io/part-of\":\"%.*s\","
-                            "\"app.kubernetes.io/managed-by\":\"keelson\"}",
-                            STR_FMT(name), STR_FMT(name));
-}
-
-static struct str owner_json(const struct view *view, struct arena *a)
-{
-        const struct object *self = view->self;
-
-        return arena_printf(
-                a,
-                "[{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"Environment\",\"name\":\"%.*s\","
-                "\"uid\":\"%.*s\",\"controller\":true,\"blockOwnerDeletion\":true}]",
-                STR_FMT(self->name), STR_FMT(object_uid(self)));
-}
 
 /* In the API server's own spelling, so that what we apply is what we read back.
  * Absent if the map is empty. */
@@ -56,21 +32,15 @@ static struct str quantities_json(const struct schema_map *map, struct arena *a)
                 json_str(&w, quantity_stored(map->items[i].value, a));
         }
         json_end(&w);
-        if (buf_error(&text) < 0) {
-                arena_fail(a, buf_error(&text));
-                return STR_NULL;
-        }
-        return arena_str(a, buf_str(&text));
+        return arena_buf(a, &text);
 }
 
 static int render_quota(const struct view *view, const struct schema_map *hard, struct arena *a,
                         struct buf *out)
 {
+        struct child_meta meta = child_meta_of(view, "environment", a);
         struct environment_resourcequota_params params = {
-                .name = view->self->name,
-                .namespace = view->self->namespace,
-                .labels = labels_json(view, a),
-                .owner = owner_json(view, a),
+                CHILD_META(&meta),
                 .hard = quantities_json(hard, a),
         };
 
@@ -83,11 +53,9 @@ static int render_quota(const struct view *view, const struct schema_map *hard, 
 static int render_limits(const struct view *view, const struct environment_spec_limit_range *spec,
                          struct arena *a, struct buf *out)
 {
+        struct child_meta meta = child_meta_of(view, "environment", a);
         struct environment_limitrange_params params = {
-                .name = view->self->name,
-                .namespace = view->self->namespace,
-                .labels = labels_json(view, a),
-                .owner = owner_json(view, a),
+                CHILD_META(&meta),
                 .max = quantities_json(&spec->max, a),
         };
         struct schema_map limits, requests;
@@ -120,8 +88,6 @@ static int plan_quota(const struct view *view, const struct environment_spec *sp
         r = render_quota(view, &spec->quota->hard, plan->arena, &json);
         if (r < 0)
                 return r;
-        if (buf_error(&json) < 0)
-                return buf_error(&json);
         plan_apply(plan, &environment_quota_kind, view->self->name, buf_str(&json));
         return plan->error;
 }
@@ -143,8 +109,6 @@ static int plan_limits(const struct view *view, const struct environment_spec *s
         r = render_limits(view, spec->limit_range, plan->arena, &json);
         if (r < 0)
                 return r;
-        if (buf_error(&json) < 0)
-                return buf_error(&json);
         plan_apply(plan, &environment_limits_kind, view->self->name, buf_str(&json));
         return plan->error;
 }

@@ -136,6 +136,14 @@ struct str arena_str(struct arena *a, struct str s)
         return str_n(copy, s.len);
 }
 
+struct str arena_buf(struct arena *a, const struct buf *text)
+{
+        if (buf_error(text) == 0)
+                return arena_str(a, buf_str(text));
+        arena_fail(a, buf_error(text));
+        return STR_NULL;
+}
+
 /* It is written to the rest of the block, which mostly has room for it: to find
  * out the length first takes as long as the writing. */
 struct str arena_vprintf(struct arena *a, const char *format, va_list args)

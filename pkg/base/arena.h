@@ -18,7 +18,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#include "base/str.h"
+#include "base/buf.h"
 
 struct arena_block;
 
@@ -57,6 +57,9 @@ void *arena_alloc_n(struct arena *a, size_t n, size_t size) _must_check_;
 
 /* A copy of S, NUL-terminated behind its length for the benefit of C APIs. */
 struct str arena_str(struct arena *a, struct str s);
+
+/* The text of a buffer; if that has an error, it becomes the arena's failure. */
+struct str arena_buf(struct arena *a, const struct buf *text);
 
 struct str arena_printf(struct arena *a, const char *format, ...) _printf_(2, 3);
 struct str arena_vprintf(struct arena *a, const char *format, va_list args) _printf_(2, 0);

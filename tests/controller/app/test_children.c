@@ -292,7 +292,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
                                  .annotations = STR("{\"a\":\"b\"}"),
                                  .configs = copies,
                                  .n_configs = ARRAY_SIZE(copies) };
-        struct app_child common;
+        struct child_meta common;
         yyjson_val *d, *c;
         struct fixture f;
 
@@ -304,7 +304,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
         ck_assert_int_eq(reconcile(&f), 0);
         plan_init(&f.plan, &f.arena);
         ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problem), 0);
-        common = app_child_of(&f.view, &f.arena);
+        common = app_child_meta(&f.view, &f.arena);
         ck_assert_int_eq(app_pod_spec(&common, &pods, &f.arena), 0);
         pods.revision = STR("r1");
         ck_assert_int_eq(app_plan_children(&f.view, &settings, &pods, &f.plan), 0);

@@ -223,6 +223,22 @@ START_TEST(strings_past_the_cap_are_absent)
 }
 END_TEST
 
+START_TEST(a_buffer_gives_its_text_or_its_error)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(4);
+        struct arena a = ARENA_INIT(CAP);
+
+        ck_assert_ptr_nonnull(arena_buf(&a, &text).data);
+        buf_add_c(&text, "abc");
+        ck_str_eq(arena_buf(&a, &text), "abc");
+        ck_assert(!a.failed);
+        buf_add_c(&text, "defgh");
+        ck_assert_ptr_null(arena_buf(&a, &text).data);
+        ck_assert(a.failed);
+        arena_release(&a);
+}
+END_TEST
+
 static int use_arena(void *arg)
 {
         struct arena a = ARENA_INIT(CAP);
@@ -261,6 +277,7 @@ static const TTest *const tests[] = {
         strings_are_copied_and_terminated,
         printf_measures_first,
         strings_past_the_cap_are_absent,
+        a_buffer_gives_its_text_or_its_error,
         survives_any_failed_allocation,
 };
 TEST_MAIN("base/arena", tests)
