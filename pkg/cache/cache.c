@@ -203,6 +203,7 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
                 new_object->applied_desired = old_object->applied_desired;
                 new_object->applied_owned = old_object->applied_owned;
                 new_object->repairs = old_object->repairs;
+                new_object->dropped = old_object->dropped;
                 new_object->repaired = old_object->repaired;
         }
         r = link_object(c, new_object);

@@ -67,6 +67,7 @@ struct object {
         bool finalized : 1; /* kind->finalizer is on it */
         bool seen : 1;      /* in the list under way */
         bool invalid : 1;   /* a half of the state is absent: see object_invalid */
+        bool dropped : 1;   /* it is we who have deleted it */
         bool reset : 1;     /* its lists were set as a whole, and it is still this version */
         uint8_t uid_len, version_len;
         uint8_t repairs; /* how often in a row somebody undid what we applied, */

@@ -97,5 +97,5 @@ void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct 
         struct object *o = cache_find(c, kind, namespace, name);
 
         if (o && str_eq(object_uid(o), uid))
-                o->deleting = true;
+                o->deleting = o->dropped = true;
 }

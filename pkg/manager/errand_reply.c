@@ -53,6 +53,18 @@ static void log_done(const struct errand *q, const char *what)
                  LOG_STR("childKind", q->effect->kind->api.kind), LOG_STR("child", q->effect->name));
 }
 
+static void report_drift(const struct errand *q, const char *what)
+{
+        const struct effect *e = q->effect;
+        struct task *t = q->task;
+
+        log_done(q, "repaired");
+        task_tell(t, true, STR("DriftRepaired"),
+                  arena_printf(&t->arena, "%.*s %.*s was %s; change the %.*s instead",
+                               STR_FMT(e->kind->api.kind), STR_FMT(e->name), what,
+                               STR_FMT(t->controller->kind->api.kind)));
+}
+
 static void report_done(const struct errand *q)
 {
         const struct effect *e = q->effect;
@@ -64,19 +76,14 @@ static void report_done(const struct errand *q)
                         task_tell(t, false, STR("Deleted"),
                                   arena_printf(&t->arena, "Deleted %.*s %.*s", STR_FMT(e->kind->api.kind),
                                                STR_FMT(e->name)));
+        } else if (q->step == ERRAND_CREATING && !e->kind->quiet && task_take_lost(t, e)) {
+                report_drift(q, "deleted by somebody else and has been made again");
         } else if (q->step == ERRAND_CREATING) {
                 log_done(q, "created");
                 if (!e->kind->quiet)
                         task_note_created(t, e);
         } else if (q->repairing || q->reset) {
-                log_done(q, "repaired");
-                task_tell(t, true, STR("DriftRepaired"),
-                          arena_printf(
-                                  &t->arena,
-                                  "%.*s %.*s was changed by somebody else and has been set back; change the "
-                                  "%.*s instead",
-                                  STR_FMT(e->kind->api.kind), STR_FMT(e->name),
-                                  STR_FMT(t->controller->kind->api.kind)));
+                report_drift(q, "changed by somebody else and has been set back");
         } else if (e->type == EFFECT_HOLD || e->type == EFFECT_RELEASE) {
                 log_done(q, e->type == EFFECT_HOLD ? "finalizer added" : "finalizer removed");
         } else {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/manager.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/log.h"
 #include "manager/errand.h"
+
+static_assert(CACHE_KINDS_MAX <= 32, "a bit for each kind of children in queue_item.lost");
 
 #define FIELD_MANAGER STR_INIT(KEELSON_FIELD_MANAGER)
 
@@ -104,6 +107,32 @@ static void enqueue_concerned(struct manager *m, const struct object *o)
         }
 }
 
+/* A child that we made for the resource of KEY, and which is gone: by whose hand? */
+static bool is_lost(const struct manager *m, const struct queue_key *key, const struct object *child)
+{
+        const struct object *self =
+                cache_get(&m->cache, m->controllers[key->controller]->kind, key->namespace, key->name);
+
+        return self && !self->deleting && str_eq(object_uid(self), child->owner->uid) && child->owned != 0 &&
+               !child->dropped;
+}
+
+/* Lest it be said to be made when it is made again. */
+static void note_lost(struct manager *m, const struct object *child)
+{
+        for (unsigned i = 0; i < m->n_controllers; i++) {
+                const struct controller *c = m->controllers[i];
+                struct queue_key key = { i, child->namespace, child->owner->name };
+                struct queue_item *item = queue_find(&m->queue, &key);
+
+                if (!item || !is_lost(m, &key, child))
+                        continue;
+                for (size_t j = 0; j < c->n_children; j++)
+                        if (c->children[j] == child->kind)
+                                item->lost |= UINT32_C(1) << j;
+        }
+}
+
 /* The status of a resource is written by us and nobody else. Were a change of it
  * a reason to look again, a message that comes out differently each time (the
  * API server lists the causes of a refusal in any order) would keep a failing
@@ -134,6 +163,8 @@ static void on_change(enum cache_change change, const struct object *old_object,
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner->uid, new_object->owner->uid)))
                 enqueue_concerned(m, old_object);
+        if (!new_object)
+                note_lost(m, old_object);
 }
 
 static void on_unreferenced(const struct cache_kind *kind, struct str namespace, struct str name, void *arg)

@@ -76,7 +76,7 @@ struct manager {
         struct references references;
         struct list tasks; /* active */
         struct list bulky; /* errands that wait for a place */
-        size_t n_errands; /* under way, or waiting */
+        size_t n_errands;  /* under way, or waiting */
         size_t n_bulky;    /* places that are taken */
         struct events events;
         bool allowed;

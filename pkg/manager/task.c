@@ -88,6 +88,19 @@ void task_note_created(struct task *t, const struct effect *e)
                                   t->created.data ? ", " : "", STR_FMT(e->kind->api.kind), STR_FMT(e->name));
 }
 
+bool task_take_lost(struct task *t, const struct effect *e)
+{
+        for (size_t i = 0; i < t->controller->n_children; i++) {
+                uint32_t bit = t->controller->children[i] == e->kind ? UINT32_C(1) << i : 0;
+
+                if (t->lost & bit) {
+                        t->lost &= ~bit;
+                        return true;
+                }
+        }
+        return false;
+}
+
 static void keep_note(struct task *t)
 {
         const struct failure *f = &t->failure;
@@ -201,6 +214,7 @@ static void finish(struct task *t)
         /* After the failure was reported, one more reconcile takes the report back. */
         if (t->failure.reason.data) {
                 result = "error";
+                t->item->lost |= t->lost;
                 log_failure(t);
                 keep_note(t);
         } else {
@@ -428,6 +442,8 @@ void task_start(struct manager *m, struct queue_item *item)
         t->item = item;
         t->controller = controller;
         t->started = now;
+        t->lost = item->lost;
+        item->lost = 0;
         t->starting = true;
         t->blocked = m->gates[item->key.controller].state == GATE_BLOCKED;
         snprintf(t->id, sizeof(t->id), "%llx", (unsigned long long)++m->n_reconciles);

@@ -22,6 +22,7 @@ struct task {
         struct failure failure; /* a permanent one, if any; of these the first in the plan's order */
         size_t failure_place;
         struct str created; /* the children made by it: "Deployment shop, Service shop" */
+        uint32_t lost;      /* kinds of children of which one vanished before it, and is not back yet */
         usec_t retry_after;
         usec_t started;
         usec_t wake;
@@ -54,6 +55,9 @@ void task_doubt(struct task *t);
 
 /* A child was made; one event at the end of the task tells of all. */
 void task_note_created(struct task *t, const struct effect *e);
+
+/* Was a child of the kind of E, which we had made, deleted by somebody else? Once. */
+bool task_take_lost(struct task *t, const struct effect *e);
 
 /* Sends an event about the resource. */
 void task_tell(struct task *t, bool warning, struct str reason, struct str message);

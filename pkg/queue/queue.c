@@ -46,6 +46,11 @@ static struct queue_item *find(const struct queue *q, const struct queue_key *ke
         return NULL;
 }
 
+struct queue_item *queue_find(const struct queue *q, const struct queue_key *key)
+{
+        return find(q, key, hash_key(key));
+}
+
 /* The item of KEY, made if need be. */
 static struct queue_item *item_of(struct queue *q, const struct queue_key *key)
 {

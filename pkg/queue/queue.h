@@ -49,6 +49,7 @@ struct queue_item {
         bool again;        /* added while active */
         unsigned failures; /* in a row */
         unsigned rushes;   /* of whoever works on it: how often in a row it asked to come again at once */
+        uint32_t lost;     /* likewise: of which kinds of children one has vanished, by their place */
         usec_t doubt; /* of whoever works on it: since when it is open which of its writes holds; 0: it is not */
         usec_t not_before; /* the end of a pause that a server asked for */
         usec_t ready_since;
@@ -70,6 +71,9 @@ void queue_release(struct queue *q);
 
 /* As soon as possible. 0 or -ENOMEM. */
 int queue_add(struct queue *q, const struct queue_key *key, usec_t now) _must_check_;
+
+/* The item of a key that is in the queue, active or remembered, or NULL. */
+struct queue_item *queue_find(const struct queue *q, const struct queue_key *key);
 
 /* At DUE, or at an earlier time that was asked for before. 0 or -ENOMEM. */
 int queue_add_at(struct queue *q, const struct queue_key *key, usec_t due) _must_check_;

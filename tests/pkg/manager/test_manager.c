@@ -68,6 +68,64 @@ START_TEST(a_deleted_child_comes_back)
         sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
         world_run(&w, USEC_SEC);
         ck_assert(exists(&w, &app_service_kind));
+        ck_assert_uint_eq(count_events(&w, "Created"), 1); /* of the beginning */
+        ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(a_child_that_was_not_wanted_for_a_while_is_made_and_not_repaired)
+{
+        struct world w;
+
+        begin_converged(&w);
+        user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
+        world_run(&w, USEC_MINUTE);
+        ck_assert(!exists(&w, &app_service_kind));
+        user_applies(&w, APP(PLAIN));
+        world_run(&w, USEC_MINUTE);
+        ck_assert(exists(&w, &app_service_kind));
+        ck_assert_uint_eq(count_events(&w, "Created"), 2);
+        ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 0);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+/* Its deletion takes until it is wanted again. */
+START_TEST(nor_is_one_that_we_have_deleted_ourselves)
+{
+        struct world w;
+
+        begin_converged(&w);
+        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME,
+                      "{\"metadata\":{\"finalizers\":[\"test/hold\"]}}", "load-balancer");
+        user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
+        world_run(&w, USEC_MINUTE);
+        user_applies(&w, APP(PLAIN));
+        world_run(&w, USEC_MINUTE);
+        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+                      "load-balancer");
+        world_run(&w, USEC_MINUTE);
+        ck_assert(exists(&w, &app_service_kind));
+        ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 0);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
+START_TEST(that_somebody_deleted_a_child_is_known_until_it_is_back)
+{
+        struct world w;
+
+        begin_converged(&w);
+        world_rule(&w, overloaded(6, 0));
+        sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
+        world_run(&w, USEC_MINUTE);
+        ck_assert(exists(&w, &app_service_kind));
+        ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
+        ck_assert_uint_eq(count_events(&w, "Created"), 1);
         check_rest(&w);
         end(&w);
 }
@@ -544,6 +602,9 @@ static const TTest *const tests[] = {
         it_carries_a_change_through,
         a_restart_at_rest_writes_nothing,
         a_deleted_child_comes_back,
+        a_child_that_was_not_wanted_for_a_while_is_made_and_not_repaired,
+        nor_is_one_that_we_have_deleted_ourselves,
+        that_somebody_deleted_a_child_is_known_until_it_is_back,
         resource_versions_may_be_longer_than_any_integer,
         equal_seeds_give_equal_runs,
         drift_is_repaired_and_told,
