@@ -12,6 +12,9 @@
 #define PULL_PATIENCE USEC_MINUTE
 /* The pauses between restarts grow: 10, 20, 40 s. */
 #define CRASHES_DECISIVE 3
+/* A program that has run for so long has begun well: what was before does not count.
+ * The kubelet sees it likewise, and begins with short pauses again. */
+#define STEADY_AFTER (10 * USEC_MINUTE)
 #define DETAIL_MAX ((size_t)512)
 
 typedef struct pod_state_status_container_statuses container_status;
@@ -68,17 +71,23 @@ static bool is_one_of(struct str s, const char *const *words)
         return false;
 }
 
-/* Has the pod been there for so long? If not, it is looked at again when it has. */
+/* Was it so long ago? If not, it is looked at again when it was. */
+static bool is_past(const struct view *view, struct str time, usec_t age, struct plan *plan)
+{
+        usec_t then;
+
+        if (clock_parse(time, &then) < 0)
+                return false;
+        if (view->wall - then >= age)
+                return true;
+        plan_wake(plan, view->now + MIN(age, age - (view->wall - then)));
+        return false;
+}
+
+/* Has the pod been there for so long? */
 static bool is_old(const struct view *view, const struct pod_state *pod, usec_t age, struct plan *plan)
 {
-        usec_t made;
-
-        if (!pod->metadata || clock_parse(pod->metadata->creation_timestamp, &made) < 0)
-                return false;
-        if (view->wall - made >= age)
-                return true;
-        plan_wake(plan, view->now + MIN(age, age - (view->wall - made)));
-        return false;
+        return pod->metadata && is_past(view, pod->metadata->creation_timestamp, age, plan);
 }
 
 /* What is known of one container: the program's, or that of the helper, which comes
@@ -86,8 +95,10 @@ static bool is_old(const struct view *view, const struct pod_state *pod, usec_t 
 struct container {
         struct str helper; /* its name; absent: it is the program's */
         struct str waiting, message;
-        int64_t restarts;
+        int64_t restarts;   /* in the pod's whole life */
+        struct str running; /* since when */
         bool ended;
+        struct str began, finished; /* the run that ended last */
         int64_t exit_code;
         struct str exit_reason;
 };
@@ -102,8 +113,12 @@ static struct container container_of_program(const container_status *c)
                 ret.waiting = c->state->waiting->reason;
                 ret.message = c->state->waiting->message;
         }
+        if (c->state && c->state->running)
+                ret.running = c->state->running->started_at;
         if (c->last_state && c->last_state->terminated) {
                 ret.ended = true;
+                ret.began = c->last_state->terminated->started_at;
+                ret.finished = c->last_state->terminated->finished_at;
                 ret.exit_code = c->last_state->terminated->exit_code;
                 ret.exit_reason = c->last_state->terminated->reason;
         }
@@ -118,8 +133,12 @@ static struct container container_of_helper(const helper_status *c)
                 ret.waiting = c->state->waiting->reason;
                 ret.message = c->state->waiting->message;
         }
+        if (c->state && c->state->running)
+                ret.running = c->state->running->started_at;
         if (c->last_state && c->last_state->terminated) {
                 ret.ended = true;
+                ret.began = c->last_state->terminated->started_at;
+                ret.finished = c->last_state->terminated->finished_at;
                 ret.exit_code = c->last_state->terminated->exit_code;
                 ret.exit_reason = c->last_state->terminated->reason;
         }
@@ -155,12 +174,27 @@ static bool find_waiting(const struct view *view, const struct object *o, const 
         return false;
 }
 
-static bool find_crash(const struct object *o, const struct container *c, struct plan *plan,
-                       struct app_cause *ret)
+/* Did it end soon after it began? One that could not even begin did so in 1970. What
+ * is not known counts as so. */
+static bool was_short(const struct container *c, const struct pod_state *pod)
+{
+        usec_t made, began, finished;
+
+        if (clock_parse(c->began, &began) < 0 || clock_parse(c->finished, &finished) < 0)
+                return true;
+        if (pod->metadata && clock_parse(pod->metadata->creation_timestamp, &made) == 0 && began < made)
+                return true;
+        return finished - began < STEADY_AFTER;
+}
+
+/* The count of restarts says nothing of when they were, so a program that ends once in
+ * a while is told from one that ends again and again by how long it ran. */
+static bool find_crash(const struct view *view, const struct object *o, const struct container *c,
+                       struct plan *plan, struct app_cause *ret)
 {
         bool helps = c->helper.data != NULL;
 
-        if (c->restarts < 1 || !c->ended)
+        if (c->restarts < 1 || !c->ended || is_past(view, c->running, STEADY_AFTER, plan))
                 return false;
         ret->reason = STR("CrashLoop");
         ret->message =
@@ -170,7 +204,7 @@ static bool find_crash(const struct object *o, const struct container *c, struct
                              STR_FMT(o->name), helps ? "helper" : "program", (long long)c->exit_code,
                              STR_FMT(c->exit_reason), (long long)c->restarts, STR_FMT(o->name),
                              helps ? " -c " : "", STR_FMT(c->helper));
-        ret->decisive = c->restarts >= CRASHES_DECISIVE;
+        ret->decisive = c->restarts >= CRASHES_DECISIVE && was_short(c, o->state);
         return true;
 }
 
@@ -201,13 +235,13 @@ static struct app_cause cause_of(const struct view *view, const struct object *o
         for (size_t i = 0; i < s->init_container_statuses.n; i++) {
                 struct container c = container_of_helper(&s->init_container_statuses.items[i]);
 
-                if (find_waiting(view, o, &c, plan, &cause) || find_crash(o, &c, plan, &cause))
+                if (find_waiting(view, o, &c, plan, &cause) || find_crash(view, o, &c, plan, &cause))
                         return cause;
         }
         for (size_t i = 0; i < s->container_statuses.n; i++) {
                 struct container c = container_of_program(&s->container_statuses.items[i]);
 
-                if (find_waiting(view, o, &c, plan, &cause) || find_crash(o, &c, plan, &cause))
+                if (find_waiting(view, o, &c, plan, &cause) || find_crash(view, o, &c, plan, &cause))
                         return cause;
                 if (!s->container_statuses.items[i].ready && str_eq(s->phase, STR("Running"))) {
                         cause.reason = STR("NotReady");

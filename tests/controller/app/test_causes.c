@@ -17,6 +17,17 @@
         CONTAINER("\"ready\":false,\"restartCount\":" count                                                  \
                   ",\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off\"}},"     \
                   "\"lastState\":{\"terminated\":{\"exitCode\":" code ",\"reason\":\"" why "\"}}")
+/* In its state NOW (JSON), after it ended for the COUNT-th time. */
+#define ENDED(count, now, began, finished)                                                                    \
+        CONTAINER(                                                                                            \
+                "\"ready\":false,\"restartCount\":" count ",\"state\":{" now                                  \
+                "},\"lastState\":{\"terminated\":{\"exitCode\":1,\"reason\":\"Error\",\"startedAt\":\"" began \
+                "\",\"finishedAt\":\"" finished "\"}}")
+#define BACKING_OFF "\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off\"}"
+#define RUNNING(since) "\"running\":{\"startedAt\":\"" since "\"}"
+#define A_MONTH_AGO "2023-10-14T22:13:20Z"
+#define NINE_MINUTES_AGO "2023-11-14T22:04:20Z"
+#define TEN_MINUTES_AGO "2023-11-14T22:03:20Z"
 #define UNSCHEDULED                                                                                          \
         "\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":"  \
         "\"Unschedulable\",\"message\":\"0/3 nodes are available: 3 Insufficient cpu.\"}]"
@@ -78,6 +89,20 @@ static const struct one ones[] = {
         { "twice", A_MINUTE_AGO, CRASHED("2", "137", "OOMKilled"), "CrashLoop", false,
           "exit code 137 (OOMKilled)" },
         { "three times", JUST_NOW, CRASHED("3", "1", "Error"), "CrashLoop", true, "restarted 3 times" },
+        { "three times, of which two a month ago", A_MONTH_AGO,
+          ENDED("3", RUNNING(JUST_NOW), A_MONTH_AGO, A_MINUTE_AGO), "CrashLoop", false, "exit code 1" },
+        { "likewise, and it is not up again yet", A_MONTH_AGO,
+          ENDED("3", BACKING_OFF, A_MONTH_AGO, A_MINUTE_AGO), "CrashLoop", false, "exit code 1" },
+        { "it ends again and again", A_MONTH_AGO, ENDED("5", BACKING_OFF, A_MINUTE_AGO, HALF_A_MINUTE_AGO),
+          "CrashLoop", true, "restarted 5 times" },
+        { "and runs between", A_MONTH_AGO, ENDED("5", RUNNING(JUST_NOW), A_MINUTE_AGO, HALF_A_MINUTE_AGO),
+          "CrashLoop", true, "restarted 5 times" },
+        { "it could not even begin", A_MINUTE_AGO, ENDED("3", BACKING_OFF, "1970-01-01T00:00:00Z", JUST_NOW),
+          "CrashLoop", true, "restarted 3 times" },
+        { "it has run for nine minutes since", A_MONTH_AGO,
+          ENDED("3", RUNNING(NINE_MINUTES_AGO), A_MONTH_AGO, NINE_MINUTES_AGO), "CrashLoop", false, NULL },
+        { "for ten", A_MONTH_AGO, ENDED("9", RUNNING(TEN_MINUTES_AGO), TEN_MINUTES_AGO, TEN_MINUTES_AGO),
+          "NotReady", false, "health check" },
         { "it was restarted, nobody knows why", A_MINUTE_AGO, CONTAINER("\"ready\":false,\"restartCount\":9"),
           "NotReady", false, NULL },
         { "the age is not known", "", WAITING("0", "ErrImagePull", "no"), "ImagePullFailed", false, "no" },
@@ -128,6 +153,22 @@ START_TEST(it_looks_again_when_patience_ends)
         plan_init(&c.f.plan, &c.f.arena);
         ck_assert(!find_cause(&c).decisive);
         ck_assert_int_eq(c.f.plan.wake, c.f.view.now + USEC_MINUTE);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(it_looks_again_when_a_crash_is_past)
+{
+        struct cluster c;
+
+        begin_app(&c);
+        put_pod(&c, "p", "r1", A_MONTH_AGO,
+                ENDED("3", RUNNING(NINE_MINUTES_AGO), NINE_MINUTES_AGO, NINE_MINUTES_AGO));
+        plan_init(&c.f.plan, &c.f.arena);
+        ck_assert(find_cause(&c).decisive);
+        ck_assert_int_eq(c.f.plan.wake, c.f.view.now + USEC_MINUTE);
+        c.f.view.wall += USEC_MINUTE;
+        ck_str_eq(find_cause(&c).reason, "NotReady");
         end_cluster(&c);
 }
 END_TEST
@@ -314,6 +355,7 @@ END_TEST
 static const TTest *const tests[] = {
         each_cause_is_told_from_what_the_pod_says,
         it_looks_again_when_patience_ends,
+        it_looks_again_when_a_crash_is_past,
         a_long_message_is_cut,
         only_pods_of_the_revision_and_of_the_app_count,
         a_decisive_one_outweighs_and_else_the_first_by_name,
