@@ -240,17 +240,11 @@ static bool is_resource(struct str name)
 
 static int check_quantity(const struct settling *s, struct str path, struct str text)
 {
-        struct quantity q;
-        int r = quantity_parse(text, &q);
+        struct str message = profile_quantity_problem(text, s->a);
 
-        if (r == -ERANGE)
-                return refuse(s, path, "%.*s is past all counting; write less", STR_FMT(text));
-        if (r < 0)
-                return refuse(s, path, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
-                              STR_FMT(text));
-        if (q.nanos < 0)
-                return refuse(s, path, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
-        return 0;
+        if (message.data)
+                return refuse(s, path, "%.*s", STR_FMT(message));
+        return s->a->failed ? -ENOMEM : 0;
 }
 
 static int check_quantities(const struct settling *s, const char *what, const struct schema_map *map)
@@ -265,6 +259,26 @@ static int check_quantities(const struct settling *s, const char *what, const st
                                       "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
                                       (int)MIN(p->key.len, SHOWN_MAX_LEN), p->key.data);
                 r = check_quantity(s, arena_printf(s->a, "spec.resources.%s.%.*s", what, STR_FMT(p->key)),
+                                   p->value);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Of the Environment, as far as the App takes them from there. */
+static int check_taken(const struct settling *s, const char *what, const struct schema_map *merged,
+                       const struct schema_map *own)
+{
+        for (size_t i = 0; i < merged->n; i++) {
+                const struct schema_pair *p = &merged->items[i];
+                int r;
+
+                if (find(own, p->key))
+                        continue;
+                r = check_quantity(s,
+                                   arena_printf(s->a, "spec.overrides of the Environment, resources.%s.%.*s",
+                                                what, STR_FMT(p->key)),
                                    p->value);
                 if (r < 0)
                         return r;
@@ -303,6 +317,10 @@ static int settle_resources(struct settling *s)
                 r = check_quantities(s, "limits", &own->limits);
         if (r == 0)
                 r = profile_overlay(&merged, &own->requests, &own->limits, s->a);
+        if (r == 0)
+                r = check_taken(s, "requests", &merged.requests, &own->requests);
+        if (r == 0)
+                r = check_taken(s, "limits", &merged.limits, &own->limits);
         if (r < 0)
                 return r;
         to->requests = merged.requests;

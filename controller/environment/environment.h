@@ -34,12 +34,18 @@ extern const struct controller environment_controller;
 /* What an Environment should become. Pure: reads the view, fills the plan. */
 int environment_reconcile(const struct view *view, struct plan *plan) _must_check_;
 
+/* 0; -EINVAL with the *RET_PROBLEM, its field in front, which no retry mends;
+ * -ENOMEM (check.c). */
+int environment_check(const struct environment_spec *spec, struct arena *a, struct str *ret_problem)
+        _must_check_;
+
 /* Renders the children and puts them into the plan (children.c). */
 int environment_plan_children(const struct view *view, const struct environment_spec *spec, struct plan *plan)
         _must_check_;
 
-/* Says in the status what is so, from what is observed (status.c). */
-int environment_report(const struct view *view, struct plan *plan) _must_check_;
+/* Says in the status what is so, from what is observed (status.c); PROBLEM: what
+ * environment_check says, or absent. */
+int environment_report(const struct view *view, struct str problem, struct plan *plan) _must_check_;
 
 /* Where the quota leaves no room for one App of a tier, which resources there
  * is too little of and how much would do; the absent string if all have room

@@ -74,6 +74,21 @@ struct str profile_resource(const struct schema_map *map, struct str name)
         return pair ? pair->value : STR_NULL;
 }
 
+struct str profile_quantity_problem(struct str text, struct arena *a)
+{
+        struct quantity q;
+        int r = quantity_parse(text, &q);
+
+        if (r == -ERANGE)
+                return arena_printf(a, "%.*s is past all counting; write less", STR_FMT(text));
+        if (r < 0)
+                return arena_printf(a, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
+                                    STR_FMT(text));
+        if (q.nanos < 0)
+                return arena_printf(a, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
+        return STR_NULL;
+}
+
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
                   struct schema_map *ret)
 {

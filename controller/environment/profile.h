@@ -54,5 +54,9 @@ int profile_overlay(struct profile_figures *f, const struct schema_map *requests
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
                   struct schema_map *ret) _must_check_;
 
+/* What is wrong with a quantity and what to do, or the absent string. What no pod
+ * could have is wrong as well. */
+struct str profile_quantity_problem(struct str text, struct arena *a);
+
 /* The quantity of that resource ("cpu"), or the absent string. */
 struct str profile_resource(const struct schema_map *map, struct str name);

@@ -153,7 +153,8 @@ static struct verdict judge_conflict(const struct effect *pending, struct arena 
         };
 }
 
-static struct verdict judge(const struct view *view, const struct plan *plan, struct str too_small)
+static struct verdict judge(const struct view *view, const struct plan *plan, struct str problem,
+                            struct str too_small)
 {
         const struct object *self = view->self;
         const struct environment *env = self->state;
@@ -161,6 +162,8 @@ static struct verdict judge(const struct view *view, const struct plan *plan, st
 
         if (!env->spec)
                 return (struct verdict){ STALLED, STR("InvalidSpec"), str_c(object_invalid(self)) };
+        if (problem.data)
+                return (struct verdict){ STALLED, STR("InvalidSpec"), problem };
         if (pending && str_eq(view->failure.reason, STR("NameConflict")))
                 return judge_conflict(pending, plan->arena);
         if (view->failure.reason.data)
@@ -219,13 +222,13 @@ static void tell(const struct view *view, struct plan *plan, const struct verdic
                 plan_event(plan, true, STR("QuotaTooSmall"), too_small);
 }
 
-int environment_report(const struct view *view, struct plan *plan)
+int environment_report(const struct view *view, struct str problem, struct plan *plan)
 {
         const struct environment *env = view->self->state;
         const struct environment_status *before = env->status;
         const struct object *quota = view_child(view, &environment_quota_kind, view->self->name);
         struct str too_small = env->spec ? environment_too_small(env->spec, plan->arena) : STR_NULL;
-        struct verdict verdict = judge(view, plan, too_small);
+        struct verdict verdict = judge(view, plan, problem, too_small);
         struct environment_status status = { .observed_generation = view->self->generation,
                                              .has_observed_generation = true,
                                              .apps = (int64_t)cache_count(view->cache, &app_kind,

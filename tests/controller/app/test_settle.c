@@ -253,6 +253,25 @@ START_TEST(what_cannot_work_is_named)
 }
 END_TEST
 
+/* Also where it is the Environment that says it, unless the App says it itself. */
+START_TEST(a_figure_of_the_environment_that_cannot_work_is_named)
+{
+        static const char environment[] =
+                ENVIRONMENT("\"profile\":\"staging\",\"overrides\":[{\"tier\":\"worker\",\"resources\":{"
+                            "\"limits\":{\"memory\":\"1e400\"}}}]");
+        struct settled s;
+
+        ck_assert_int_eq(settle(&s, environment, ""), -EINVAL);
+        ck_str_eq(s.problem.path, "spec.overrides of the Environment, resources.limits.memory");
+        ck_str_eq(s.problem.message, "1e400 is past all counting; write less");
+        end(&s.f);
+        ck_assert_int_eq(settle(&s, environment, "\"resources\":{\"limits\":{\"memory\":\"1Gi\"}}"), 0);
+        end(&s.f);
+        ck_assert_int_eq(settle(&s, environment, "\"tier\":\"backend\",\"port\":80"), 0);
+        end(&s.f);
+}
+END_TEST
+
 /* What looks like the above and is none. */
 static const char *const fine[] = {
         ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
@@ -379,6 +398,7 @@ static const TTest *const tests[] = {
         each_figure_comes_from_the_last_who_says_it,
         what_is_shown_is_what_counts,
         what_cannot_work_is_named,
+        a_figure_of_the_environment_that_cannot_work_is_named,
         what_can_work_is_let_through,
         names_of_any_length_are_not_shown,
         a_problem_stalls_the_app_and_leaves_its_children,

@@ -174,6 +174,13 @@ START_TEST(bad_input_is_told_by_its_field)
                   "spec.routing.certificateIssuer.kind" },
                 { ENVIRONMENT("{\"profile\":\"staging\",\"routing\":{\"redirectToHTTPS\":\"yes\"}}"),
                   "spec.routing.redirectToHTTPS" },
+                { ENVIRONMENT(
+                          "{\"profile\":\"staging\",\"overrides\":[{\"tier\":\"worker\"},{\"tier\":\"backend\","
+                          "\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1e400\"}}}]}"),
+                  "spec.overrides[1].resources.limits.memory: 1e400 is past all counting; write less" },
+                { ENVIRONMENT("{\"profile\":\"staging\",\"overrides\":[{\"tier\":\"backend\",\"resources\":{"
+                              "\"requests\":{\"cpu\":\"-1\"}}}]}"),
+                  "spec.overrides[0].resources.requests.cpu: -1 is less than nothing" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
