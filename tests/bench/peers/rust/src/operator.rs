@@ -168,14 +168,14 @@ impl Operator {
                     if synced {
                         listed.insert(object.0.name.clone());
                     }
-                    self.seen(K, object.0, true);
+                    self.seen(K, object.0);
                 }
                 Ok(Event::InitDone) if synced => self.sweep(K, std::mem::take(&mut listed)),
                 Ok(Event::InitDone) => {
                     synced = true;
                     self.unsynced.set(self.unsynced.get() - 1);
                 }
-                Ok(Event::Apply(object)) => self.seen(K, object.0, true),
+                Ok(Event::Apply(object)) => self.seen(K, object.0),
                 Ok(Event::Delete(object)) => {
                     self.newest[K].set(object.0.version);
                     self.gone(K, &object.0.name);
@@ -195,21 +195,30 @@ impl Operator {
         entry
     }
 
-    /// An object as a watch (WATCHED) or the reply to a write has it, whichever is first.
-    fn seen(self: &Rc<Self>, kind: usize, seen: Seen, watched: bool) {
-        let newest = &self.newest[kind];
-        if watched {
-            newest.set(newest.get().max(seen.version));
-        } else if seen.version <= newest.get() {
-            return; // the watch is past it; it may be gone already
-        }
+    /// An object as the watch has it.
+    fn seen(self: &Rc<Self>, kind: usize, seen: Seen) {
+        self.newest[kind].set(self.newest[kind].get().max(seen.version));
         if kind != APP && seen.owner.as_ref() != Some(&seen.name) {
             return self.gone(kind, &seen.name);
         }
         let entry = self.entry(&seen.name);
-        let news = if kind == APP { self.take_app(&entry, seen) } else { self.take_child(&entry, kind, seen) };
-        if news && watched {
+        if if kind == APP { self.take_app(&entry, seen) } else { self.take_child(&entry, kind, seen) } {
             self.enqueue(&entry);
+        }
+    }
+
+    /// A child is now as we want it, says the reply to a write, and often before the watch.
+    fn written(&self, entry: &Handle, kind: usize, reply: Written) {
+        if reply.version <= self.newest[kind].get() {
+            return; // the watch is past it; it may be gone already
+        }
+        let mut e = entry.borrow_mut();
+        if e.children[kind].version == 0 {
+            self.objects[kind].set(self.objects[kind].get() + 1);
+        }
+        e.children[kind] = Child { version: reply.version, print: e.wanted[kind] };
+        if kind == DEPLOYMENT {
+            e.generation = reply.generation;
         }
     }
 
@@ -233,14 +242,15 @@ impl Operator {
     fn take_child(&self, entry: &Handle, kind: usize, seen: Seen) -> bool {
         let mut e = entry.borrow_mut();
         let before = e.children[kind];
-        if before.version >= seen.version {
+        if before.version > seen.version {
             return false;
         }
         if before.version == 0 {
             self.objects[kind].set(self.objects[kind].get() + 1);
         }
-        e.children[kind] = Child { version: seen.version, print: seen.print };
-        let mut news = seen.print != e.wanted[kind];
+        let print = if before.version == seen.version { before.print } else { seen.print };
+        e.children[kind] = Child { version: seen.version, print };
+        let mut news = print != e.wanted[kind];
         if kind == DEPLOYMENT {
             news |= e.rollout != seen.rollout;
             (e.generation, e.replicas, e.rollout) = (seen.generation, seen.replicas, seen.rollout);
@@ -346,45 +356,57 @@ impl Operator {
             if wanted {
                 e.wanted[kind] = decode(kind, body.as_bytes())?.print;
                 if child.version == 0 || child.print != e.wanted[kind] {
-                    writes.push(self.write(kind, &name, "", Some(body.clone().into_bytes())));
+                    writes.push(self.write_child(entry, kind, &name, Some(body.clone())));
                 }
             } else if child.version != 0 {
-                writes.push(self.write(kind, &name, "", None));
+                writes.push(self.write_child(entry, kind, &name, None));
             }
         }
         if !writes.is_empty() {
             join_all(writes).await.into_iter().collect::<Result<(), _>>()?;
         }
-        let Some(status) = self.status(entry, &app, &render)? else { return Ok(()) };
-        self.write(APP, &name, "/status", Some(status.into_bytes())).await
+        let Some((body, status)) = self.status(entry, &app, &render)? else { return Ok(()) };
+        let reply = self.write(APP, &name, Some(body)).await?;
+        let mut e = entry.borrow_mut();
+        if reply.version > self.newest[APP].get() && reply.generation == app.generation {
+            (e.version, e.status) = (reply.version, status);
+        }
+        Ok(())
     }
 
-    /// Applies an object, or without a body deletes it.
-    async fn write(self: &Rc<Self>, kind: usize, name: &str, part: &str, body: Option<Vec<u8>>) -> Result<(), Failure> {
-        let Kind(group, version, kind_name, plural) = KINDS[kind];
+    async fn write_child(&self, e: &Handle, kind: usize, name: &str, body: Option<String>) -> Result<(), Failure> {
+        let apply = body.is_some();
+        let reply = self.write(kind, name, body).await?;
+        if apply {
+            self.written(e, kind, reply);
+        }
+        Ok(())
+    }
+
+    /// Applies an object (of an App its status), or without a body deletes it.
+    async fn write(&self, kind: usize, name: &str, body: Option<String>) -> Result<Written, Failure> {
+        let Kind(group, version, _, plural) = KINDS[kind];
         let (root, slash) = if group.is_empty() { ("api/", "") } else { ("apis/", "/") };
-        let namespace = &self.namespace;
-        let mut path = format!("/{root}{group}{slash}{version}/namespaces/{namespace}/{plural}/{name}{part}");
+        let mut path = format!("/{root}{group}{slash}{version}/namespaces/{}/{plural}/{name}", self.namespace);
+        if kind == APP {
+            path += "/status";
+        }
         let apply = body.is_some();
         if apply {
             let _ = write!(path, "?fieldManager={MANAGER}&force=true");
         }
         let method = if apply { Method::PATCH } else { Method::DELETE };
-        let content = "application/apply-patch+yaml";
-        let (code, reply) = send(&self.client, method, &path, content, body.unwrap_or_default()).await?;
+        let body = body.unwrap_or_default().into_bytes();
+        let (code, reply) = send(&self.client, method, &path, "application/apply-patch+yaml", body).await?;
         match code {
-            200 | 201 if apply => {
-                self.seen(kind, decode(kind, &reply)?, false);
-                Ok(())
-            }
-            200..300 => Ok(()),
-            404 if !apply || kind == APP => Ok(()),
-            _ => Err(format!("{} {name}: {code} {}", kind_name, String::from_utf8_lossy(&reply)).into()),
+            200..300 => Ok(Written::of(std::str::from_utf8(&reply)?)),
+            404 if !apply || kind == APP => Ok(Written { version: 0, generation: 0 }),
+            _ => Err(format!("{plural} {name}: {code} {}", String::from_utf8_lossy(&reply)).into()),
         }
     }
 
     /// The App's status, if it is to be another.
-    fn status(&self, entry: &Handle, app: &App, render: &Render) -> Result<Option<String>, Failure> {
+    fn status(&self, entry: &Handle, app: &App, render: &Render) -> Result<Option<(String, Status)>, Failure> {
         let mut e = entry.borrow_mut();
         let (r, wanted) = (e.rollout, render.replicas());
         let current = r.observed_generation >= e.generation && e.children[DEPLOYMENT].version != 0;
@@ -400,12 +422,10 @@ impl Operator {
         } else {
             "waiting for the Deployment controller to see the change".to_owned()
         };
-        let why = if complete {
-            "Ready"
-        } else if late {
-            "ProgressDeadlineExceeded"
-        } else {
-            "RolloutInProgress"
+        let why = match (complete, late) {
+            (true, _) => "Ready",
+            (_, true) => "ProgressDeadlineExceeded",
+            _ => "RolloutInProgress",
         };
         let available = r.available_replicas > 0;
         let says = |yes: bool, reason, message| if yes { (true, reason, message) } else { (false, "AsExpected", "") };
@@ -425,26 +445,40 @@ impl Operator {
             r#""replicas":{},"readyReplicas":{},"updatedReplicas":{}"#,
             r.replicas, r.ready_replicas, r.updated_replicas
         );
-        let now = Timestamp::now().as_second();
-        let text = |since: &[(bool, i64)]| {
-            let mut out = String::new();
-            for (i, (status, reason, message)) in conditions.iter().enumerate() {
-                let same = since[i].1 > 0 && since[i].0 == *status;
-                let at = Timestamp::from_second(if same { since[i].1 } else { now }).unwrap_or_default();
-                let (comma, word) = (if i > 0 { "," } else { "" }, if *status { "True" } else { "False" });
-                let _ = write!(
-                    out,
-                    r#"{comma}{{"type":"{}","status":"{word}","reason":"{reason}","message":"{message}","observedGeneration":{},"lastTransitionTime":"{at:.0}"}}"#,
-                    CONDITIONS[i], app.generation
-                );
-            }
-            render.status(app.generation, &out, &counts, image)
+        let (now, mut text) = (Timestamp::now().as_second(), String::new());
+        for (i, (status, reason, message)) in conditions.iter().enumerate() {
+            let (before, since) = e.status.since[i];
+            let since = if before == *status && since > 0 { since } else { now };
+            let at = Timestamp::from_second(since).unwrap_or_default();
+            let (comma, word) = (if i > 0 { "," } else { "" }, if *status { "True" } else { "False" });
+            let _ = write!(
+                text,
+                r#"{comma}{{"type":"{}","status":"{word}","reason":"{reason}","message":"{message}","observedGeneration":{},"lastTransitionTime":"{at:.0}"}}"#,
+                CONDITIONS[i], app.generation
+            );
+        }
+        let body = render.status(app.generation, &text, &counts, image);
+        let next = decode(APP, body.as_bytes())?.status.map(|status| Status::of(&status)).unwrap_or_default();
+        e.wanted_status = next.print;
+        Ok(if next.print == e.status.print { None } else { Some((body, next)) })
+    }
+}
+
+/// All that is wanted of the reply to a write. It is searched for, since decoding all
+/// replies would cost as much as decoding all watch events, which bring the same.
+struct Written {
+    version: u64,
+    generation: i64,
+}
+
+impl Written {
+    fn of(reply: &str) -> Written {
+        let number = |key: &str| {
+            let rest = reply.find(key).map_or("", |at| &reply[at + key.len()..]);
+            rest[..rest.bytes().take_while(u8::is_ascii_digit).count()].parse().unwrap_or_default()
         };
-        let body = text(&e.status.since);
-        let wanted = decode(APP, body.as_bytes())?.status;
-        let wanted = wanted.as_deref().map(print_status).transpose()?;
-        e.wanted_status = wanted.unwrap_or_default();
-        Ok(Some(body).filter(|_| e.wanted_status != e.status.print))
+        let version = number("\"resourceVersion\":\"");
+        Written { version, generation: number("\"generation\":") as i64 }
     }
 }
 
