@@ -469,11 +469,6 @@ void reload_free(struct reload *r)
         mem_free(r);
 }
 
-void reload_freep(struct reload **r)
-{
-        reload_free(*r);
-}
-
 static void on_signal(struct loop_signal *source, const struct signalfd_siginfo *info, void *arg _unused_)
 {
         log_info("stopped", LOG_CSTR("signal", info->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"));

@@ -63,7 +63,6 @@ struct reload;
 /* Begins in the first turn of the loop. 0 or -ENOMEM. */
 int reload_new(struct loop *l, const struct reload_options *options, struct reload **ret) _must_check_;
 void reload_free(struct reload *r);
-void reload_freep(struct reload **r);
 
 /* Until SIGTERM or SIGINT, at which it stops at once with 0. Negative errno, with
  * *err, where it cannot even begin. */

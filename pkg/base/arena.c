@@ -117,12 +117,6 @@ void *arena_alloc_n(struct arena *a, size_t n, size_t size)
         return arena_alloc(a, total);
 }
 
-void arena_fail(struct arena *a, int error)
-{
-        a->failed = true;
-        a->full |= error == -EMSGSIZE;
-}
-
 struct str arena_str(struct arena *a, struct str s)
 {
         char *copy;
@@ -140,7 +134,8 @@ struct str arena_buf(struct arena *a, const struct buf *text)
 {
         if (buf_error(text) == 0)
                 return arena_str(a, buf_str(text));
-        arena_fail(a, buf_error(text));
+        a->failed = true;
+        a->full |= buf_error(text) == -EMSGSIZE;
         return STR_NULL;
 }
 

@@ -45,10 +45,6 @@ void arena_clear(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n) _must_check_;
 
-/* What was to go into it could not be made elsewhere: ERROR says why, -EMSGSIZE
- * for a cap. It counts as if the arena itself had run out. */
-void arena_fail(struct arena *a, int error);
-
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define arena_new_n(a, type, n) ((type *)arena_alloc_n((a), (n), sizeof(type)))
 
@@ -58,7 +54,8 @@ void *arena_alloc_n(struct arena *a, size_t n, size_t size) _must_check_;
 /* A copy of S, NUL-terminated behind its length for the benefit of C APIs. */
 struct str arena_str(struct arena *a, struct str s);
 
-/* The text of a buffer; if that has an error, it becomes the arena's failure. */
+/* The text of a buffer; if that has an error, it counts as if the arena itself had
+ * run out, of memory or past its cap. */
 struct str arena_buf(struct arena *a, const struct buf *text);
 
 struct str arena_printf(struct arena *a, const char *format, ...) _printf_(2, 3);

@@ -6,9 +6,9 @@
 
 #define DELETE_OPTIONS_MAX ((size_t)4096)
 
-static bool is_write(enum kube_verb verb)
+static bool sets_fields(enum kube_verb verb)
 {
-        return verb != KUBE_GET && verb != KUBE_LIST;
+        return verb != KUBE_GET && verb != KUBE_LIST && verb != KUBE_DELETE;
 }
 
 /* A new object has its name in its body, not in the URL. */
@@ -28,12 +28,10 @@ static int build_url(struct kube_client *c, const struct kube_call *call, struct
         if (r == -EINVAL)
                 return error_set(err, r, "cannot make a URL for %.*s \"%.*s\" in namespace \"%.*s\"",
                                  STR_FMT(call->kind->plural), STR_FMT(call->name), STR_FMT(call->namespace));
-        if (is_write(call->verb) && call->verb != KUBE_DELETE)
+        if (sets_fields(call->verb))
                 kube_query(url, "fieldManager", call->field_manager);
         if (call->verb == KUBE_APPLY && call->force)
                 kube_query(url, "force", STR("true"));
-        if (is_write(call->verb) && call->dry_run)
-                kube_query(url, "dryRun", STR("All"));
         kube_query(url, "labelSelector", call->label_selector);
         kube_query(url, "fieldSelector", call->field_selector);
         kube_query(url, "resourceVersion", call->version);
@@ -106,71 +104,4 @@ int kube_call(struct kube_client *c, const struct kube_call *call, kube_done_fn 
                 body = buf_str(&options);
         }
         return start(c, call, body, done, arg, ret, err);
-}
-
-/* --- the common ones ------------------------------------------------------ */
-
-int kube_get(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-             kube_done_fn *done, void *arg, struct error *err)
-{
-        struct kube_call call = { .verb = KUBE_GET, .kind = kind, .namespace = namespace, .name = name };
-
-        return kube_call(c, &call, done, arg, NULL, err);
-}
-
-int kube_create(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str body,
-                struct str manager, kube_done_fn *done, void *arg, struct error *err)
-{
-        struct kube_call call = { .verb = KUBE_CREATE,
-                                  .kind = kind,
-                                  .namespace = namespace,
-                                  .body = body,
-                                  .field_manager = manager };
-
-        return kube_call(c, &call, done, arg, NULL, err);
-}
-
-int kube_apply(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-               struct str subresource, struct str body, struct str manager, bool force, kube_done_fn *done,
-               void *arg, struct error *err)
-{
-        struct kube_call call = { .verb = KUBE_APPLY,
-                                  .kind = kind,
-                                  .namespace = namespace,
-                                  .name = name,
-                                  .subresource = subresource,
-                                  .body = body,
-                                  .field_manager = manager,
-                                  .force = force };
-
-        return kube_call(c, &call, done, arg, NULL, err);
-}
-
-int kube_patch_status(struct kube_client *c, const struct kube_kind *kind, struct str namespace,
-                      struct str name, struct str merge_patch, struct str manager, kube_done_fn *done,
-                      void *arg, struct error *err)
-{
-        struct kube_call call = { .verb = KUBE_MERGE_PATCH,
-                                  .kind = kind,
-                                  .namespace = namespace,
-                                  .name = name,
-                                  .subresource = STR("status"),
-                                  .body = merge_patch,
-                                  .field_manager = manager };
-
-        return kube_call(c, &call, done, arg, NULL, err);
-}
-
-int kube_delete(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-                struct str uid, struct str version, kube_done_fn *done, void *arg, struct error *err)
-{
-        struct kube_call call = { .verb = KUBE_DELETE,
-                                  .kind = kind,
-                                  .namespace = namespace,
-                                  .name = name,
-                                  .if_uid = uid,
-                                  .if_version = version,
-                                  .propagation = STR("Background") };
-
-        return kube_call(c, &call, done, arg, NULL, err);
 }

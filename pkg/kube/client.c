@@ -75,12 +75,6 @@ void kube_client_free(struct kube_client *c)
         mem_free(c);
 }
 
-void kube_client_freep(struct kube_client **c)
-{
-        kube_client_free(*c);
-        *c = NULL;
-}
-
 struct loop *kube_client_loop(const struct kube_client *c)
 {
         return c->loop;

@@ -38,7 +38,6 @@ int kube_client_new(struct loop *l, struct kube_config *config, struct kube_clie
         _must_check_;
 /* Cancels what is in flight. */
 void kube_client_free(struct kube_client *c);
-void kube_client_freep(struct kube_client **c);
 
 struct loop *kube_client_loop(const struct kube_client *c);
 const struct kube_config *kube_client_config(const struct kube_client *c);
@@ -51,9 +50,8 @@ struct kube_call {
         struct str namespace, name, subresource;
         struct str body; /* JSON; for a delete it is made from the preconditions */
 
-        struct str field_manager; /* of all writes */
+        struct str field_manager; /* of all writes but a delete, which has none */
         bool force;               /* apply: take fields over from other managers */
-        bool dry_run;
 
         struct str label_selector, field_selector; /* of a list, in the API's own syntax */
         struct str continue_token, version; /* of a list: the next page; resourceVersion of a get or list */
@@ -95,24 +93,6 @@ struct kube_observed {
 /* FN hears of each, for metrics; it must not start or cancel requests. */
 void kube_client_observe(struct kube_client *c, void (*fn)(const struct kube_observed *seen, void *arg),
                          void *arg);
-
-/* --- the common ones ------------------------------------------------------ */
-
-int kube_get(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-             kube_done_fn *done, void *arg, struct error *err) _must_check_;
-int kube_create(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str body,
-                struct str manager, kube_done_fn *done, void *arg, struct error *err) _must_check_;
-/* Server-side apply. SUBRESOURCE absent: the object; "status": its status. */
-int kube_apply(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-               struct str subresource, struct str body, struct str manager, bool force, kube_done_fn *done,
-               void *arg, struct error *err) _must_check_;
-int kube_patch_status(struct kube_client *c, const struct kube_kind *kind, struct str namespace,
-                      struct str name, struct str merge_patch, struct str manager, kube_done_fn *done,
-                      void *arg, struct error *err) _must_check_;
-/* This very object: UID and VERSION (either may be absent) must still be so. In the background. */
-int kube_delete(struct kube_client *c, const struct kube_kind *kind, struct str namespace, struct str name,
-                struct str uid, struct str version, kube_done_fn *done, void *arg, struct error *err)
-        _must_check_;
 
 /* --- for streams (kube/reflector.h) ----------------------------------------- */
 

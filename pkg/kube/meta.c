@@ -34,7 +34,6 @@ int kube_meta_decode(yyjson_val *object, struct kube_meta *ret)
         m.generation = json_get_int(meta, "generation", 0);
         m.deleting = yyjson_is_str(yyjson_obj_get(meta, "deletionTimestamp"));
         m.labels = yyjson_obj_get(meta, "labels");
-        m.annotations = yyjson_obj_get(meta, "annotations");
         m.finalizers = yyjson_obj_get(meta, "finalizers");
         decode_owner(yyjson_obj_get(meta, "ownerReferences"), &m.owner);
         *ret = m;
@@ -44,11 +43,6 @@ int kube_meta_decode(yyjson_val *object, struct kube_meta *ret)
 struct str kube_meta_label(const struct kube_meta *m, struct str key)
 {
         return json_val_str(yyjson_obj_getn(m->labels, key.data, key.len));
-}
-
-struct str kube_meta_annotation(const struct kube_meta *m, struct str key)
-{
-        return json_val_str(yyjson_obj_getn(m->annotations, key.data, key.len));
 }
 
 bool kube_meta_has_finalizer(const struct kube_meta *m, struct str finalizer)

@@ -20,7 +20,7 @@ struct kube_meta {
         int64_t generation; /* 0 for kinds without one */
         bool deleting;      /* deletionTimestamp is set */
         struct kube_owner owner;
-        yyjson_val *labels, *annotations, *finalizers; /* may be NULL */
+        yyjson_val *labels, *finalizers; /* may be NULL */
 };
 
 /* 0, or -EBADMSG for what is not an object with a name. */
@@ -28,6 +28,5 @@ int kube_meta_decode(yyjson_val *object, struct kube_meta *ret) _must_check_;
 
 /* The value, or the absent string. */
 struct str kube_meta_label(const struct kube_meta *m, struct str key);
-struct str kube_meta_annotation(const struct kube_meta *m, struct str key);
 
 bool kube_meta_has_finalizer(const struct kube_meta *m, struct str finalizer);

@@ -280,23 +280,3 @@ struct str quantity_stored(struct str text, struct arena *a)
                 return text;
         return arena_str(a, str_n(canonical, quantity_format(&q, canonical)));
 }
-
-static int64_t round_up(__int128 nanos, __int128 unit)
-{
-        /* Division truncates towards zero, which is up for a negative one. */
-        __int128 n = nanos / unit + (nanos > 0 && nanos % unit != 0);
-
-        if (n > INT64_MAX)
-                return INT64_MAX;
-        return n < INT64_MIN ? INT64_MIN : (int64_t)n;
-}
-
-int64_t quantity_value(const struct quantity *q)
-{
-        return round_up(q->nanos, NANO);
-}
-
-int64_t quantity_milli(const struct quantity *q)
-{
-        return round_up(q->nanos, NANO / 1000);
-}

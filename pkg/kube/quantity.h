@@ -38,7 +38,3 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX]);
  * itself or lives in the arena; absent if memory is out. A text that is no
  * quantity comes back as it is, for the server to refuse. */
 struct str quantity_stored(struct str text, struct arena *a);
-
-/* Whole units (bytes, cores) or thousandths, rounded up; ends at INT64_MAX. */
-int64_t quantity_value(const struct quantity *q);
-int64_t quantity_milli(const struct quantity *q);

@@ -56,7 +56,8 @@ const char *kube_reason_name(enum kube_reason reason)
         return find_reason(reason)->name;
 }
 
-bool kube_status_has_cause(yyjson_val *status, const char *reason, const char *field)
+/* "FieldValueInvalid" at "metadata.uid"; FIELD NULL: any. */
+static bool has_cause(yyjson_val *status, const char *reason, const char *field)
 {
         yyjson_arr_iter it =
                 yyjson_arr_iter_with(yyjson_obj_get(yyjson_obj_get(status, "details"), "causes"));
@@ -84,7 +85,7 @@ enum kube_prospect kube_reply_prospect(const struct kube_reply *r)
         yyjson_val *status = yyjson_doc_get_root(r->doc);
 
         for (size_t i = 0; i < ARRAY_SIZE(changed_causes); i++)
-                if (kube_status_has_cause(status, changed_causes[i].reason, changed_causes[i].field))
+                if (has_cause(status, changed_causes[i].reason, changed_causes[i].field))
                         return KUBE_CHANGED;
         return find_reason(r->reason)->prospect;
 }
@@ -102,9 +103,9 @@ static enum kube_reason reason_of_status(int status)
 static const char *verb_name(enum kube_verb verb)
 {
         static const char *const names[] = {
-                [KUBE_GET] = "get",           [KUBE_LIST] = "list",        [KUBE_WATCH] = "watch",
-                [KUBE_CREATE] = "create",     [KUBE_UPDATE] = "update",    [KUBE_APPLY] = "apply",
-                [KUBE_MERGE_PATCH] = "patch", [KUBE_JSON_PATCH] = "patch", [KUBE_DELETE] = "delete",
+                [KUBE_GET] = "get",           [KUBE_LIST] = "list",     [KUBE_WATCH] = "watch",
+                [KUBE_CREATE] = "create",     [KUBE_UPDATE] = "update", [KUBE_APPLY] = "apply",
+                [KUBE_MERGE_PATCH] = "patch", [KUBE_DELETE] = "delete",
         };
 
         return names[verb];

@@ -18,7 +18,6 @@ enum kube_verb {
         KUBE_UPDATE,
         KUBE_APPLY, /* server-side apply */
         KUBE_MERGE_PATCH,
-        KUBE_JSON_PATCH,
         KUBE_DELETE,
 };
 
@@ -84,9 +83,6 @@ enum kube_prospect {
  * these: an immutable metadata.uid is another object of that name, and no error
  * in what was sent. Of a success KUBE_PASSES. */
 enum kube_prospect kube_reply_prospect(const struct kube_reply *r);
-
-/* Does a Status name this cause: "FieldValueInvalid" at "metadata.uid"? FIELD NULL: any. */
-bool kube_status_has_cause(yyjson_val *status, const char *reason, const char *field);
 
 /* Is it a 403 of the authorizer, which a right that is granted ends? Quotas and
  * policies answer 403 as well. */

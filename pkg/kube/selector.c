@@ -3,8 +3,6 @@
 
 #include <errno.h>
 
-#include "json/read.h"
-
 #define PREFIX_MAX 253
 #define NAME_MAX_BYTES 63
 
@@ -245,50 +243,4 @@ int kube_selector_check(enum kube_selector_syntax syntax, struct str selector, s
         if (r < 0)
                 error_prefix(err, syntax == KUBE_BY_LABELS ? "label selector" : "field selector");
         return r;
-}
-
-/* --- matching --------------------------------------------------------------------- */
-
-static bool is_in(struct str value, struct str list)
-{
-        while (list.data) {
-                struct str one;
-
-                (void)str_cut(list, ',', &one, &list);
-                if (str_eq(str_trim(one), value))
-                        return true;
-        }
-        return false;
-}
-
-static bool holds(const struct kube_requirement *q, struct str value)
-{
-        switch (q->op) {
-        case KUBE_EQUALS:
-                return value.data && str_eq(value, q->values);
-        case KUBE_NOT_EQUALS:
-                return !value.data || !str_eq(value, q->values);
-        case KUBE_IN:
-                return value.data && is_in(value, q->values);
-        case KUBE_NOT_IN:
-                return !value.data || !is_in(value, q->values);
-        case KUBE_EXISTS:
-                return value.data;
-        case KUBE_NOT_EXISTS:
-                return !value.data;
-        }
-        return false;
-}
-
-bool kube_selector_matches(struct str selector, yyjson_val *labels)
-{
-        struct kube_requirement q;
-        int r;
-
-        if (str_empty(selector))
-                return true;
-        while ((r = kube_selector_next(KUBE_BY_LABELS, &selector, &q, NULL)) > 0)
-                if (!holds(&q, json_val_str(yyjson_obj_getn(labels, q.key.data, q.key.len))))
-                        return false;
-        return r == 0;
 }

@@ -15,8 +15,6 @@
  */
 #pragma once
 
-#include <yyjson.h>
-
 #include "base/error.h"
 #include "base/str.h"
 
@@ -48,7 +46,3 @@ int kube_selector_next(enum kube_selector_syntax syntax, struct str *rest, struc
 /* All of it; an absent or empty selector selects everything. 0 or -EINVAL. */
 int kube_selector_check(enum kube_selector_syntax syntax, struct str selector, struct error *err)
         _must_check_;
-
-/* Does an object with these labels (metadata.labels, may be NULL) match? False
- * for a selector that does not pass the check. */
-bool kube_selector_matches(struct str selector, yyjson_val *labels);

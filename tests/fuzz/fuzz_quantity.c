@@ -26,8 +26,6 @@ static void check_canonical(const struct quantity *q)
         m = quantity_format(&other, again);
         if (!str_eq(str_n(text, n), str_n(again, m)))
                 abort();
-        if (quantity_milli(&other) != quantity_milli(q) || quantity_value(&other) != quantity_value(q))
-                abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -402,7 +402,6 @@ void sim_api_serve(struct sim_api *api, const struct kube_call *call, struct sim
                 *ret = sim_list_page(api, call, api->version);
                 return;
         case KUBE_WATCH:
-        case KUBE_JSON_PATCH:
                 *ret = refuse(405, "MethodNotAllowed", "not simulated");
                 return;
         }

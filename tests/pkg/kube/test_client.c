@@ -54,6 +54,21 @@ static void see(const struct kube_reply *reply, void *arg)
         snprintf(s->message, sizeof(s->message), "%s", reply->error.message);
 }
 
+/* About the Deployment shop/web, if CALL does not say otherwise. */
+static int call_web(struct kube_call call, kube_done_fn *done, void *arg, struct error *err)
+{
+        call.kind = &deployment;
+        call.namespace = STR("shop");
+        if (!call.name.data)
+                call.name = STR("web");
+        return kube_call(client, &call, done, arg, NULL, err);
+}
+
+static int get(kube_done_fn *done, void *arg, struct error *err)
+{
+        return call_web((struct kube_call){ .verb = KUBE_GET }, done, arg, err);
+}
+
 static bool was_called(void *arg)
 {
         return ((struct seen *)arg)->calls > 0;
@@ -61,27 +76,30 @@ static bool was_called(void *arg)
 
 START_TEST(test_verbs)
 {
-        struct str ns = STR("shop"), name = STR("web"), body = STR("{\"a\":1}"), manager = STR("keelson");
+        struct str body = STR("{\"a\":1}"), manager = STR("keelson");
+        const struct kube_call calls[] = {
+                { .verb = KUBE_GET },
+                { .verb = KUBE_CREATE, .body = body, .field_manager = manager },
+                { .verb = KUBE_APPLY, .body = body, .field_manager = manager, .force = true },
+                { .verb = KUBE_MERGE_PATCH,
+                  .subresource = STR("status"),
+                  .body = body,
+                  .field_manager = manager },
+                { .verb = KUBE_DELETE,
+                  .if_uid = STR("u-1"),
+                  .if_version = STR("77"),
+                  .propagation = STR("Background") },
+        };
         struct seen s[6] = { 0 };
         struct error err;
 
         open_all(NULL);
         for (int i = 0; i < 6; i++)
                 fake_api_will(&fake, (struct fake_step){ .body = "{\"kind\":\"Deployment\"}" });
-        ck_assert_int_eq(kube_get(client, &deployment, ns, name, see, &s[0], &err), 0);
-        fake_api_wait(&fake, was_called, &s[0]);
-        ck_assert_int_eq(kube_create(client, &deployment, ns, body, manager, see, &s[1], &err), 0);
-        fake_api_wait(&fake, was_called, &s[1]);
-        ck_assert_int_eq(
-                kube_apply(client, &deployment, ns, name, STR_NULL, body, manager, true, see, &s[2], &err),
-                0);
-        fake_api_wait(&fake, was_called, &s[2]);
-        ck_assert_int_eq(kube_patch_status(client, &deployment, ns, name, body, manager, see, &s[3], &err),
-                         0);
-        fake_api_wait(&fake, was_called, &s[3]);
-        ck_assert_int_eq(kube_delete(client, &deployment, ns, name, STR("u-1"), STR("77"), see, &s[4], &err),
-                         0);
-        fake_api_wait(&fake, was_called, &s[4]);
+        for (int i = 0; i < 5; i++) {
+                ck_assert_int_eq(call_web(calls[i], see, &s[i], &err), 0);
+                fake_api_wait(&fake, was_called, &s[i]);
+        }
         ck_assert_int_eq(kube_call(client,
                                    &(struct kube_call){ .verb = KUBE_LIST,
                                                         .kind = &deployment,
@@ -129,7 +147,7 @@ START_TEST(test_refusal)
                                           .retry_after = "7",
                                           .body = "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\","
                                                   "\"message\":\"slow down\"}" });
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err), 0);
+        ck_assert_int_eq(get(see, &s, &err), 0);
         ck_assert_uint_eq(kube_client_pending(client), 1);
         fake_api_wait(&fake, was_called, &s);
         ck_assert_int_eq(s.reason, KUBE_TOO_MANY_REQUESTS);
@@ -147,7 +165,7 @@ START_TEST(test_unreachable)
 
         open_all(NULL);
         fake_api_will(&fake, (struct fake_step){ .body = "{\"ki", .end = FAKE_CUT });
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err), 0);
+        ck_assert_int_eq(get(see, &s, &err), 0);
         fake_api_wait(&fake, was_called, &s);
         ck_assert_int_eq(s.reason, KUBE_UNREACHABLE);
         ck_assert_msg(strncmp(s.message, "API server", 10) == 0 && strstr(s.message, fake.url), "%s",
@@ -161,7 +179,8 @@ START_TEST(test_bad_names)
         struct error err = ERROR_INIT;
 
         open_all(NULL);
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR(".."), see, NULL, &err), -EINVAL);
+        ck_assert_int_eq(call_web((struct kube_call){ .verb = KUBE_GET, .name = STR("..") }, see, NULL, &err),
+                         -EINVAL);
         ck_assert_str_eq(err.message, "cannot make a URL for deployments \"..\" in namespace \"shop\"");
         ck_assert_uint_eq(kube_client_pending(client), 0);
         close_all();
@@ -206,7 +225,7 @@ START_TEST(test_free_from_done)
 
         open_all(NULL);
         fake_api_will(&fake, (struct fake_step){ .body = "{}" });
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), free_client, &s, &err), 0);
+        ck_assert_int_eq(get(free_client, &s, &err), 0);
         fake_api_wait(&fake, was_called, &s);
         ck_assert_int_eq(s.reason, KUBE_OK);
         close_all();
@@ -249,8 +268,10 @@ START_TEST(test_new_token)
         fake_api_will(&fake, (struct fake_step){ .status = 401, .body = "{}" });
         fake_api_will(&fake, (struct fake_step){ .body = "{}" });
         put_token("new");
-        ck_assert_int_eq(kube_apply(client, &deployment, STR("shop"), STR("web"), STR_NULL, STR("{\"b\":2}"),
-                                    STR("keelson"), false, see, &s, &err),
+        ck_assert_int_eq(call_web((struct kube_call){ .verb = KUBE_APPLY,
+                                                      .body = STR("{\"b\":2}"),
+                                                      .field_manager = STR("keelson") },
+                                  see, &s, &err),
                          0);
         fake_api_wait(&fake, was_called, &s);
         ck_assert_int_eq(s.calls, 1);
@@ -271,12 +292,12 @@ START_TEST(test_refused_token)
         open_with_token();
         for (int i = 0; i < 3; i++)
                 fake_api_will(&fake, (struct fake_step){ .status = 401, .body = "{}" });
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err), 0);
+        ck_assert_int_eq(get(see, &s, &err), 0);
         fake_api_wait(&fake, was_called, &s);
         ck_assert_int_eq(s.reason, KUBE_UNAUTHORIZED);
         ck_assert_str_eq(fake.authorization.data, "Bearer old\n");
         put_token("new");
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &t, &err), 0);
+        ck_assert_int_eq(get(see, &t, &err), 0);
         fake_api_wait(&fake, was_called, &t);
         ck_assert_int_eq(t.reason, KUBE_UNAUTHORIZED);
         ck_assert_str_eq(fake.authorization.data, "Bearer old\nBearer old\nBearer new\n");
@@ -310,7 +331,7 @@ static enum kube_reason get_through(const char *proxy_line)
         struct error err;
 
         client = client_of_nowhere(proxy_line);
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err), 0);
+        ck_assert_int_eq(get(see, &s, &err), 0);
         fake_api_wait(&fake, was_called, &s);
         kube_client_free(client);
         return s.reason;
@@ -388,17 +409,19 @@ START_TEST(test_observer)
         fake_api_will(&fake, (struct fake_step){ .status = 200, .body = "{}", .end = FAKE_CUT });
         fake_api_will(&fake, (struct fake_step){ .status = 403, .body = "{}" });
         put_token("new");
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s[0], &err), 0);
+        ck_assert_int_eq(get(see, &s[0], &err), 0);
         fake_api_wait(&fake, was_called, &s[0]);
         ck_str_eq(buf_str(&observed), "GET 401 GET 200 ");
         buf_clear(&observed);
-        ck_assert_int_eq(kube_apply(client, &deployment, STR("shop"), STR("web"), STR("status"), STR("{}"),
-                                    STR("k"), true, see, &s[1], &err),
+        ck_assert_int_eq(call_web((struct kube_call){ .verb = KUBE_APPLY,
+                                                      .subresource = STR("status"),
+                                                      .body = STR("{}"),
+                                                      .field_manager = STR("k"),
+                                                      .force = true },
+                                  see, &s[1], &err),
                          0);
         fake_api_wait(&fake, was_called, &s[1]);
-        ck_assert_int_eq(kube_delete(client, &deployment, STR("shop"), STR("web"), STR_NULL, STR_NULL, see,
-                                     &s[2], &err),
-                         0);
+        ck_assert_int_eq(call_web((struct kube_call){ .verb = KUBE_DELETE }, see, &s[2], &err), 0);
         fake_api_wait(&fake, was_called, &s[2]);
         ck_str_eq(buf_str(&observed), "PATCH 403!/ DELETE 403 ");
         buf_clear(&observed);
@@ -416,7 +439,7 @@ START_TEST(test_observer)
         client = fake_api_client(&fake, "");
         kube_client_observe(client, note_observed, NULL);
         s[0].calls = 0;
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, &s[0], &err), 0);
+        ck_assert_int_eq(get(see, &s[0], &err), 0);
         while (!s[0].calls)
                 ck_assert_int_eq(loop_turn(loop, USEC_SEC), 0);
         ck_str_eq(buf_str(&observed), "GET 0 ");

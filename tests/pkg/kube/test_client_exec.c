@@ -126,11 +126,20 @@ static bool was_called(void *arg)
         return ((struct seen *)arg)->calls > 0;
 }
 
+static int start_get(kube_done_fn *done, struct seen *s, struct error *err)
+{
+        struct kube_call call = {
+                .verb = KUBE_GET, .kind = &deployment, .namespace = STR("shop"), .name = STR("web")
+        };
+
+        return kube_call(client, &call, done, s, NULL, err);
+}
+
 static void get(struct seen *s)
 {
         struct error err;
 
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, s, &err), 0);
+        ck_assert_int_eq(start_get(see, s, &err), 0);
         ck_assert_int_eq(s->calls, 0);
 }
 
@@ -329,8 +338,7 @@ START_TEST(test_free_from_done)
         struct error err;
 
         open_all("exit 1");
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), free_client, &first, &err),
-                         0);
+        ck_assert_int_eq(start_get(free_client, &first, &err), 0);
         get(&second);
         fake_api_wait(&fake, was_called, &first);
         ck_assert_int_eq(loop_turn(loop, 0), 0);
@@ -347,7 +355,7 @@ START_TEST(test_too_many)
         open_all("exit 1");
         for (int i = 0; i < KUBE_WAITING_MAX; i++)
                 get(&s[i]);
-        ck_assert_int_eq(kube_get(client, &deployment, STR("shop"), STR("web"), see, NULL, &err), -EBUSY);
+        ck_assert_int_eq(start_get(see, NULL, &err), -EBUSY);
         ck_assert_str_eq(err.message, "more than 1024 requests wait for the exec plugin");
         for (int i = 0; i < KUBE_WAITING_MAX; i++)
                 fake_api_wait(&fake, was_called, &s[i]);
@@ -463,7 +471,7 @@ START_TEST(test_torture)
                 open_client();
                 before = mem_count();
                 mem_fail_after(n);
-                r = kube_get(client, &deployment, STR("shop"), STR("web"), see, &s, &err);
+                r = start_get(see, &s, &err);
                 if (r == 0)
                         fake_api_wait(&fake, was_called, &s);
                 mem_fail_after(0);

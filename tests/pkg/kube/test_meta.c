@@ -11,7 +11,6 @@ static const char full[] =
         "\"resourceVersion\":\"18446744073709551617\",\"generation\":7,"
         "\"deletionTimestamp\":\"2006-01-02T15:04:05Z\","
         "\"labels\":{\"app\":\"shop\",\"app.kubernetes.io/part-of\":\"web\"},"
-        "\"annotations\":{\"note\":\"\"},"
         "\"finalizers\":[\"a/b\",\"c/d\"],"
         "\"ownerReferences\":[{\"kind\":\"Node\",\"name\":\"n\",\"uid\":\"u-8\"},"
         "{\"kind\":\"App\",\"name\":\"shop\",\"uid\":\"u-9\",\"controller\":true},"
@@ -35,8 +34,6 @@ START_TEST(test_full)
         ck_str_eq(m.owner.uid, "u-9");
         ck_str_eq(kube_meta_label(&m, STR("app.kubernetes.io/part-of")), "web");
         ck_assert_ptr_null(kube_meta_label(&m, STR("ap")).data);
-        ck_assert_ptr_nonnull(kube_meta_annotation(&m, STR("note")).data);
-        ck_assert_uint_eq(kube_meta_annotation(&m, STR("note")).len, 0);
         ck_assert(kube_meta_has_finalizer(&m, STR("c/d")));
         ck_assert(!kube_meta_has_finalizer(&m, STR("c/")));
 }
@@ -57,7 +54,6 @@ START_TEST(test_bare)
         ck_assert_int_eq(m.generation, 0);
         ck_assert_ptr_null(m.owner.uid.data);
         ck_assert_ptr_null(kube_meta_label(&m, STR("a")).data);
-        ck_assert_ptr_null(kube_meta_annotation(&m, STR("a")).data);
         ck_assert(!kube_meta_has_finalizer(&m, STR("a")));
 }
 END_TEST

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "harness.h"
-#include "json/read.h"
 
 /* "key op values;" of each requirement. */
 static void check_read(enum kube_selector_syntax syntax, const char *selector, const char *expected)
@@ -92,8 +91,6 @@ START_TEST(what_cannot_be_one_is_refused)
                 ck_assert_msg(kube_selector_check(cases[i].syntax, str_c(cases[i].selector), &err) == -EINVAL,
                               "%s was taken", cases[i].selector);
                 ck_assert_msg(strstr(err.message, cases[i].part), "%s: %s", cases[i].selector, err.message);
-                ck_assert(!kube_selector_matches(str_c(cases[i].selector), NULL) ||
-                          cases[i].syntax == KUBE_BY_FIELDS);
         }
 }
 END_TEST
@@ -116,49 +113,7 @@ START_TEST(lengths_are_bounded)
 }
 END_TEST
 
-/* As the API server decides it. */
-START_TEST(labels_are_matched)
-{
-        static const struct {
-                const char *selector;
-                bool matches;
-        } cases[] = {
-                { "", true },
-                { "app=web", true },
-                { "app=we", false },
-                { "app!=web", false },
-                { "app!=we", true },
-                { "none!=x", true },
-                { "none=", false },
-                { "empty=", true },
-                { "app in (a, web)", true },
-                { "app in (a)", false },
-                { "none in (a,)", false },
-                { "none notin (a)", true },
-                { "app notin (web)", false },
-                { "app", true },
-                { "none", false },
-                { "!none", true },
-                { "!app", false },
-                { "app=web,empty", true },
-                { "app=web,none", false },
-                { "x.io/y=Z", true },
-                { "number", false },
-        };
-        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-
-        ck_assert_int_eq(
-                json_parse(STR("{\"app\":\"web\",\"empty\":\"\",\"x.io/y\":\"Z\",\"number\":1}"), &doc, NULL),
-                0);
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                ck_assert_msg(kube_selector_matches(str_c(cases[i].selector), yyjson_doc_get_root(doc)) ==
-                                      cases[i].matches,
-                              "%s", cases[i].selector);
-        ck_assert(kube_selector_matches(STR("!a"), NULL));
-}
-END_TEST
-
 static const TTest *const tests[] = { labels_are_read, fields_are_read, what_cannot_be_one_is_refused,
-                                      lengths_are_bounded, labels_are_matched };
+                                      lengths_are_bounded };
 
 TEST_MAIN("kube/selector", tests)
