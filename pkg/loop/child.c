@@ -241,10 +241,16 @@ pid_t child_pid(const struct child *c)
 
 int child_signal(struct child *c, int sig)
 {
+        int r;
+
         if (c->pid < 0)
                 return -ESRCH;
         /* The number is still ours: nobody else waits for our children. */
-        return kill(-c->pid, sig) < 0 ? -errno : 0;
+        r = kill(-c->pid, sig);
+        /* A process may leave its group for another one of its session. */
+        if (getpgid(c->pid) != c->pid)
+                r = kill(c->pid, sig);
+        return r < 0 ? -errno : 0;
 }
 
 void child_stop(struct child *c, int sig, usec_t grace)

@@ -65,7 +65,8 @@ int child_start(struct loop *l, const struct child_config *config, const struct 
 
 pid_t child_pid(const struct child *c);
 
-/* Sends SIG to the child's process group; 0 or -errno. */
+/* Sends SIG to the child's process group, and to the child if it has left that; 0 or
+ * -errno. */
 int child_signal(struct child *c, int sig);
 
 /* Sends SIG now, and SIGKILL if the child has not ended within GRACE. */

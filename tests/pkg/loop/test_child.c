@@ -391,6 +391,30 @@ START_TEST(a_signal_reaches_the_whole_group)
 }
 END_TEST
 
+/* A child that leaves its process group, for ours: nothing that is sent to its own reaches it. */
+static const char leaves_its_group[] =
+        "exec perl -e '$| = 1; setpgrp(0, getpgrp(getppid())) or die; print \"ready\\n\"; sleep 1000'";
+
+START_TEST(one_that_left_its_group_is_reached)
+{
+        struct run run;
+
+        setup(&run);
+        run.stop_at = "ready\n";
+        run.grace = USEC_HOUR;
+        run_script(&run, leaves_its_group, (struct child_config){ 0 });
+        ck_assert_int_eq(run.result.signal, SIGTERM);
+        teardown(&run);
+
+        /* Would wait for its end. */
+        setup(&run);
+        run.free_on_output = true;
+        start_script(&run, leaves_its_group, (struct child_config){ 0 });
+        turn_until(run.loop, !run.child);
+        teardown(&run);
+}
+END_TEST
+
 static void on_sigchld(struct loop_signal *source, const struct signalfd_siginfo *info, void *arg)
 {
         (void)source;
@@ -465,6 +489,7 @@ static const TTest *const tests[] = {
         it_may_be_freed_from_inside_the_last_output,
         a_grandchild_with_the_pipe_does_not_delay_the_end,
         a_signal_reaches_the_whole_group,
+        one_that_left_its_group_is_reached,
         orphans_are_reaped_and_children_are_not,
         it_survives_the_lack_of_memory,
 };
