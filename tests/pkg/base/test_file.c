@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -44,6 +46,43 @@ START_TEST(test_failures)
 }
 END_TEST
 
+/* What a pipe holds is a file as well, but none is waited for for ever. */
+START_TEST(test_pipes)
+{
+        char folder[] = "/tmp/keelson-test-file-XXXXXX", path[64];
+        struct buf out = BUF_INIT(1024 * 1024);
+        int ends[2];
+        pid_t writer;
+
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/fifo", folder);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        ck_assert_int_eq(file_read(path, &out), 0);
+        ck_assert_uint_eq(out.len, 0);
+        unlink(path);
+        rmdir(folder);
+
+        /* More than a pipe holds. */
+        ck_assert_int_eq(pipe(ends), 0);
+        writer = fork();
+        if (writer == 0) {
+                static const char block[4096];
+
+                for (int i = 0; i < 128; i++)
+                        if (write(ends[1], block, sizeof(block)) != sizeof(block))
+                                _exit(1);
+                _exit(0);
+        }
+        close(ends[1]);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+        ck_assert_int_eq(file_read(path, &out), 0);
+        ck_assert_uint_eq(out.len, 128 * 4096);
+        ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
+        close(ends[0]);
+        buf_release(&out);
+}
+END_TEST
+
 static int read_it(void *path)
 {
         struct buf out = BUF_INIT(100 * 1000);
@@ -68,6 +107,6 @@ START_TEST(test_memory)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_read, test_failures, test_memory };
+static const TTest *const tests[] = { test_read, test_failures, test_pipes, test_memory };
 
 TEST_MAIN("base/file", tests)
