@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 
 #include "http/client.h"
 
@@ -22,6 +23,19 @@ static struct str origin_of(struct str url)
                 if (origin.data[i - 1] == '@')
                         return str_n(origin.data + i, end - i);
         return origin;
+}
+
+/* " through the proxy http://10.0.0.9:3128": whom a connection was really made to. */
+static const char *through(const struct http_request *r, char ret[256])
+{
+        const char *proxy = r->settings->proxy;
+
+        if (!proxy)
+                return ", or to the proxy that the environment names";
+        if (!proxy[0])
+                return "";
+        (void)snprintf(ret, 256, " through the proxy %.*s", STR_FMT(origin_of(str_c(proxy))));
+        return ret;
 }
 
 static int connect_errno(const struct http_request *r)
@@ -89,6 +103,7 @@ static int ours(const struct http_request *r, struct str origin, struct error *e
 
 static int libcurls(const struct http_request *r, CURLcode said, struct str origin, struct error *err)
 {
+        char proxy[256];
         int code;
 
         switch (said) {
@@ -102,10 +117,11 @@ static int libcurls(const struct http_request *r, CURLcode said, struct str orig
                                  detail(r, said));
         case CURLE_COULDNT_CONNECT:
                 code = connect_errno(r);
-                return error_set(err, code, "cannot connect to %.*s: %s", STR_FMT(origin), strerror(-code));
+                return error_set(err, code, "cannot connect to %.*s%s: %s", STR_FMT(origin),
+                                 through(r, proxy), strerror(-code));
         case CURLE_OPERATION_TIMEDOUT:
-                return error_set(err, -ETIMEDOUT, "cannot connect to %.*s within %.1f s", STR_FMT(origin),
-                                 (double)r->settings->connect_timeout_ms / 1e3);
+                return error_set(err, -ETIMEDOUT, "cannot connect to %.*s%s within %.1f s", STR_FMT(origin),
+                                 through(r, proxy), (double)r->settings->connect_timeout_ms / 1e3);
         case CURLE_PEER_FAILED_VERIFICATION:
                 return certificate(r, origin, err);
         case CURLE_SSL_CONNECT_ERROR:

@@ -65,7 +65,8 @@ static int read_server(const struct config_at *at, struct kube_config *c)
                 return config_fail(at, "server", -EINVAL, "\"%.*s\" is not a URL: write https://HOST:PORT",
                                    STR_FMT(s));
         for (size_t i = 0; i < s.len; i++)
-                if ((unsigned char)s.data[i] <= ' ' || strchr("?#@\"\\\x7f", s.data[i]))
+                if ((unsigned char)s.data[i] <= ' ' || (unsigned char)s.data[i] >= 0x7f ||
+                    strchr("?#@\"\\", s.data[i]))
                         return config_fail(at, "server", -EINVAL,
                                            "must be no more than a scheme, a host, a port and a path");
         c->server = s;

@@ -118,6 +118,7 @@ const char *kube_rbac_verb(enum kube_verb verb)
 }
 
 #define WHAT_MAX ((size_t)512)
+#define PLAIN_WORDS_MAX ((size_t)200)
 
 /* "deployments.apps/status shop/web", "deployments.apps in all namespaces". */
 static void describe(struct buf *out, const struct kube_asked *a)
@@ -142,6 +143,16 @@ static bool is_unknown_kind(const struct kube_asked *a)
         return !a->name.data && a->verb != KUBE_CREATE;
 }
 
+/* "https://host:6443/clusters/one", as of a gateway to several clusters. */
+static bool has_path(struct str server)
+{
+        size_t slashes = 0;
+
+        for (size_t i = 0; i < server.len; i++)
+                slashes += server.data[i] == '/';
+        return slashes > 2;
+}
+
 /* Quotas, pod security and policies answer 403 as well, and then a right that is
  * granted helps nobody. The authorizer's words are: User "x" cannot list resource
  * "pods" …; without any words it is the likeliest cause. */
@@ -157,13 +168,25 @@ bool kube_reply_is_missing_right(const struct kube_reply *r)
         return r->reason == KUBE_FORBIDDEN && is_missing_right(r->message);
 }
 
+/* Whoever answers in plain words is no API server, or one that was not asked in its
+ * language: HTTP where it speaks TLS, say. */
+static struct str plain_words(struct str body)
+{
+        struct str text = str_trim(body);
+
+        for (size_t i = 0; i < text.len; i++)
+                if ((unsigned char)text.data[i] < ' ' || (unsigned char)text.data[i] > '~')
+                        return STR_NULL;
+        return text.len && text.len <= PLAIN_WORDS_MAX && !strchr("{[<", text.data[0]) ? text : STR_NULL;
+}
+
 static void explain(struct kube_reply *r, const struct kube_asked *a)
 {
         _cleanup_(buf_release) struct buf what = BUF_INIT(WHAT_MAX);
         const char *verb = verb_name(a->verb);
         const char *says = r->message.data ? "; the API server says: " : "";
         int code = find_reason(r->reason)->code;
-        struct str w;
+        struct str w, plain = plain_words(r->body);
 
         describe(&what, a);
         w = buf_str(&what);
@@ -188,8 +211,9 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
                 if (!is_unknown_kind(a))
                         break;
                 error_set(&r->error, code,
-                          "cannot %s %.*s: the API server does not have %.*s %.*s; is its CRD installed?",
-                          verb, STR_FMT(w), STR_FMT(a->kind->kind), STR_FMT(a->kind->version));
+                          "cannot %s %.*s: the API server does not have %.*s %.*s; is its CRD installed%s?",
+                          verb, STR_FMT(w), STR_FMT(a->kind->kind), STR_FMT(a->kind->version),
+                          has_path(a->server) ? ", and is the path in the server's URL right" : "");
                 return;
         default:
                 break;
@@ -197,8 +221,8 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
         if (r->message.data)
                 error_set(&r->error, code, "cannot %s %.*s: %.*s", verb, STR_FMT(w), STR_FMT(r->message));
         else
-                error_set(&r->error, code, "cannot %s %.*s: the API server answered %d", verb, STR_FMT(w),
-                          r->status);
+                error_set(&r->error, code, "cannot %s %.*s: the API server answered %d%s%.*s", verb,
+                          STR_FMT(w), r->status, plain.data ? ": " : "", STR_FMT(plain));
 }
 
 /* --- reading ------------------------------------------------------------------ */

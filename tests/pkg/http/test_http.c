@@ -281,6 +281,39 @@ START_TEST(nobody_listening_is_an_error)
 }
 END_TEST
 
+/* Who did not answer is the proxy, then, and its password is nobody's business. */
+START_TEST(a_proxy_that_is_not_there_is_named)
+{
+        const struct http_config config = { .proxy = STR("http://joe:secret@127.0.0.1:1") };
+        struct fetch given = { 0 }, found = { 0 };
+        char expected[128];
+        struct world w;
+
+        setup(&w, &config);
+        fetch(&w, &given, "/", (struct http_call){ 0 });
+        snprintf(expected, sizeof(expected),
+                 "cannot connect to http://127.0.0.1:%d through the proxy 127.0.0.1:1: Connection refused",
+                 w.server.port);
+        ck_assert_str_eq(given.result.error.message, expected);
+        fetch_release(&given);
+        teardown(&w);
+
+        unsetenv("no_proxy");
+        unsetenv("NO_PROXY");
+        setenv("http_proxy", "http://joe:secret@127.0.0.1:1", 1);
+        setup(&w, NULL);
+        fetch(&w, &found, "/", (struct http_call){ 0 });
+        snprintf(expected, sizeof(expected),
+                 "cannot connect to http://127.0.0.1:%d, or to the proxy that the environment names: "
+                 "Connection refused",
+                 w.server.port);
+        ck_assert_str_eq(found.result.error.message, expected);
+        fetch_release(&found);
+        teardown(&w);
+        unsetenv("http_proxy");
+}
+END_TEST
+
 /* A listener whose queue is full drops what comes; so does a dead machine. */
 START_TEST(connecting_does_not_take_forever)
 {
@@ -520,6 +553,7 @@ static const TTest *const tests[] = {
         silence_ends_a_request,
         a_broken_connection_is_an_error,
         nobody_listening_is_an_error,
+        a_proxy_that_is_not_there_is_named,
         connecting_does_not_take_forever,
         names_are_resolved,
         what_on_data_refuses_ends_the_request,

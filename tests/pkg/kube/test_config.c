@@ -228,6 +228,8 @@ START_TEST(test_bad_clusters)
                             "server: must be no more than a scheme, a host, a port and a path");
         check_cluster_fails("server: \"https://h\\r\\nX: y\"",
                             "server: must be no more than a scheme, a host, a port and a path");
+        check_cluster_fails("server: 'https://h\xc3\xa4'",
+                            "server: must be no more than a scheme, a host, a port and a path");
         check_cluster_fails("server: 6443", "server: must be a string; put it in quotes");
         check_cluster_fails("server: \"https://h\\0\"", "server: must not have a NUL byte in it");
         check_cluster_fails("server: 'https://h', insecure-skip-tls-verify: 'yes'",

@@ -69,7 +69,7 @@ START_TEST(test_failures)
                       -ESTALE, "cannot update deployments.apps shop/web: changed");
         check_failure(410, STATUS("Expired", "too old"), asked(KUBE_LIST, NULL, NULL), KUBE_EXPIRED, -ESTALE,
                       "cannot list deployments.apps in all namespaces: too old");
-        check_failure(410, "gone", asked(KUBE_WATCH, "shop", NULL), KUBE_EXPIRED, -ESTALE,
+        check_failure(410, "", asked(KUBE_WATCH, "shop", NULL), KUBE_EXPIRED, -ESTALE,
                       "cannot watch deployments.apps in namespace shop: the API server answered 410");
         check_failure(422, STATUS("Invalid", "spec.replicas: Invalid value"),
                       asked(KUBE_APPLY, "shop", "web"), KUBE_INVALID, -EINVAL,
@@ -84,6 +84,30 @@ START_TEST(test_failures)
                       "cannot delete deployments.apps shop/web: the API server answered 599");
         check_failure(302, "[]", asked(KUBE_GET, "shop", "web"), KUBE_OTHER, -EREMOTEIO,
                       "cannot get deployments.apps shop/web: the API server answered 302");
+}
+END_TEST
+
+/* Of one that is no API server, or of one that takes us for somebody else. */
+START_TEST(test_plain_words)
+{
+        char page[4096] = "a";
+        struct kube_asked behind = asked(KUBE_LIST, NULL, NULL);
+
+        check_failure(400, "Client sent an HTTP request to an HTTPS server.\n", asked(KUBE_LIST, NULL, NULL),
+                      KUBE_BAD_REQUEST, -EINVAL,
+                      "cannot list deployments.apps in all namespaces: the API server answered 400: Client "
+                      "sent an HTTP request to an HTTPS server.");
+        check_failure(502, "<html>no</html>", asked(KUBE_LIST, NULL, NULL), KUBE_SERVICE_UNAVAILABLE, -EAGAIN,
+                      "cannot list deployments.apps in all namespaces: the API server answered 502");
+        check_failure(502, "two\nlines", asked(KUBE_LIST, NULL, NULL), KUBE_SERVICE_UNAVAILABLE, -EAGAIN,
+                      "cannot list deployments.apps in all namespaces: the API server answered 502");
+        memset(page, 'a', sizeof(page) - 1);
+        check_failure(502, page, asked(KUBE_LIST, NULL, NULL), KUBE_SERVICE_UNAVAILABLE, -EAGAIN,
+                      "cannot list deployments.apps in all namespaces: the API server answered 502");
+        behind.server = STR("https://h:6443/clusters/one");
+        check_failure(404, "404 page not found", behind, KUBE_NOT_FOUND, -ENOENT,
+                      "cannot list deployments.apps in all namespaces: the API server does not have "
+                      "Deployment v1; is its CRD installed, and is the path in the server's URL right?");
 }
 END_TEST
 
@@ -268,8 +292,8 @@ START_TEST(test_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_success,     test_failures,  test_rights,  test_unreachable,
-        test_retry_after, test_prospects, test_reasons, test_memory,
+        test_success,     test_failures,  test_plain_words, test_rights, test_unreachable,
+        test_retry_after, test_prospects, test_reasons,     test_memory,
 };
 
 TEST_MAIN("kube/reply", tests)
