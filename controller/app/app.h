@@ -4,9 +4,9 @@
  * running it. What happens when an App changes is told by reconcile.c, from
  * top to bottom.
  *
- *      App ----------.
- *      Environment --+--> app_settle --> settings --> app_plan_children
- *      built-in -----'                            `-> app_report
+ *      App ----------.--> app_validate --> problems
+ *      Environment --+--> app_settle ----> settings --> app_plan_children
+ *      built-in -----'                              `-> app_report
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "app_types.gen.h"
 #include "controller/app/kind.h"
 #include "manager/controller.h"
+#include "schema/problem.h"
 
 /* The object as the cache keeps it: its two halves, as crds/app.yaml says. */
 struct app {
@@ -35,13 +36,13 @@ extern const struct controller app_controller;
 /* What an App should become. Pure: reads the view, fills the plan. */
 int app_reconcile(const struct view *view, struct plan *plan) _must_check_;
 
-/* --- settings (settle.c) ------------------------------------------------------- */
+/* --- what is wrong with it (validate.c) ------------------------------------------ */
 
-/* Why an App cannot be carried out although its schema lets it through. */
-struct app_problem {
-        struct str path;    /* of the field: "spec.autoscaling.minReplicas"; absent: there is none */
-        struct str message; /* what is wrong with it and what to do */
-};
+/* Adds to PROBLEMS what cannot work although the schema lets it through, as far as
+ * the App alone tells. */
+void app_validate(const struct app_spec *spec, struct problems *problems);
+
+/* --- settings (settle.c) ------------------------------------------------------- */
 
 /* How hosts are to be served, as the Environment says. Absent: it does not. */
 struct app_routing {
@@ -68,9 +69,9 @@ struct app_settings {
         size_t n_effective;
 };
 
-/* 0; -EINVAL with the *problem, which no retry mends; -ENOMEM. */
+/* 0; -EINVAL with *problems, which no retry mends; -ENOMEM. */
 int app_settle(const struct view *view, struct arena *a, struct app_settings *ret,
-               struct app_problem *problem) _must_check_;
+               struct problems *problems) _must_check_;
 
 /* A duration of the spec in whole seconds, rounded up; one that cannot be read is 0. */
 int64_t app_seconds(struct str duration);

@@ -212,7 +212,7 @@ static void go_wrong(struct app_config *c, struct str reason, struct str path, s
                 return;
         c->phase = APP_CONFIG_WRONG;
         c->reason = reason;
-        c->problem = (struct app_problem){ path, message };
+        c->problem = (struct problem){ path, message };
 }
 
 static bool is_variable(struct str prefix, struct str key)

@@ -32,7 +32,7 @@ enum app_config_phase {
 struct app_config {
         enum app_config_phase phase;
         struct str reason; /* of APP_CONFIG_WRONG: ConfigNotFound, InvalidConfig */
-        struct app_problem problem;
+        struct problem problem;
         struct app_config_ref refs[APP_CONFIG_MAX];
         const struct object *sources[APP_CONFIG_MAX];
         size_t n;

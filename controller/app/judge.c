@@ -31,7 +31,7 @@ static struct app_verdict reconciling(struct str reason, struct str message)
         return (struct app_verdict){ .phase = APP_RECONCILING, .reason = reason, .message = message };
 }
 
-static struct str with_path(const struct app_problem *p, struct arena *a)
+static struct str with_path(const struct problem *p, struct arena *a)
 {
         return arena_printf(a, "%.*s: %.*s", STR_FMT(p->path), STR_FMT(p->message));
 }
@@ -192,8 +192,8 @@ struct app_verdict app_judge(const struct view *view, const struct app_outlook *
 
         if (!app->spec)
                 return stalled(STR("InvalidSpec"), str_c(object_invalid(self)));
-        if (o->problem)
-                return stalled(STR("InvalidSpec"), with_path(o->problem, plan->arena));
+        if (o->problems)
+                return stalled(STR("InvalidSpec"), problems_text(o->problems));
         if (view->failure.reason.data)
                 return judge_failure(view, app->spec, plan->arena);
         if (o->config->phase == APP_CONFIG_WRONG)

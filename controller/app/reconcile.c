@@ -44,7 +44,7 @@ int app_reconcile(const struct view *view, struct plan *plan)
         const struct app *app = view->self->state;
         struct app_outlook outlook = { 0 };
         struct app_settings *settings;
-        struct app_problem problem;
+        struct problems problems;
         int r;
 
         if (view->self->deleting)
@@ -54,9 +54,9 @@ int app_reconcile(const struct view *view, struct plan *plan)
         settings = arena_new(plan->arena, struct app_settings);
         if (!settings)
                 return -ENOMEM;
-        r = app_settle(view, plan->arena, settings, &problem);
+        r = app_settle(view, plan->arena, settings, &problems);
         if (r == -EINVAL) {
-                outlook.problem = &problem;
+                outlook.problems = &problems;
                 return app_report(view, &outlook, plan); /* what runs goes on */
         }
         if (r < 0)

@@ -12,10 +12,10 @@
 #include "controller/app/revision.h"
 
 /* What is known when the verdict is asked for. Without SETTINGS the spec cannot
- * be read, or has a PROBLEM; then there is neither config nor revision. */
+ * be read, or has PROBLEMS; then there is neither config nor revision. */
 struct app_outlook {
         const struct app_settings *settings;
-        const struct app_problem *problem;
+        const struct problems *problems;
         const struct app_config *config;
         const struct app_revision *revision;
 };

@@ -15,6 +15,7 @@
 #include "environment_observed.gen.h"
 #include "environment_types.gen.h"
 #include "manager/controller.h"
+#include "schema/problem.h"
 
 #define ENVIRONMENT_NAME STR("default")
 
@@ -34,17 +35,15 @@ extern const struct controller environment_controller;
 /* What an Environment should become. Pure: reads the view, fills the plan. */
 int environment_reconcile(const struct view *view, struct plan *plan) _must_check_;
 
-/* 0; -EINVAL with the *RET_PROBLEM, its field in front, which no retry mends;
- * -ENOMEM (check.c). */
-int environment_check(const struct environment_spec *spec, struct arena *a, struct str *ret_problem)
-        _must_check_;
+/* Adds to PROBLEMS what cannot work although the schema lets it through (validate.c). */
+void environment_validate(const struct environment_spec *spec, struct problems *problems);
 
 /* Renders the children and puts them into the plan (children.c). */
 int environment_plan_children(const struct view *view, const struct environment_spec *spec, struct plan *plan)
         _must_check_;
 
 /* Says in the status what is so, from what is observed (status.c); PROBLEM: what
- * environment_check says, or absent. */
+ * is wrong with the spec, or absent. */
 int environment_report(const struct view *view, struct str problem, struct plan *plan) _must_check_;
 
 /* Where the quota leaves no room for one App of a tier, which resources there

@@ -74,19 +74,18 @@ struct str profile_resource(const struct schema_map *map, struct str name)
         return pair ? pair->value : STR_NULL;
 }
 
-struct str profile_quantity_problem(struct str text, struct arena *a)
+void profile_check_quantity(struct str path, struct str text, struct problems *problems)
 {
         struct quantity q;
         int r = quantity_parse(text, &q);
 
         if (r == -ERANGE)
-                return arena_printf(a, "%.*s is past all counting; write less", STR_FMT(text));
-        if (r < 0)
-                return arena_printf(a, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
-                                    STR_FMT(text));
-        if (q.nanos < 0)
-                return arena_printf(a, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
-        return STR_NULL;
+                problem_add(problems, path, "%.*s is past all counting; write less", STR_FMT(text));
+        else if (r < 0)
+                problem_add(problems, path, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
+                            STR_FMT(text));
+        else if (q.nanos < 0)
+                problem_add(problems, path, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
 }
 
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
@@ -108,14 +107,6 @@ int profile_merge(const struct schema_map *lower, const struct schema_map *upper
         return 0;
 }
 
-/* What is no quantity is more than nothing: the API server will say so. */
-static bool is_more(struct str a, struct str b)
-{
-        struct quantity qa, qb;
-
-        return quantity_parse(a, &qa) == 0 && quantity_parse(b, &qb) == 0 && qa.nanos > qb.nanos;
-}
-
 /* Of each resource that SAID names and OTHER_SAID does not: where the request
  * is above the limit now, the one in OTHER becomes as SAID. */
 static void give_way(const struct schema_map *said, const struct schema_map *other_said,
@@ -127,7 +118,8 @@ static void give_way(const struct schema_map *said, const struct schema_map *oth
 
                 if (!pair || find(other_said, said->items[i].key))
                         continue;
-                if (said_are_requests ? is_more(value, pair->value) : is_more(pair->value, value))
+                if (said_are_requests ? quantity_exceeds(value, pair->value)
+                                      : quantity_exceeds(pair->value, value))
                         pair->value = value;
         }
 }

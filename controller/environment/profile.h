@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "schema/problem.h"
 #include "schema/schema.h"
 
 struct environment_spec;
@@ -54,9 +55,8 @@ int profile_overlay(struct profile_figures *f, const struct schema_map *requests
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
                   struct schema_map *ret) _must_check_;
 
-/* What is wrong with a quantity and what to do, or the absent string. What no pod
- * could have is wrong as well. */
-struct str profile_quantity_problem(struct str text, struct arena *a);
+/* Is it a quantity, and one that a pod could have? Adds to PROBLEMS if not. */
+void profile_check_quantity(struct str path, struct str text, struct problems *problems);
 
 /* The quantity of that resource ("cpu"), or the absent string. */
 struct str profile_resource(const struct schema_map *map, struct str name);

@@ -6,19 +6,19 @@
 int environment_reconcile(const struct view *view, struct plan *plan)
 {
         const struct environment *env = view->self->state;
-        struct str problem = STR_NULL;
+        struct problems problems;
         int r;
 
         if (view->self->deleting)
                 return 0; /* owner references let the garbage collector clean up */
-        if (env->spec && !view->report_only) {
-                r = environment_check(env->spec, plan->arena, &problem);
-                if (r == -EINVAL)
-                        return environment_report(view, problem, plan); /* what holds goes on */
-                if (r == 0)
-                        r = environment_plan_children(view, env->spec, plan);
-                if (r < 0)
-                        return r;
-        }
-        return environment_report(view, problem, plan);
+        problems_init(&problems, plan->arena);
+        if (env->spec && !view->report_only)
+                environment_validate(env->spec, &problems);
+        r = problems_result(&problems);
+        if (r == 0 && env->spec && !view->report_only)
+                r = environment_plan_children(view, env->spec, plan);
+        /* Where something is wrong, what holds goes on. */
+        if (r < 0 && r != -EINVAL)
+                return r;
+        return environment_report(view, problems_text(&problems), plan);
 }

@@ -280,3 +280,10 @@ struct str quantity_stored(struct str text, struct arena *a)
                 return text;
         return arena_str(a, str_n(canonical, quantity_format(&q, canonical)));
 }
+
+bool quantity_exceeds(struct str a, struct str b)
+{
+        struct quantity qa, qb;
+
+        return quantity_parse(a, &qa) == 0 && quantity_parse(b, &qb) == 0 && qa.nanos > qb.nanos;
+}

@@ -38,3 +38,6 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX]);
  * itself or lives in the arena; absent if memory is out. A text that is no
  * quantity comes back as it is, for the server to refuse. */
 struct str quantity_stored(struct str text, struct arena *a);
+
+/* Is the quantity A more than B? What is none is neither more nor less. */
+bool quantity_exceeds(struct str a, struct str b);

@@ -287,7 +287,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
                 { false, STR_INIT("files"), STR_INIT("files-3c4d") },
         };
         struct app_settings settings;
-        struct app_problem problem;
+        struct problems problems;
         struct app_pods pods = { .spec = &settings.spec,
                                  .annotations = STR("{\"a\":\"b\"}"),
                                  .configs = copies,
@@ -303,7 +303,7 @@ START_TEST(secrets_and_config_maps_keep_their_names_or_have_those_of_their_copie
                       "{\"secretRef\":{\"name\":\"files\"},\"mountPath\":\"/etc/b\"}]}"));
         ck_assert_int_eq(reconcile(&f), 0);
         plan_init(&f.plan, &f.arena);
-        ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problem), 0);
+        ck_assert_int_eq(app_settle(&f.view, &f.arena, &settings, &problems), 0);
         common = app_child_meta(&f.view, &f.arena);
         ck_assert_int_eq(app_pod_spec(&common, &pods, &f.arena), 0);
         pods.revision = STR("r1");

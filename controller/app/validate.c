@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is wrong with an App, whatever else the cluster holds. Its schema has let
+ * it through. All is told at once, so that it can be mended at once.
+ *
+ * Where a rule of the CRD (CEL) says the same, it does so for those who have no
+ * webhook, and this does for those who have no API server.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+
+#include "controller/app/app.h"
+#include "controller/environment/profile.h"
+#include "kube/quantity.h"
+
+#define STOP_MAX USEC_HOUR             /* delay and timeout together */
+#define RESOURCE_MAX_LEN ((size_t)317) /* example.com/gpu: 253 and 63 */
+#define SHOWN_MAX_LEN ((size_t)64)     /* of what is wrong and may be of any length */
+
+/* "spec.env[3].name" */
+static struct str item(const struct problems *p, const char *list, size_t i, const char *field)
+{
+        return arena_printf(p->arena, "spec.%s[%zu]%s", list, i, field);
+}
+
+/* --- how many ---------------------------------------------------------------------- */
+
+static void check_size(const struct app_spec *spec, struct problems *p)
+{
+        const struct app_spec_autoscaling *scaling = spec->autoscaling;
+
+        if (spec->has_replicas && scaling)
+                problem_add(p, STR("spec.replicas"), "excludes spec.autoscaling; leave one of them out");
+        if (scaling && scaling->has_min_replicas && scaling->has_max_replicas &&
+            scaling->min_replicas > scaling->max_replicas)
+                problem_add(p, STR("spec.autoscaling.minReplicas"),
+                            "%lld is more than maxReplicas, which is %lld; lower it, or raise maxReplicas",
+                            (long long)scaling->min_replicas, (long long)scaling->max_replicas);
+}
+
+/* --- resources --------------------------------------------------------------------- */
+
+static bool is_all_of(struct str s, const char *others)
+{
+        for (size_t i = 0; i < s.len; i++)
+                if (!isalnum((unsigned char)s.data[i]) && (!s.data[i] || !strchr(others, s.data[i])))
+                        return false;
+        return s.len > 0;
+}
+
+/* One that a container may have; the last word is the API server's. */
+static bool is_resource(struct str name)
+{
+        struct str domain, rest;
+
+        if (name.len > RESOURCE_MAX_LEN)
+                return false;
+        if (str_cut(name, '/', &domain, &rest))
+                return is_all_of(domain, ".-") && is_all_of(rest, "._-");
+        return str_eq(name, STR("cpu")) || str_eq(name, STR("memory")) ||
+               str_eq(name, STR("ephemeral-storage")) ||
+               (str_starts(name, STR("hugepages-")) && is_all_of(name, "-"));
+}
+
+static void check_quantities(const char *what, const struct schema_map *map, struct problems *p)
+{
+        for (size_t i = 0; i < map->n; i++) {
+                const struct schema_pair *one = &map->items[i];
+
+                if (!is_resource(one->key))
+                        problem_add(p, arena_printf(p->arena, "spec.resources.%s", what),
+                                    "\"%.*s\" is no resource of a container; name cpu, memory, "
+                                    "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
+                                    (int)MIN(one->key.len, SHOWN_MAX_LEN), one->key.data);
+                else
+                        profile_check_quantity(
+                                arena_printf(p->arena, "spec.resources.%s.%.*s", what, STR_FMT(one->key)),
+                                one->value, p);
+        }
+}
+
+/* Both are the App's own: neither gives way. */
+static void check_limits(const struct app_spec_resources *own, struct problems *p)
+{
+        for (size_t i = 0; i < own->requests.n; i++) {
+                const struct schema_pair *request = &own->requests.items[i];
+                struct str limit = profile_resource(&own->limits, request->key);
+
+                if (quantity_exceeds(request->value, limit))
+                        problem_add(
+                                p,
+                                arena_printf(p->arena, "spec.resources.requests.%.*s", STR_FMT(request->key)),
+                                "%.*s is more than the limit of %.*s; lower it, or raise "
+                                "spec.resources.limits.%.*s",
+                                STR_FMT(request->value), STR_FMT(limit), STR_FMT(request->key));
+        }
+}
+
+static void check_resources(const struct app_spec *spec, struct problems *p)
+{
+        if (!spec->resources)
+                return;
+        check_quantities("requests", &spec->resources->requests, p);
+        check_quantities("limits", &spec->resources->limits, p);
+        check_limits(spec->resources, p);
+}
+
+/* --- env and files --------------------------------------------------------------------- */
+
+static bool is_earlier(const struct app_spec *spec, size_t i)
+{
+        for (size_t j = 0; j < i; j++)
+                if (str_eq(spec->env.items[i].name, spec->env.items[j].name))
+                        return true;
+        return false;
+}
+
+static void check_env(const struct app_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; i < spec->env.n; i++) {
+                if (str_index(spec->env.items[i].value, '\0') >= 0)
+                        problem_add(p, item(p, "env", i, ".value"),
+                                    "has a NUL character, which no variable can hold; take it out");
+                if (is_earlier(spec, i))
+                        problem_add(p, item(p, "env", i, ".name"),
+                                    "%.*s is in the list twice; take one of them out",
+                                    STR_FMT(spec->env.items[i].name));
+        }
+}
+
+static void check_env_from(const struct app_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; i < spec->env_from.n; i++)
+                if (!spec->env_from.items[i].secret_ref == !spec->env_from.items[i].config_map_ref)
+                        problem_add(p, item(p, "envFrom", i, ""),
+                                    "needs exactly one of secretRef and configMapRef");
+}
+
+/* Is PATH the folder DIR, or inside it? */
+static bool is_inside(struct str path, struct str dir)
+{
+        return str_starts(path, dir) && (path.len == dir.len || path.data[dir.len] == '/');
+}
+
+static void check_mount(const struct app_spec *spec, size_t i, struct problems *p)
+{
+        struct str path = spec->config_files.items[i].mount_path,
+                   where = item(p, "configFiles", i, ".mountPath");
+
+        if (path.len < 2 || path.data[0] != '/' || str_index(path, ':') >= 0)
+                problem_add(p, where, "must be the absolute path of a folder, such as /etc/shop");
+        else if (is_inside(path, STR("/tmp")))
+                problem_add(p, where, "must not be /tmp or inside it, which every App may write to");
+        for (size_t j = 0; j < spec->config_files.n; j++)
+                if (j != i && is_inside(path, spec->config_files.items[j].mount_path))
+                        problem_add(p, where,
+                                    "%.*s is the same as, or inside, the mountPath of configFiles[%zu]; "
+                                    "give each a folder of its own",
+                                    STR_FMT(path), j);
+}
+
+/* kubelet mounts none of the files where one has the place of another's folder. */
+static void check_items(const struct app_spec_config_files *one, size_t i, struct problems *p)
+{
+        for (size_t j = 0; j < one->items.n; j++) {
+                struct str path = one->items.items[j].path;
+                struct str where = arena_printf(p->arena, "spec.configFiles[%zu].items[%zu].path", i, j);
+
+                if (str_eq(path, STR(".")) || str_ends(path, STR("/.")))
+                        problem_add(p, where, "%.*s is a folder; name a file", STR_FMT(path));
+                for (size_t k = 0; k < one->items.n; k++)
+                        if (k != j && is_inside(path, one->items.items[k].path))
+                                problem_add(p, where,
+                                            "%.*s is the same as, or inside, the path of items[%zu], which "
+                                            "is a file; give each a path of its own",
+                                            STR_FMT(path), k);
+        }
+}
+
+static void check_files(const struct app_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; i < spec->config_files.n; i++) {
+                const struct app_spec_config_files *one = &spec->config_files.items[i];
+
+                if (!one->secret_ref == !one->config_map_ref)
+                        problem_add(p, item(p, "configFiles", i, ""),
+                                    "needs exactly one of secretRef and configMapRef");
+                check_mount(spec, i, p);
+                check_items(one, i, p);
+        }
+        if (str_eq(spec->config_reload, STR("Signal")) && spec->config_files.n == 0 && spec->env_from.n > 0)
+                problem_add(p, STR("spec.configReload"),
+                            "Signal reaches files only, and spec.envFrom makes variables, which never "
+                            "change in a running program; use Rollout, or spec.configFiles");
+}
+
+/* --- durations ------------------------------------------------------------------------- */
+
+static void check_duration(const char *path, struct str text, usec_t least, usec_t most, const char *bounds,
+                           struct problems *p)
+{
+        usec_t t;
+
+        if (text.data && (duration_parse(text, &t) < 0 || t < least || t > most))
+                problem_add(p, str_c(path), "\"%.*s\" must be a duration between %s", STR_FMT(text), bounds);
+}
+
+static void check_durations(const struct app_spec *spec, struct problems *p)
+{
+        const struct app_spec_drain *drain = spec->drain;
+
+        check_duration("spec.healthCheck.startupTimeout", spec->health_check->startup_timeout, USEC_SEC,
+                       USEC_HOUR, "1s and 1h", p);
+        check_duration("spec.drain.delay", drain->delay, 0, USEC_HOUR, "0s and 1h", p);
+        check_duration("spec.drain.timeout", drain->timeout, USEC_SEC, USEC_HOUR, "1s and 1h", p);
+        check_duration("spec.strategy.progressDeadline", spec->strategy->progress_deadline, 10 * USEC_SEC,
+                       24 * USEC_HOUR, "10s and 24h", p);
+        if (spec->autoscaling)
+                check_duration("spec.autoscaling.scaleDownCooldown", spec->autoscaling->scale_down_cooldown,
+                               0, USEC_HOUR, "0s and 1h", p);
+        if ((app_seconds(drain->delay) + app_seconds(drain->timeout)) * USEC_SEC > STOP_MAX)
+                problem_add(p, STR("spec.drain"), "delay and timeout together must not be more than 1h");
+}
+
+/* --- the network ----------------------------------------------------------------------- */
+
+static bool is_address(struct str host)
+{
+        char text[INET_ADDRSTRLEN] = "";
+        struct in_addr ip;
+
+        if (host.len >= sizeof(text))
+                return false;
+        memcpy(text, host.data, host.len);
+        return inet_pton(AF_INET, text, &ip) == 1;
+}
+
+static void check_hosts(const struct app_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; i < spec->hosts.n; i++)
+                if (is_address(spec->hosts.items[i]))
+                        problem_add(p, item(p, "hosts", i, ""),
+                                    "%.*s is an address; name the host, such as shop.example.com",
+                                    STR_FMT(spec->hosts.items[i]));
+        if (spec->hosts.n > 0 && !spec->has_port)
+                problem_add(p, STR("spec.hosts"),
+                            "need a port; set spec.port to the one that the program listens on");
+        if (spec->hosts.n > 0 && str_eq(spec->tier, STR("worker")))
+                problem_add(p, STR("spec.hosts"),
+                            "a worker has no hosts; leave them out, or choose another spec.tier");
+}
+
+static void check_access(const struct app_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; spec->access && i < spec->access->to.n; i++) {
+                const struct app_spec_access_to *to = &spec->access->to.items[i];
+                int named = (to->app.data != NULL) + (to->postgres.data != NULL) + (to->redis.data != NULL) +
+                            (to->host.data != NULL) + (to->cidr.data != NULL);
+
+                if (named != 1)
+                        problem_add(p, item(p, "access.to", i, ""),
+                                    "needs exactly one of app, postgres, redis, host and cidr");
+                else if (to->has_port && !to->host.data && !to->cidr.data)
+                        problem_add(p, item(p, "access.to", i, ".port"),
+                                    "goes with host or cidr only; leave it out");
+        }
+}
+
+void app_validate(const struct app_spec *spec, struct problems *p)
+{
+        check_size(spec, p);
+        check_resources(spec, p);
+        check_env(spec, p);
+        check_env_from(spec, p);
+        check_files(spec, p);
+        check_durations(spec, p);
+        check_hosts(spec, p);
+        check_access(spec, p);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is wrong with an Environment, whatever else there is: its patterns do not
+ * count, so the schema lets through what no App could carry out. Quota and limit
+ * range are left to the API server, which they go to.
+ */
+#include "controller/environment/environment.h"
+#include "controller/environment/profile.h"
+
+static void check_map(size_t i, const char *what, const struct schema_map *map, struct problems *p)
+{
+        for (size_t k = 0; k < map->n; k++)
+                profile_check_quantity(arena_printf(p->arena, "spec.overrides[%zu].resources.%s.%.*s", i,
+                                                    what, STR_FMT(map->items[k].key)),
+                                       map->items[k].value, p);
+}
+
+void environment_validate(const struct environment_spec *spec, struct problems *p)
+{
+        for (size_t i = 0; i < spec->overrides.n; i++) {
+                const struct environment_spec_overrides_resources *r = spec->overrides.items[i].resources;
+
+                if (!r)
+                        continue;
+                check_map(i, "requests", &r->requests, p);
+                check_map(i, "limits", &r->limits, p);
+        }
+}

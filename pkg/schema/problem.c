@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/problem.h"
+
+#include <errno.h>
+
+void problems_init(struct problems *p, struct arena *a)
+{
+        p->arena = a;
+        p->n = p->more = 0;
+}
+
+void problem_add(struct problems *p, struct str path, const char *format, ...)
+{
+        va_list args;
+
+        if (p->n == PROBLEMS_MAX) {
+                p->more++;
+                return;
+        }
+        va_start(args, format);
+        p->all[p->n++] = (struct problem){ path, arena_vprintf(p->arena, format, args) };
+        va_end(args);
+}
+
+int problems_result(const struct problems *p)
+{
+        if (p->arena->failed)
+                return -ENOMEM;
+        return p->n ? -EINVAL : 0;
+}
+
+struct str problems_text(const struct problems *p)
+{
+        struct str text = STR_NULL;
+
+        for (size_t i = 0; i < p->n; i++)
+                text = arena_printf(p->arena, "%.*s%s%.*s%s%.*s", STR_FMT(text), i ? "; " : "",
+                                    STR_FMT(p->all[i].path), p->all[i].path.len ? ": " : "",
+                                    STR_FMT(p->all[i].message));
+        if (p->more)
+                text = arena_printf(p->arena, "%.*s; and %zu more", STR_FMT(text), p->more);
+        return text;
+}

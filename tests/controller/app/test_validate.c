@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciled.h"
+
+struct validated {
+        struct arena a;
+        yyjson_doc *doc;
+        struct app_spec *spec;
+        struct problems problems;
+};
+
+/* SPEC beside the image. */
+static void validate(struct validated *v, const char *spec)
+{
+        struct error err = ERROR_INIT;
+        char json[8192];
+        void *decoded;
+
+        snprintf(json, sizeof(json), "{\"image\":\"x\"%s%s}", *spec ? "," : "", spec);
+        v->a = (struct arena)ARENA_INIT(1024 * 1024);
+        ck_assert_int_eq(json_parse(str_c(json), &v->doc, NULL), 0);
+        ck_assert_msg(schema_decode(&app_spec_schema, yyjson_doc_get_root(v->doc), STR("spec"), 0, &v->a,
+                                    &decoded, &err) == 0,
+                      "%s: %s", spec, err.message);
+        v->spec = decoded;
+        problems_init(&v->problems, &v->a);
+        app_validate(v->spec, &v->problems);
+}
+
+static void release(struct validated *v)
+{
+        yyjson_doc_free(v->doc);
+        arena_release(&v->a);
+}
+
+struct trouble {
+        const char *spec, *path, *message;
+};
+
+static const struct trouble troubles[] = {
+        { "\"autoscaling\":{\"minReplicas\":4,\"maxReplicas\":3}", "spec.autoscaling.minReplicas",
+          "4 is more than maxReplicas, which is 3" },
+        { "\"replicas\":2,\"autoscaling\":{\"maxReplicas\":3}", "spec.replicas",
+          "excludes spec.autoscaling" },
+        { "\"autoscaling\":{\"maxReplicas\":3,\"scaleDownCooldown\":\"2h\"}",
+          "spec.autoscaling.scaleDownCooldown", "between 0s and 1h" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"2\"},\"limits\":{\"cpu\":\"1500m\"}}",
+          "spec.resources.requests.cpu", "2 is more than the limit of 1500m" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"lots\"}}", "spec.resources.requests.cpu",
+          "\"lots\" is not a quantity" },
+        { "\"resources\":{\"limits\":{\"memory\":\"-1Gi\"}}", "spec.resources.limits.memory",
+          "less than nothing" },
+        { "\"resources\":{\"requests\":{\"cpu\":\"1e400\"}}", "spec.resources.requests.cpu",
+          "1e400 is past all counting" },
+        { "\"resources\":{\"requests\":{\"cpus\":\"1\"}}", "spec.resources.requests",
+          "\"cpus\" is no resource of a container" },
+        { "\"resources\":{\"limits\":{\"\":\"1\"}}", "spec.resources.limits", "\"\" is no resource" },
+        { "\"resources\":{\"limits\":{\"hugepages-\\\"x\":\"1\"}}", "spec.resources.limits",
+          "is no resource" },
+        { "\"resources\":{\"limits\":{\"a\\u0000b/c\":\"1\"}}", "spec.resources.limits", "is no resource" },
+        { "\"resources\":{\"limits\":{\"a b/c\":\"1\"}}", "spec.resources.limits",
+          "\"a b/c\" is no resource" },
+        { "\"resources\":{\"limits\":{\"example.com/\":\"1\"}}", "spec.resources.limits", "is no resource" },
+        { "\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\",\"value\":\"1\\u0000\"}]",
+          "spec.env[1].value", "NUL character" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"p/q\"}]}]",
+          "spec.configFiles[0].items[1].path", "p/q is the same as, or inside, the path of items[0]" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"q/.\"}]}]",
+          "spec.configFiles[0].items[1].path", "q/. is a folder; name a file" },
+        { "\"port\":80,\"hosts\":[\"a.example\",\"10.1.2.3\"]", "spec.hosts[1]", "10.1.2.3 is an address" },
+        { "\"env\":[{\"name\":\"A\"},{\"name\":\"B\"},{\"name\":\"A\"}]", "spec.env[2].name",
+          "A is in the list twice" },
+        { "\"envFrom\":[{\"prefix\":\"A\"}]", "spec.envFrom[0]", "exactly one of" },
+        { "\"envFrom\":[{\"secretRef\":{\"name\":\"a\"},\"configMapRef\":{\"name\":\"a\"}}]",
+          "spec.envFrom[0]", "exactly one of" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\"}]", "spec.configFiles[0]", "exactly one of" },
+        { "\"configFiles\":[{\"mountPath\":\"/tmp\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not be /tmp" },
+        { "\"configFiles\":[{\"mountPath\":\"/tmp/a\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not be /tmp" },
+        { "\"configFiles\":[{\"mountPath\":\"relative\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "absolute" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+          "{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"b\"}}]",
+          "spec.configFiles[0].mountPath", "the mountPath of configFiles[1]" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+          "{\"mountPath\":\"/a/b\",\"secretRef\":{\"name\":\"b\"}}]",
+          "spec.configFiles[1].mountPath", "the mountPath of configFiles[0]" },
+        { "\"hosts\":[\"a.example\"]", "spec.hosts", "set spec.port" },
+        { "\"hosts\":[\"a.example\"],\"port\":80,\"tier\":\"worker\"", "spec.hosts",
+          "a worker has no hosts" },
+        { "\"drain\":{\"delay\":\"40m\",\"timeout\":\"40m\"}", "spec.drain", "must not be more than 1h" },
+        { "\"drain\":{\"timeout\":\"0s\"}", "spec.drain.timeout", "between 1s and 1h" },
+        { "\"drain\":{\"delay\":\"soon\"}", "spec.drain.delay", "\"soon\" must be a duration" },
+        { "\"healthCheck\":{\"startupTimeout\":\"999999h999999h\"}", "spec.healthCheck.startupTimeout",
+          "between 1s and 1h" },
+        { "\"strategy\":{\"progressDeadline\":\"1s\"}", "spec.strategy.progressDeadline",
+          "between 10s and 24h" },
+        { "\"access\":{\"to\":[{\"app\":\"a\"},{\"app\":\"a\",\"redis\":\"b\"}]}", "spec.access.to[1]",
+          "exactly one of" },
+        { "\"access\":{\"to\":[{\"port\":3}]}", "spec.access.to[0]", "exactly one of" },
+        { "\"access\":{\"to\":[{\"app\":\"a\",\"port\":3}]}", "spec.access.to[0].port", "leave it out" },
+};
+
+START_TEST(what_cannot_work_is_named)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(troubles); i++) {
+                const struct trouble *t = &troubles[i];
+                const struct problem *first;
+                struct validated v;
+
+                validate(&v, t->spec);
+                ck_assert_msg(problems_result(&v.problems) == -EINVAL, "%s: is let through", t->spec);
+                first = &v.problems.all[0];
+                ck_assert_msg(str_eq_c(first->path, t->path), "%s: it is %.*s", t->spec,
+                              STR_FMT(first->path));
+                ck_assert_msg(memmem(first->message.data, first->message.len, t->message, strlen(t->message)),
+                              "%s: %.*s", t->spec, STR_FMT(first->message));
+                release(&v);
+        }
+}
+END_TEST
+
+/* What looks like the above and is none. */
+static const char *const fine[] = {
+        "",
+        ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
+         "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]"),
+        "\"configFiles\":[{\"mountPath\":\"/tmpfiles\",\"configMapRef\":{\"name\":\"a\"}}]",
+        "\"resources\":{\"requests\":{\"cpu\":\"1000m\"},\"limits\":{\"cpu\":\"1\"}}",
+        ("\"resources\":{\"limits\":{\"ephemeral-storage\":\"1Gi\",\"hugepages-2Mi\":\"2Mi\",\"example.com/"
+         "gpu_0.x-y\":\"1\"}}"),
+        ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+         "\"path\":\"p\"},{\"key\":\"b\",\"path\":\"pq/r\"},{\"key\":\"b\",\"path\":\"pq/s.\"}]}]"),
+        "\"port\":80,\"hosts\":[\"1.2.3\",\"1.2.3.4.example.com\",\"*.1.2.3\"]",
+        "\"autoscaling\":{\"minReplicas\":3,\"maxReplicas\":3}",
+        "\"drain\":{\"delay\":\"0s\",\"timeout\":\"1h\"}",
+        "\"hosts\":[],\"tier\":\"worker\"",
+        "\"env\":[{\"name\":\"A\"},{\"name\":\"a\"}]",
+        "\"access\":{\"to\":[{\"host\":\"a.example\",\"port\":25},{\"cidr\":\"10.0.0.0/8\"}]}",
+};
+
+START_TEST(what_can_work_is_let_through)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(fine); i++) {
+                struct validated v;
+
+                validate(&v, fine[i]);
+                ck_assert_msg(problems_result(&v.problems) == 0, "%s: %.*s", fine[i],
+                              STR_FMT(problems_text(&v.problems)));
+                release(&v);
+        }
+}
+END_TEST
+
+START_TEST(all_is_told_at_once)
+{
+        struct validated v;
+
+        validate(&v, "\"hosts\":[\"10.1.2.3\"],\"env\":[{\"name\":\"A\"},{\"name\":\"A\"}],"
+                     "\"drain\":{\"timeout\":\"2h\"}");
+        ck_assert_uint_eq(v.problems.n, 5);
+        ck_str_eq(problems_text(&v.problems),
+                  "spec.env[1].name: A is in the list twice; take one of them out; "
+                  "spec.drain.timeout: \"2h\" must be a duration between 1s and 1h; "
+                  "spec.drain: delay and timeout together must not be more than 1h; "
+                  "spec.hosts[0]: 10.1.2.3 is an address; name the host, such as shop.example.com; "
+                  "spec.hosts: need a port; set spec.port to the one that the program listens on");
+        release(&v);
+}
+END_TEST
+
+static int validate_again(void *arg)
+{
+        struct validated *v = arg;
+        struct arena a = ARENA_INIT(1024 * 1024);
+        struct problems problems;
+        int r;
+
+        problems_init(&problems, &a);
+        app_validate(v->spec, &problems);
+        (void)problems_text(&problems);
+        r = problems_result(&problems);
+        arena_release(&a);
+        return r == -EINVAL ? 0 : r;
+}
+
+START_TEST(any_allocation_may_fail)
+{
+        struct validated v;
+
+        validate(&v, "\"hosts\":[\"10.1.2.3\"],\"replicas\":1,\"autoscaling\":{}");
+        torture(validate_again, &v, 0);
+        release(&v);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        what_cannot_work_is_named,
+        what_can_work_is_let_through,
+        all_is_told_at_once,
+        any_allocation_may_fail,
+};
+TEST_MAIN("app/validate", tests)
