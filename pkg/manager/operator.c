@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/listen.h"
 #include "kube/client.h"
 #include "manager/debug_state.h"
 #include "manager/election.h"
@@ -325,7 +326,7 @@ int operator_check(const struct operator_options *options, struct error *err)
         int r = leader_check_times(&times, err);
 
         if (r == 0 && options->listen.data) {
-                r = server_check_address(options->listen, err);
+                r = http_check_address(options->listen, err);
                 if (r < 0)
                         error_prefix(err, "--listen");
         }

@@ -3,21 +3,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "http/daemon.h"
+#include "http/listen.h"
 #include "manager/metrics.h"
 
-#define LISTEN_BACKLOG 64
-
 struct server {
-        struct loop *loop;
-        struct MHD_Daemon *daemon;
-        struct loop_fd fd;
-        struct loop_timer timer;
+        struct http_daemon daemon;
         uint16_t port;
         size_t n_routes;
         struct server_route routes[];
@@ -151,196 +145,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return r;
 }
 
-/* --- on the loop ----------------------------------------------------------- */
-
-static void on_timer(struct loop_timer *timer, void *arg);
-
-/* The timer is always set: so it keeps its place in the loop's heap, and
- * setting it here cannot fail for want of memory. */
-static void run(struct server *s)
-{
-        MHD_UNSIGNED_LONG_LONG wait_ms;
-        usec_t due = USEC_NEVER;
-        int r;
-
-        MHD_run(s->daemon);
-        if (MHD_get_timeout(s->daemon, &wait_ms) == MHD_YES)
-                due = clock_now() + (usec_t)wait_ms * USEC_MSEC;
-        r = loop_timer_set(s->loop, &s->timer, due, on_timer, s);
-        (void)r;
-}
-
-static void on_timer(struct loop_timer *timer _unused_, void *arg)
-{
-        run(arg);
-}
-
-static void on_ready(struct loop_fd *source _unused_, uint32_t events _unused_, void *arg)
-{
-        run(arg);
-}
-
-static int start_watching(struct server *s)
-{
-        const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-        int r;
-
-        if (!info)
-                return -EINVAL;
-        r = loop_timer_set(s->loop, &s->timer, clock_now(), on_timer, s);
-        if (r < 0)
-                return r;
-        return loop_fd_start(s->loop, &s->fd, info->epoll_fd, EPOLLIN, on_ready, s);
-}
-
 /* --- listening --------------------------------------------------------------- */
-
-struct address {
-        struct sockaddr_storage storage;
-        socklen_t len;
-};
-
-static void set_in6(struct address *a, const struct in6_addr *ip, uint16_t port)
-{
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = *ip, .sin6_port = htons(port) };
-
-        memcpy(&a->storage, &in6, sizeof(in6));
-        a->len = sizeof(in6);
-}
-
-static void set_in4(struct address *a, struct in_addr ip, uint16_t port)
-{
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = ip, .sin_port = htons(port) };
-
-        memcpy(&a->storage, &in, sizeof(in));
-        a->len = sizeof(in);
-}
-
-static int parse_host(struct str host, uint16_t port, struct address *ret)
-{
-        char text[INET6_ADDRSTRLEN] = "";
-        bool brackets = str_starts(host, STR("[")) && str_ends(host, STR("]"));
-        struct in6_addr ip6;
-        struct in_addr ip4;
-
-        if (brackets)
-                host = str_n(host.data + 1, host.len - 2);
-        if (host.len >= sizeof(text))
-                return -EINVAL;
-        memcpy(text, host.data, host.len);
-        if (brackets) {
-                if (inet_pton(AF_INET6, text, &ip6) != 1)
-                        return -EINVAL;
-                set_in6(ret, &ip6, port);
-                return 0;
-        }
-        if (str_empty(host)) {
-                set_in6(ret, &in6addr_any, port);
-                return 0;
-        }
-        if (inet_pton(AF_INET, text, &ip4) != 1)
-                return -EINVAL;
-        set_in4(ret, ip4, port);
-        return 0;
-}
-
-static int parse_address(struct str listen, struct address *ret, struct error *err)
-{
-        struct str host, tail;
-        int64_t port = -1;
-        size_t colon = listen.len;
-
-        while (colon > 0 && listen.data[colon - 1] != ':')
-                colon--;
-        if (colon == 0)
-                return error_set(err, -EINVAL, "cannot listen on \"%.*s\": want ADDRESS:PORT, such as :8080",
-                                 STR_FMT(listen));
-        host = str_n(listen.data, colon - 1);
-        tail = str_n(listen.data + colon, listen.len - colon);
-        if (str_to_int64(tail, &port) < 0 || port < 0 || port > UINT16_MAX)
-                return error_set(err, -EINVAL, "cannot listen on \"%.*s\": the port must be from 0 to 65535",
-                                 STR_FMT(listen));
-        if (parse_host(host, (uint16_t)port, ret) < 0)
-                return error_set(err, -EINVAL,
-                                 "cannot listen on \"%.*s\": the address must be an IP of this machine, "
-                                 "such as 0.0.0.0, or an IPv6 one in brackets, such as [::]",
-                                 STR_FMT(listen));
-        return 0;
-}
-
-int server_check_address(struct str listen, struct error *err)
-{
-        struct address a;
-
-        return parse_address(listen, &a, err);
-}
-
-static int open_socket(const struct address *a)
-{
-        const int on = 1, off = 0;
-        int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-            (a->storage.ss_family == AF_INET6 &&
-             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0) ||
-            bind(fd, (const void *)&a->storage, a->len) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-        return fd;
-}
-
-static const char *advice(int code)
-{
-        switch (code) {
-        case -EADDRINUSE:
-                return "address in use; choose another with --listen";
-        case -EACCES:
-                return "ports below 1024 need the capability NET_BIND_SERVICE; choose another with --listen";
-        case -EADDRNOTAVAIL:
-                return "no such address on this machine; use 0.0.0.0 or [::] for all of them";
-        case -EAFNOSUPPORT:
-                return "this machine has no IPv6; use 0.0.0.0";
-        default:
-                return strerror(-code);
-        }
-}
-
-/* Where the kernel has no IPv6, ":8080" still means every address. */
-static int open_listener(struct str listen, struct error *err)
-{
-        struct address a;
-        int fd;
-
-        if (parse_address(listen, &a, err) < 0)
-                return -EINVAL;
-        fd = open_socket(&a);
-        if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && str_starts(listen, STR(":"))) {
-                const struct sockaddr_in6 *in6 = (const void *)&a.storage;
-
-                set_in4(&a, (struct in_addr){ htonl(INADDR_ANY) }, ntohs(in6->sin6_port));
-                fd = open_socket(&a);
-        }
-        if (fd < 0)
-                return error_set(err, fd, "cannot listen on %.*s: %s", STR_FMT(listen), advice(fd));
-        return fd;
-}
-
-static uint16_t port_of(int fd)
-{
-        struct sockaddr_storage a;
-        socklen_t len = sizeof(a);
-
-        if (getsockname(fd, (void *)&a, &len) < 0)
-                return 0;
-        if (a.ss_family == AF_INET)
-                return ntohs(((const struct sockaddr_in *)(const void *)&a)->sin_port);
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&a)->sin6_port);
-}
 
 /* Takes FD over. */
 static struct MHD_Daemon *start_daemon(struct server *s, int fd)
@@ -364,6 +169,7 @@ int server_new(struct loop *l, struct str listen, const struct server_route *rou
                struct server **ret, struct error *err)
 {
         _cleanup_(server_freep) struct server *s = NULL;
+        struct MHD_Daemon *daemon;
         int fd, r;
 
         if (n_routes > SERVER_ROUTES_MAX)
@@ -371,19 +177,18 @@ int server_new(struct loop *l, struct str listen, const struct server_route *rou
         s = mem_zalloc(sizeof(*s) + n_routes * sizeof(s->routes[0]));
         if (!s)
                 return error_set(err, -ENOMEM, "out of memory");
-        s->loop = l;
         s->n_routes = n_routes;
         if (n_routes)
                 memcpy(s->routes, routes, n_routes * sizeof(s->routes[0]));
 
-        fd = open_listener(listen, err);
+        fd = http_listen(listen, err);
         if (fd < 0)
                 return fd;
-        s->port = port_of(fd);
-        s->daemon = start_daemon(s, fd);
-        if (!s->daemon)
+        s->port = http_port(fd);
+        daemon = start_daemon(s, fd);
+        if (!daemon)
                 return error_set(err, -ENOMEM, "cannot start the HTTP server on %.*s", STR_FMT(listen));
-        r = start_watching(s);
+        r = http_daemon_start(l, &s->daemon, daemon);
         if (r < 0)
                 return error_set(err, r, "cannot watch %.*s: %s", STR_FMT(listen), strerror(-r));
         *ret = s;
@@ -395,10 +200,7 @@ void server_free(struct server *s)
 {
         if (!s)
                 return;
-        loop_fd_stop(&s->fd);
-        loop_timer_stop(&s->timer);
-        if (s->daemon)
-                MHD_stop_daemon(s->daemon); /* closes the socket too */
+        http_daemon_stop(&s->daemon);
         mem_free(s);
 }
 

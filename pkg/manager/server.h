@@ -53,16 +53,12 @@ struct server_route {
         bool loopback_only; /* 403 for every peer but this machine (or pod: kubectl port-forward) */
 };
 
-/* Listens on "ADDR:PORT": "0.0.0.0:8080", "[::]:8080" or ":8080" (both for IPv4
- * and IPv6), "127.0.0.1:0" (any free port). ROUTES are copied, not what they
- * point at. On failure a negative errno with *err saying what to do about it. */
+/* LISTEN: see http/listen.h. ROUTES are copied, not what they point at. On failure
+ * a negative errno with *err saying what to do about it. */
 int server_new(struct loop *l, struct str listen, const struct server_route *routes, size_t n_routes,
                struct server **ret, struct error *err) _must_check_;
 void server_free(struct server *s);
 void server_freep(struct server **s);
-
-/* Could that be what server_new listens on? 0, or -EINVAL with *err. Opens nothing. */
-int server_check_address(struct str listen, struct error *err) _must_check_;
 
 /* The port it listens on. */
 uint16_t server_port(const struct server *s);

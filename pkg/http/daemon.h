@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A server of libmicrohttpd, started without threads (MHD_USE_EPOLL), on the
+ * event loop:
+ *
+ *      loop --- epoll descriptor of MHD ---> MHD_run --> the server's callbacks
+ *           --- timer (MHD_get_timeout) -------^
+ */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "loop/loop.h"
+
+struct http_daemon {
+        struct loop *loop;
+        struct MHD_Daemon *mhd; /* NULL: not started */
+        struct loop_fd fd;
+        struct loop_timer timer;
+};
+
+/* Takes MHD over, be it that it fails: 0, -ENOMEM, or -EINVAL for one that was not
+ * started so. D must be zeroed. */
+int http_daemon_start(struct loop *l, struct http_daemon *d, struct MHD_Daemon *mhd) _must_check_;
+
+/* Stops MHD as well, which closes its sockets; fine where it was never started. Not
+ * from inside a callback of MHD. */
+void http_daemon_stop(struct http_daemon *d);
+
+/* Something was done to a connection from outside of MHD's callbacks: look at it in
+ * this turn. */
+void http_daemon_kick(struct http_daemon *d);
