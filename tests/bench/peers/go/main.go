@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +95,7 @@ func run(ctx context.Context, o *options) error {
 		MaxConcurrentReconciles: o.workers,
 		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
 			q := workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{})
-			s.queue.Store(&q)
+			r.queue.Store(&q)
 			return q
 		},
 	})
@@ -187,7 +186,6 @@ func (e eager) WaitForCacheSync(ctx context.Context) bool {
 			return false
 		}
 	}
-	debug.FreeOSMemory() // what the lists needed until they were reduced is half of it all
 	return true
 }
 
@@ -196,7 +194,6 @@ func (e eager) WaitForCacheSync(ctx context.Context) bool {
 type server struct {
 	reconciler *reconciler
 	elected    <-chan struct{}
-	queue      atomic.Pointer[queue]
 	informers  [len(kinds) + 1]toolscache.SharedIndexInformer
 	appSource  *toolscache.ListWatch
 	made       toolscache.SharedIndexInformer // last
@@ -278,17 +275,14 @@ func (s *server) handler() http.Handler {
 }
 
 func (s *server) state(w http.ResponseWriter, _ *http.Request) {
-	leading, ready := false, 0
+	leading := false
 	select {
 	case <-s.elected:
 		leading = true
 	default:
 	}
-	if q := s.queue.Load(); q != nil {
-		ready = (*q).Len()
-	}
 	fmt.Fprintf(w, `{"reconciling":%t,"queue":{"ready":%d,"active":%d},"cache":{"App":{"objects":%d,"bytes":0}`,
-		leading, ready, s.reconciler.active.Load(), s.counts[apps].Load())
+		leading, s.reconciler.ready(), s.reconciler.active.Load(), s.counts[apps].Load())
 	for i := range kinds {
 		fmt.Fprintf(w, `,"%s":{"objects":%d,"bytes":0}`, kinds[i].name, s.counts[i].Load())
 	}

