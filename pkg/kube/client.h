@@ -87,6 +87,7 @@ struct kube_observed {
         const char *method; /* of HTTP */
         int status;         /* 0: no answer came */
         bool missing_right; /* 403, and not for a quota or a policy */
+        bool streamed_list; /* then it is the right to list, or that to watch */
         usec_t elapsed;
 };
 
@@ -99,6 +100,7 @@ void kube_client_observe(struct kube_client *c, void (*fn)(const struct kube_obs
 /* What is asked of the server, and by which GET. Strings are copied, KIND is not. */
 struct kube_stream_call {
         enum kube_verb verb; /* KUBE_LIST or KUBE_WATCH, as RBAC sees it */
+        bool streamed_list;  /* a list by way of a watch, which needs the rights to both */
         const struct kube_kind *kind;
         struct str path;   /* with its query */
         struct str accept; /* a media type; absent: application/json */

@@ -454,6 +454,7 @@ static int request(struct reflector *r, struct error *err)
                 r->client,
                 &(struct kube_stream_call){
                         .verb = stays ? KUBE_WATCH : KUBE_LIST,
+                        .streamed_list = r->streaming,
                         .kind = r->config.kind,
                         .path = buf_str(&r->path),
                         .accept = media_type(r, stays),

@@ -90,6 +90,7 @@ static void observe(struct kube_request *r, int status, bool missing_right)
                 .method = method_of(r->asked.verb),
                 .status = status,
                 .missing_right = missing_right,
+                .streamed_list = r->asked.streamed_list,
                 .elapsed = loop_now(r->client->loop) - r->sent,
         };
 
@@ -290,6 +291,7 @@ int kube_stream(struct kube_client *c, const struct kube_stream_call *call,
         if (!request)
                 return error_set(err, -ENOMEM, "out of memory");
         request->is_stream = true;
+        request->asked.streamed_list = call->streamed_list;
         request->stream = *handlers;
         request->timeout = call->timeout;
         request->idle_timeout = call->idle_timeout;

@@ -259,20 +259,20 @@ void operator_metrics_taken(struct operator_metrics *om, usec_t waited)
 
 /* --- requests ------------------------------------------------------------------- */
 
-static struct metric *find_missing(const struct operator_metrics *om, const struct kube_observed *seen)
+static struct metric *find_missing(const struct operator_metrics *om, const struct kube_observed *seen,
+                                   enum kube_verb verb)
 {
         for (size_t i = 0; i < om->n_missing; i++)
                 if (om->missing[i].kind == seen->kind &&
-                    str_eq_c(str_c(om->missing[i].verb), kube_rbac_verb(seen->verb)) &&
+                    str_eq_c(str_c(om->missing[i].verb), kube_rbac_verb(verb)) &&
                     om->missing[i].subresource == !str_empty(seen->subresource))
                         return om->missing[i].metric;
         return NULL;
 }
 
-static void add_missing(struct operator_metrics *om, const struct kube_observed *seen)
+static void add_missing(struct operator_metrics *om, const struct kube_observed *seen, const char *verb)
 {
         _cleanup_(buf_release) struct buf resource = BUF_INIT(256);
-        const char *verb = kube_rbac_verb(seen->verb);
         struct metric *metric;
 
         if (om->n_missing == FORBIDDEN_MAX)
@@ -290,16 +290,24 @@ static void add_missing(struct operator_metrics *om, const struct kube_observed 
 
 /* Only an answer tells whether the right is there; any other than a 401 or such
  * a 403 has passed the authorizer. */
-static void note_right(struct operator_metrics *om, const struct kube_observed *seen)
+static void note_verb(struct operator_metrics *om, const struct kube_observed *seen, enum kube_verb verb)
 {
-        struct metric *known = find_missing(om, seen);
+        struct metric *known = find_missing(om, seen, verb);
 
         if (!seen->kind || seen->status == 0 || seen->status == 401 || seen->status >= 500)
                 return;
         if (known)
                 metric_set(known, seen->missing_right);
         else if (seen->missing_right)
-                add_missing(om, seen);
+                add_missing(om, seen, kube_rbac_verb(verb));
+}
+
+/* The answer to a streamed list does not tell which of its two rights is missing. */
+static void note_rights(struct operator_metrics *om, const struct kube_observed *seen)
+{
+        note_verb(om, seen, seen->verb);
+        if (seen->streamed_list)
+                note_verb(om, seen, KUBE_LIST);
 }
 
 void operator_metrics_observed(struct operator_metrics *om, const struct kube_observed *seen)
@@ -312,7 +320,7 @@ void operator_metrics_observed(struct operator_metrics *om, const struct kube_ob
                                om->host),
                    1);
         metric_observe(metric_with(om->request_seconds, method, om->host), seconds(seen->elapsed));
-        note_right(om, seen);
+        note_rights(om, seen);
 }
 
 /* --- resources -------------------------------------------------------------------- */

@@ -373,8 +373,8 @@ static void note_observed(const struct kube_observed *seen, void *arg _unused_)
         ck_assert_ptr_eq(seen->kind, &deployment);
         ck_assert_int_ge(seen->elapsed, 0);
         ck_assert_int_lt(seen->elapsed, USEC_MINUTE);
-        buf_printf(&observed, "%s %d%s%s ", seen->method, seen->status, seen->missing_right ? "!" : "",
-                   seen->subresource.data ? "/" : "");
+        buf_printf(&observed, "%s %d%s%s%s ", seen->method, seen->status, seen->missing_right ? "!" : "",
+                   seen->subresource.data ? "/" : "", seen->streamed_list ? "+" : "");
 }
 
 static int on_stream_data(struct http_request *http _unused_, struct str data _unused_, void *arg _unused_)
@@ -427,10 +427,11 @@ START_TEST(test_observer)
         buf_clear(&observed);
         for (int i = 3; i < 5; i++) {
                 handlers.arg = &s[i];
+                watch.streamed_list = i == 4;
                 ck_assert_int_eq(kube_stream(client, &watch, &handlers, &request, &err), 0);
                 fake_api_wait(&fake, was_called, &s[i]);
         }
-        ck_str_eq(buf_str(&observed), "GET 200 GET 403! ");
+        ck_str_eq(buf_str(&observed), "GET 200 GET 403!+ ");
         /* Nobody is there. */
         buf_clear(&observed);
         kube_client_free(client);

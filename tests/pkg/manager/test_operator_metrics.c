@@ -136,6 +136,32 @@ static void observe(enum kube_verb verb, const struct kube_kind *kind, const cha
         operator_metrics_observed(&om, &seen);
 }
 
+static void observe_streamed_list(int status)
+{
+        operator_metrics_observed(&om, &(struct kube_observed){ .verb = KUBE_WATCH,
+                                                                .streamed_list = true,
+                                                                .kind = &app_deployment_kind.api,
+                                                                .method = "GET",
+                                                                .status = status,
+                                                                .missing_right = status == 403 });
+}
+
+START_TEST(a_list_that_is_streamed_needs_both_rights)
+{
+        open_all();
+        observe_streamed_list(403);
+        ck_page("keelson_forbidden{verb=\"list\",resource=\"deployments.apps\"} 1");
+        ck_page("keelson_forbidden{verb=\"watch\",resource=\"deployments.apps\"} 1");
+        /* What was seen of one of them alone is of that one. */
+        observe(KUBE_WATCH, &app_deployment_kind.api, NULL, 200, false);
+        ck_page("keelson_forbidden{verb=\"list\",resource=\"deployments.apps\"} 1");
+        ck_page("keelson_forbidden{verb=\"watch\",resource=\"deployments.apps\"} 0");
+        observe_streamed_list(200);
+        ck_page("keelson_forbidden{verb=\"list\",resource=\"deployments.apps\"} 0");
+        close_all();
+}
+END_TEST
+
 START_TEST(a_missing_right_is_named_until_it_is_there)
 {
         open_all();
@@ -242,6 +268,7 @@ END_TEST
 static const TTest *const tests[] = {
         resources_are_counted_by_condition,
         objects_of_a_kind_are_counted_together,
+        a_list_that_is_streamed_needs_both_rights,
         a_missing_right_is_named_until_it_is_there,
         requests_are_counted_by_code_and_method,
         the_queue_is_measured,
