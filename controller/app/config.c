@@ -344,11 +344,41 @@ static bool is_unknown(const struct view *view, const struct app_config_ref *ref
                cache_read_at(view->cache, copy_kind(true), view->self->namespace, ref->copy) == 0;
 }
 
+/* One that is made and not recorded would stay for ever. */
+static bool is_crowded(const struct view *view, const struct app_config *config)
+{
+        const struct app *app = view->self->state;
+        size_t n_new = 0;
+
+        for (size_t i = 0; i < config->n; i++)
+                n_new += config->refs[i].secret && config->refs[i].copy.data &&
+                         !is_remembered(view, config->refs[i].copy);
+        return n_new > 0 && app->status && app->status->copies.n + n_new > APP_COPIES_MAX;
+}
+
+static void go_crowded(const struct view *view, struct app_config *config, struct arena *a)
+{
+        const struct app *app = view->self->state;
+
+        config->crowded = true;
+        config->copied = false;
+        go_wrong(
+                config, STR("TooManyCopies"), STR("spec.revisionHistoryLimit"),
+                arena_printf(a,
+                             "%zu copies of Secrets are kept for earlier revisions and their pods, and there "
+                             "may be %d; lower it, or name fewer Secrets",
+                             app->status->copies.n, APP_COPIES_MAX));
+}
+
 int app_config_plan(const struct view *view, struct app_config *config, struct plan *plan)
 {
         config->copied = config->phase == APP_CONFIG_READY;
         if (!config->copied)
                 return 0; /* nor does the status name any before all is known */
+        if (is_crowded(view, config)) {
+                go_crowded(view, config, plan->arena);
+                return 0;
+        }
         for (size_t i = 0; i < config->n; i++) {
                 const struct app_config_ref *ref = &config->refs[i];
                 int r;

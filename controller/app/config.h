@@ -21,7 +21,8 @@
 
 #include "controller/app/app.h"
 
-#define APP_CONFIG_MAX 48 /* envFrom and configFiles, at the most */
+#define APP_CONFIG_MAX 48   /* envFrom and configFiles, at the most */
+#define APP_COPIES_MAX 1024 /* status.copies, as the CRD says */
 
 enum app_config_phase {
         APP_CONFIG_READY,
@@ -31,12 +32,13 @@ enum app_config_phase {
 
 struct app_config {
         enum app_config_phase phase;
-        struct str reason; /* of APP_CONFIG_WRONG: ConfigNotFound, InvalidConfig */
+        struct str reason; /* of APP_CONFIG_WRONG: ConfigNotFound, InvalidConfig, TooManyCopies */
         struct problem problem;
         struct app_config_ref refs[APP_CONFIG_MAX];
         const struct object *sources[APP_CONFIG_MAX];
         size_t n;
-        bool copied; /* all copies are there, and pods may begin */
+        bool copied;  /* all copies are there, and pods may begin */
+        bool crowded; /* there is no room in status.copies for the names of more */
 };
 
 extern const struct cache_kind app_configmap_kind; /* the copies */

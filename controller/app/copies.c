@@ -179,7 +179,10 @@ int app_drop_copies(const struct view *view, const struct app_revision *revision
         r = drop_secrets(view, revision, config, complete, plan, list, &n);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < config->n; i++) {
+        /* A change of the status alone does not wake us. */
+        if (config->crowded && n < n_before)
+                plan_wake(plan, view->now);
+        for (size_t i = 0; i < config->n && !config->crowded; i++) {
                 const struct app_config_ref *ref = &config->refs[i];
 
                 if (ref->secret && ref->copy.data && !is_listed(list, n, ref->copy))

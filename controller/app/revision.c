@@ -300,11 +300,21 @@ static size_t count_newer(const struct view *view, const struct object *than)
         return n;
 }
 
+int app_revision_trim(const struct view *view, const struct app_settings *settings, struct plan *plan)
+{
+        size_t limit = (size_t)MAX(settings->spec.revision_history_limit, 1);
+        const struct object *o = NULL;
+
+        while ((o = app_next_revision(view, o)))
+                if (count_newer(view, o) >= limit)
+                        plan_delete(plan, o);
+        return plan->error;
+}
+
 int app_revision_keep(const struct view *view, const struct app_settings *settings,
                       const struct app_revision *revision, struct plan *plan)
 {
-        size_t limit = (size_t)MAX(settings->spec.revision_history_limit, 1);
-        const struct object *last = latest(view), *o = NULL;
+        const struct object *last = latest(view);
         int r;
 
         if (!last || !str_eq(state_of(last)->hash, revision->hash)) {
@@ -312,8 +322,5 @@ int app_revision_keep(const struct view *view, const struct app_settings *settin
                 if (r < 0)
                         return r;
         }
-        while ((o = app_next_revision(view, o)))
-                if (count_newer(view, o) >= limit)
-                        plan_delete(plan, o);
-        return plan->error;
+        return app_revision_trim(view, settings, plan);
 }

@@ -44,6 +44,10 @@ const struct object *app_next_revision(const struct view *view, const struct obj
 int app_revision_keep(const struct view *view, const struct app_settings *settings,
                       const struct app_revision *revision, struct plan *plan) _must_check_;
 
+/* Only that. */
+int app_revision_trim(const struct view *view, const struct app_settings *settings, struct plan *plan)
+        _must_check_;
+
 /* --- copies.c ------------------------------------------------------------------------ */
 
 /* Drops the copies that no revision needs. While the rollout is not COMPLETE an

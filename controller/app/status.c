@@ -114,7 +114,7 @@ static void fill_failed(const struct view *view, const struct app_outlook *o, co
 static int fill_reload(const struct app *app, const struct app_outlook *o, struct app_status *status,
                        struct arena *a)
 {
-        if (!o->revision || !o->revision->hash.data) {
+        if (!o->revision || !o->revision->hash.data || o->config->crowded) {
                 status->reload = app->status ? app->status->reload : NULL;
                 return 0;
         }
@@ -126,6 +126,15 @@ static int fill_reload(const struct app *app, const struct app_outlook *o, struc
         status->reload->image = o->revision->pods.helper_image;
         status->reload->revision = o->revision->hash;
         return 0;
+}
+
+/* No copy can be made before others are gone. */
+static int make_room(const struct view *view, const struct app_outlook *o, struct app_status *status,
+                     struct plan *plan)
+{
+        int r = app_revision_trim(view, o->settings, plan);
+
+        return r < 0 ? r : app_drop_copies(view, o->revision, o->config, false, plan, status);
 }
 
 static int fill_config(const struct view *view, const struct app_outlook *o, const struct app_verdict *v,
@@ -140,7 +149,7 @@ static int fill_config(const struct view *view, const struct app_outlook *o, con
                         status->config = app->status->config;
                         status->copies = app->status->copies;
                 }
-                return 0;
+                return c && c->crowded ? make_room(view, o, status, plan) : 0;
         }
         list = arena_new_n(plan->arena, struct app_status_config, c->n + 1);
         if (!list)

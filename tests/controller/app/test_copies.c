@@ -181,6 +181,61 @@ START_TEST(copies_do_not_pile_up_while_each_config_is_gone_back_from)
 }
 END_TEST
 
+/* --- no room ---------------------------------------------------------------------------- */
+
+/* A revision that was kept before the others, with so many copies of Secrets. */
+static void put_large_revision(struct cluster *c, size_t n)
+{
+        _cleanup_(buf_release) struct buf config = BUF_INIT(1024 * 1024), copies = BUF_INIT(1024 * 1024);
+        char *json, *status, *mark;
+
+        for (size_t i = 0; i < n; i++) {
+                buf_printf(&config, "%s{\"secret\":true,\"name\":\"s\",\"copy\":\"web-s-%zu\"}", i ? "," : "",
+                           i);
+                buf_printf(&copies, "\"web-s-%zu\",", i);
+        }
+        ck_assert_int_eq(buf_error(&config) | buf_error(&copies), 0);
+        json = print_(
+                "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web-0\",\"uid\":\"u-web-0\","
+                "\"resourceVersion\":\"50\",\"ownerReferences\":[{\"kind\":\"App\",\"name\":\"web\",\"uid\":"
+                "\"u-app\",\"controller\":true}]},\"revision\":0,\"data\":{\"hash\":\"h0\",\"config\":[%s]}}",
+                config.data);
+        put(&c->f, &app_revision_kind, json);
+        free(json);
+        mark = strstr(c->status, "\"copies\":[") + strlen("\"copies\":[");
+        status = print_("%.*s%s%s", (int)(mark - c->status), c->status, copies.data, mark);
+        free(c->status);
+        c->status = status;
+        put_app(c);
+}
+
+START_TEST(where_there_is_no_room_for_more_it_says_so_and_goes_on_once_there_is)
+{
+        char before[64];
+        struct cluster c;
+
+        begin_good(&c, WITH_CONFIG("x:1") KEPT(3));
+        put_large_revision(&c, APP_COPIES_MAX - 1);
+        snprintf(before, sizeof(before), "%.*s", STR_FMT(status_at(&c, "/revision")));
+        set_object(&c, "secrets", "db", "\"type\":\"Opaque\",\"data\":{\"P\":\"Mg==\"}");
+        c.f.view.now += VIEW_READ_AGE;
+        settle(&c);
+        ck_condition(&c, "Stalled", "True", "TooManyCopies");
+        ck_has(condition_at(&c, "Stalled", "message"),
+               "spec.revisionHistoryLimit: 1024 copies of Secrets are kept");
+        ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(parse_(&c, c.status), "copies")), APP_COPIES_MAX);
+        ck_str_eq(status_at(&c, "/revision"), before);
+        ck_assert_uint_eq(count_kept(&c), 2);
+        change_spec(&c, WITH_CONFIG("x:1") KEPT(1));
+        for (int i = 0; i < 500; i++)
+                step(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+        ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(parse_(&c, c.status), "copies")), 1);
+        ck_assert_uint_eq(count_kept(&c), 1);
+        end_cluster(&c);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         no_more_are_kept_than_the_history_limit_says,
         a_foreign_secret_of_the_name_is_not_deleted,
@@ -188,5 +243,6 @@ static const TTest *const tests[] = {
         the_oldest_and_the_newest_stay,
         copies_do_not_pile_up_while_a_rollout_never_ends,
         copies_do_not_pile_up_while_each_config_is_gone_back_from,
+        where_there_is_no_room_for_more_it_says_so_and_goes_on_once_there_is,
 };
 TEST_MAIN("app/copies", tests)
