@@ -82,14 +82,25 @@ static struct str progress(const struct deployment_state *d, const struct app_ca
                             STR_FMT(cause->message));
 }
 
+/* The word of the deadline is another revision's while none of the new pods is there: a
+ * ReplicaSet that is used again counts from its first pod on, and the Deployment says
+ * until then what it said before. Where no pod can be made it is said beside it. */
+static bool is_of_another(const struct deployment_state *d)
+{
+        struct str reason, message;
+
+        app_deployment_condition(d, STR("ReplicaFailure"), &reason, &message);
+        return d->status->updated_replicas == 0 && !reason.data;
+}
+
 /* A Deployment that goes back may still have the word of the deadline that was
  * missed before. The way back has as long again. */
-static bool is_late(const struct view *view, const struct app_outlook *o, struct str reason,
-                    struct plan *plan)
+static bool is_late(const struct view *view, const struct app_outlook *o, const struct deployment_state *d,
+                    struct str reason, struct plan *plan)
 {
         usec_t failed, left;
 
-        if (!str_eq(reason, STR("ProgressDeadlineExceeded")))
+        if (!str_eq(reason, STR("ProgressDeadlineExceeded")) || is_of_another(d))
                 return false;
         if (!o->revision->rolled_back || clock_parse(o->revision->failed->time, &failed) < 0)
                 return true;
@@ -110,7 +121,7 @@ static struct app_verdict judge_incomplete(const struct view *view, const struct
         bool late;
 
         app_deployment_condition(d, STR("Progressing"), &reason, &message);
-        late = is_late(view, o, reason, plan);
+        late = is_late(view, o, d, reason, plan);
         /* Pods that cannot even be made: a quota, a pod security level. */
         app_deployment_condition(d, STR("ReplicaFailure"), &reason, &why_none);
         if (reason.data)

@@ -28,7 +28,7 @@ struct server_object {
         char *rest; /* its contents, for copies */
 };
 
-enum rollout { ROLLED_OUT, HALFWAY, PAST_ITS_DEADLINE, UNSEEN };
+enum rollout { ROLLED_OUT, HALFWAY, PAST_ITS_DEADLINE, PAST_THAT_OF_ANOTHER, UNSEEN };
 
 struct cluster {
         struct fixture f;
@@ -168,6 +168,11 @@ static inline char *deployment_text(struct cluster *c)
                             "\"readyReplicas\":2,\"availableReplicas\":2}",
                 [PAST_ITS_DEADLINE] =
                         ",\"status\":{\"observedGeneration\":%lld,\"replicas\":3,\"updatedReplicas\":1,"
+                        "\"readyReplicas\":2,\"availableReplicas\":2,\"conditions\":[{\"type\":\"Progressing\","
+                        "\"status\":\"False\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":\"timed out\"}]}",
+                /* No pod of this revision is there yet, and the word of the last one's end still is. */
+                [PAST_THAT_OF_ANOTHER] =
+                        ",\"status\":{\"observedGeneration\":%lld,\"replicas\":2,"
                         "\"readyReplicas\":2,\"availableReplicas\":2,\"conditions\":[{\"type\":\"Progressing\","
                         "\"status\":\"False\",\"reason\":\"ProgressDeadlineExceeded\",\"message\":\"timed out\"}]}",
                 [UNSEEN] = ",\"status\":{\"observedGeneration\":0,\"collisionCount\":%lld}",

@@ -336,6 +336,32 @@ START_TEST(a_record_that_cannot_be_read_is_no_way_back)
 }
 END_TEST
 
+/* Where a ReplicaSet of older days is used again, the Deployment says for a moment what
+ * it said of the one before. */
+START_TEST(the_deadline_that_another_has_missed_is_not_its_own)
+{
+        struct cluster c;
+
+        begin_good(&c, APP_OF("x:1"));
+        change_spec(&c, APP_OF("x:2"));
+        settle(&c);
+        roll_out_badly(&c, APP_OF("x:3") NO_ROLLBACK);
+        settle(&c);
+        check_stays(&c, "x:3");
+        change_spec(&c, APP_OF("x:1"));
+        c.rollout = PAST_THAT_OF_ANOTHER;
+        settle(&c);
+        ck_str_eq(running(&c), "x:1");
+        ck_condition(&c, "Reconciling", "True", "RolloutInProgress");
+        ck_assert(!has_failed_revision(&c));
+        /* But its own is. */
+        set_rollout(&c, PAST_ITS_DEADLINE);
+        step(&c);
+        ck_assert(has_failed_revision(&c));
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(what_is_gone_back_to_may_fail_as_well)
 {
         struct cluster c;
@@ -412,6 +438,7 @@ static const TTest *const tests[] = {
         the_first_of_all_has_no_way_back,
         who_does_not_want_it_is_not_taken_back,
         a_record_that_cannot_be_read_is_no_way_back,
+        the_deadline_that_another_has_missed_is_not_its_own,
         what_is_gone_back_to_may_fail_as_well,
         records_of_an_older_app_of_the_name_do_not_count,
         a_number_is_never_used_twice,
