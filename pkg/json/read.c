@@ -84,6 +84,58 @@ int json_parse(struct str text, yyjson_doc **ret, struct error *err)
         return 0;
 }
 
+/* --- in place ----------------------------------------------------------------------- */
+
+static void *arena_malloc(void *ctx, size_t size)
+{
+        return arena_alloc(ctx, size);
+}
+
+/* What grows moves, and the arena keeps the old place; yyjson grows by half, and
+ * shrinks at the end, which needs no other place. */
+static void *arena_realloc(void *ctx, void *p, size_t old_size, size_t size)
+{
+        void *moved;
+
+        if (size <= old_size)
+                return p;
+        moved = arena_alloc(ctx, size);
+        return moved ? memcpy(moved, p, old_size) : NULL;
+}
+
+static void arena_free(void *ctx _unused_, void *p _unused_)
+{
+}
+
+/* The text is changed up to there, so lines can no longer be counted. */
+static int report_in_place(const struct arena *a, const yyjson_read_err *e, struct error *err)
+{
+        if (a->full)
+                return error_set(err, -EMSGSIZE, "has too many values");
+        if (e->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+                return error_set(err, -ENOMEM, "out of memory");
+        return error_set(err, -EINVAL, "byte %zu: not JSON: %s", e->pos + 1, e->msg);
+}
+
+int json_parse_in_place(char *text, size_t len, struct arena *a, yyjson_doc **ret, struct error *err)
+{
+        const yyjson_alc alc = { arena_malloc, arena_realloc, arena_free, a };
+        yyjson_read_err failure = { 0 };
+        yyjson_doc *doc;
+
+        if (len == 0)
+                return error_set(err, -EINVAL, "not JSON: the text is empty");
+        memset(text + len, 0, JSON_READ_PADDING);
+        doc = yyjson_read_opts(text, len, YYJSON_READ_INSITU, &alc, &failure);
+        if (!doc)
+                return report_in_place(a, &failure, err);
+        if (is_too_deep(doc))
+                return error_set(err, -EINVAL, "more than %d objects and arrays within each other",
+                                 JSON_READ_DEPTH_MAX);
+        *ret = doc;
+        return 0;
+}
+
 void json_docp_free(yyjson_doc **doc)
 {
         yyjson_doc_free(*doc);

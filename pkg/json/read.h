@@ -16,6 +16,7 @@
 
 #include <yyjson.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 
 /* As deep as the splitter lets values through. */
@@ -30,6 +31,14 @@ int json_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check
 
 /* The same for a value that the splitter handed over, and so not too deep. */
 int json_parse_split(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
+
+/* The same as json_parse without a copy, for requests that come one after the other:
+ * TEXT, which has JSON_READ_PADDING bytes of any value behind its LEN, is written to
+ * and must outlive the tree, whose memory is the arena's; it is not freed. -EMSGSIZE
+ * where the arena's cap does not let it be. */
+#define JSON_READ_PADDING YYJSON_PADDING_SIZE
+int json_parse_in_place(char *text, size_t len, struct arena *a, yyjson_doc **ret, struct error *err)
+        _must_check_;
 
 /* For _cleanup_. */
 void json_docp_free(yyjson_doc **doc);

@@ -90,7 +90,88 @@ START_TEST(survives_a_lack_of_memory)
 }
 END_TEST
 
-static const TTest *const tests[] = { picks_values, says_where_it_is_wrong, caps_the_depth,
-                                      survives_a_lack_of_memory };
+#define IN_PLACE_MAX ((size_t)64 * 1024)
+
+static int parse_in_place(const char *text, struct arena *a, yyjson_doc **ret, struct error *err)
+{
+        static char room[IN_PLACE_MAX];
+        struct str s = str_c(text);
+
+        ck_assert_uint_le(s.len + JSON_READ_PADDING, sizeof(room));
+        memset(room, '1', sizeof(room)); /* whatever was there before */
+        memcpy(room, s.data, s.len);
+        return json_parse_in_place(room, s.len, a, ret, err);
+}
+
+START_TEST(reads_where_the_text_stands)
+{
+        struct arena a = ARENA_INIT(IN_PLACE_MAX);
+        struct error err = ERROR_INIT;
+        char nested[2 * JSON_READ_DEPTH_MAX + 3] = "";
+        yyjson_doc *doc = NULL;
+
+        ck_assert_int_eq(parse_in_place("{\"a\":\"b\\nc\",\"n\":12}", &a, &doc, &err), 0);
+        ck_str_eq(json_get_str(yyjson_doc_get_root(doc), "a"), "b\nc");
+        ck_assert_int_eq(json_get_int(yyjson_doc_get_root(doc), "n", 0), 12);
+        ck_assert_int_eq(parse_in_place("12", &a, &doc, &err), 0);
+        ck_assert_int_eq(yyjson_get_int(yyjson_doc_get_root(doc)), 12);
+
+        ck_assert_int_eq(parse_in_place("", &a, &doc, &err), -EINVAL);
+        ck_assert_int_eq(parse_in_place("[1,x]", &a, &doc, &err), -EINVAL);
+        ck_assert_msg(str_starts(str_c(err.message), STR("byte 4: not JSON: ")), "%s", err.message);
+        memset(nested, '[', JSON_READ_DEPTH_MAX + 1);
+        memset(nested + JSON_READ_DEPTH_MAX + 1, ']', JSON_READ_DEPTH_MAX + 1);
+        ck_assert_int_eq(parse_in_place(nested, &a, &doc, &err), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(err.message, "within each other"));
+        arena_release(&a);
+}
+END_TEST
+
+START_TEST(in_place_the_arena_is_the_bound)
+{
+        static char many[IN_PLACE_MAX - 64];
+        struct arena a = ARENA_INIT(IN_PLACE_MAX);
+        struct error err = ERROR_INIT;
+        yyjson_doc *doc;
+
+        for (size_t i = 0; i + 1 < sizeof(many); i++)
+                many[i] = i % 2 ? ',' : '1';
+        many[0] = '[';
+        many[sizeof(many) - 2] = ']';
+        ck_assert_int_eq(parse_in_place(many, &a, &doc, &err), -EMSGSIZE);
+        arena_release(&a);
+}
+END_TEST
+
+static int parse_in_place_once(void *arg)
+{
+        struct arena a = ARENA_INIT(16 * IN_PLACE_MAX);
+        yyjson_doc *doc;
+        int r = parse_in_place(arg, &a, &doc, NULL);
+
+        arena_release(&a);
+        return r;
+}
+
+START_TEST(in_place_survives_a_lack_of_memory)
+{
+        static char text[8000] = "[1";
+
+        for (size_t i = 2; i + 3 < sizeof(text); i += 2)
+                memcpy(text + i, ",1", 3);
+        memcpy(text + sizeof(text) - 2, "]", 2);
+        torture(parse_in_place_once, text, 0);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        picks_values,
+        says_where_it_is_wrong,
+        caps_the_depth,
+        survives_a_lack_of_memory,
+        reads_where_the_text_stands,
+        in_place_the_arena_is_the_bound,
+        in_place_survives_a_lack_of_memory,
+};
 
 TEST_MAIN("json/read", tests)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An AdmissionReview in, an AdmissionReview out (Kubernetes docs, "Dynamic Admission
+ * Control"). Pure: bytes to bytes, and nothing that outlives the call but memory that
+ * is used again. So a dry run is like any other.
+ *
+ *      body --> request --> kind, operation --> admission_judge --> verdict --> reply
+ *        `--- what is no request for us: 400 and a Status, never "allowed"
+ *
+ * Allowed without a look at the spec: a deletion, a write to the status, and a change
+ * of an object that is being deleted, which must be able to lose its finalizers. A
+ * change that leaves the spec as it was is allowed too, and what is wrong with that
+ * comes as warnings: an older version may have let it in.
+ */
+#pragma once
+
+#include "admission/judge.h"
+
+#define REVIEW_BODY_MAX ((size_t)7 * 1024 * 1024) /* two objects of etcd's greatest size, and some */
+#define REVIEW_BUF_MAX (REVIEW_BODY_MAX + JSON_READ_PADDING)
+#define REVIEW_MEMORY_MAX ((size_t)64 * 1024 * 1024) /* for all that is made of one body */
+#define REVIEW_VALUES_MAX ((size_t)1000 * 1000)      /* in one body: keys, numbers, strings, … */
+#define REVIEW_REPLY_MAX ((size_t)256 * 1024)
+#define REVIEW_UID_MAX ((size_t)128)
+#define REVIEW_WARNINGS_MAX 16
+#define REVIEW_WARNING_MAX ((size_t)256) /* bytes; the API server cuts longer ones */
+#define REVIEW_MESSAGE_MAX ((size_t)8 * 1024)
+
+enum review_call { REVIEW_VALIDATE, REVIEW_MUTATE };
+
+struct review {
+        const struct admission_kind *const *kinds;
+        size_t n_kinds;
+        struct arena arena; /* of the request under way */
+};
+
+/* For metrics: words from lists of ours, never the peer's. */
+struct review_outcome {
+        struct str kind;      /* "App"; "other" */
+        struct str operation; /* "CREATE"; "other" */
+        struct str verdict;   /* "allowed", "denied", "error": not answered with a review */
+};
+
+/* KINDS is borrowed. */
+void review_init(struct review *r, const struct admission_kind *const *kinds, size_t n_kinds);
+void review_release(struct review *r);
+
+/* Answers BODY (declared with the cap REVIEW_BUF_MAX), which is written to. Returns the
+ * HTTP status, 200 or that of a Status; REPLY is JSON either way, unless it has an error. */
+unsigned review_answer(struct review *r, enum review_call call, struct buf *body, struct buf *reply,
+                       struct review_outcome *ret);
+
+/* Replaces REPLY by a Status that says why there is no review: 400, 404, 413, … */
+void review_refuse(struct buf *reply, unsigned status, const char *format, ...) _printf_(3, 4);
