@@ -5,6 +5,9 @@
 #include "json/read.h"
 #include "schema/layout.h"
 #include "schema/nearest.h"
+#include "schema/pattern.h"
+
+#define SHOWN_MAX ((size_t)64) /* of a value that may be of any length */
 
 /* Where a value stands, as a chain on the stack; it becomes text only when
  * something is wrong. */
@@ -114,7 +117,7 @@ static int not_in_enum(const struct decoder *d, const struct schema_field *f, co
         for (size_t i = 0; i < f->n_values && len < sizeof(list); i++)
                 len += (size_t)snprintf(list + len, sizeof(list) - len, "%s\"%.*s\"", i ? ", " : "",
                                         STR_FMT(f->values[i]));
-        is.len = MIN(is.len, (size_t)64);
+        is.len = MIN(is.len, SHOWN_MAX);
         return fail(d, at, "must be one of %s (is \"%.*s\")", list, STR_FMT(is));
 }
 
@@ -160,6 +163,9 @@ static int check_string(const struct decoder *d, const struct schema_field *f, c
                 if (r < 0)
                         return r;
         }
+        if ((d->flags & SCHEMA_OFFLINE) && f->pattern.data && !schema_matches(f->pattern, s))
+                return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern),
+                            (int)MIN(s.len, SHOWN_MAX), s.data);
         if (f->n_values == 0)
                 return 0;
         for (size_t i = 0; i < f->n_values; i++)
@@ -245,6 +251,32 @@ static int decode_element(const struct decoder *d, const struct schema_field *el
         return decode_value(d, element, json, at, to);
 }
 
+/* What tells an item from the others. */
+static struct str key_of(const struct schema_field *list, yyjson_val *item)
+{
+        return json_val_str(list->key.len ? yyjson_obj_getn(item, list->key.data, list->key.len) : item);
+}
+
+/* No key twice; those that are no strings are left to the type's own check. */
+static int check_keys(const struct decoder *d, const struct schema_field *f, yyjson_val *json,
+                      const struct place *at)
+{
+        size_t i, j, n;
+        yyjson_val *item;
+
+        yyjson_arr_foreach (json, i, n, item) {
+                struct place here = { .up = at, .index = i }, field = { .up = &here, .name = f->key };
+                struct str key = key_of(f, item);
+
+                for (j = 0; key.data && j < i; j++)
+                        if (str_eq(key, key_of(f, yyjson_arr_get(json, j))))
+                                return fail(d, f->key.len ? &field : &here,
+                                            "%.*s is in the list twice; take one of them out",
+                                            (int)MIN(key.len, SHOWN_MAX), key.data);
+        }
+        return 0;
+}
+
 static int decode_list(const struct decoder *d, const struct schema_field *f, yyjson_val *json,
                        const struct place *at, struct schema_list *to)
 {
@@ -257,6 +289,8 @@ static int decode_list(const struct decoder *d, const struct schema_field *f, yy
                 return wrong_type(d, at, "a list", json);
         n = yyjson_arr_size(json);
         r = check_length(d, f, at, n, &in_items);
+        if (r == 0 && (d->flags & SCHEMA_OFFLINE) && f->key.data)
+                r = check_keys(d, f, json, at);
         if (r < 0)
                 return r;
         items = arena_alloc_n(d->arena, n, size);

@@ -18,8 +18,8 @@
  * All of it lives in the arena, or in the one block that schema_pack makes.
  *
  * The tables hold what the API server's structural schema holds but for CEL
- * rules, patterns, formats and the uniqueness of list keys: the API server
- * alone enforces those.
+ * rules and formats. Patterns and the uniqueness of list keys are checked where
+ * the API server has not done it yet (SCHEMA_OFFLINE).
  */
 #pragma once
 
@@ -77,6 +77,8 @@ struct schema_field {
         int64_t minimum, maximum; /* of an integer */
         /* Characters of a string, elements of a list or a map; max 0 is none. */
         size_t min_length, max_length;
+        struct str pattern; /* of a string: a regular expression, in what RE2 and POSIX have in common */
+        struct str key;     /* of a list: its items differ in this field, or "": in themselves; absent: they may be equal */
         /* What an absent field gets: a string as it is, a number or a boolean
          * as its text, all else as JSON. The absent string: nothing. */
         struct str default_text;
@@ -91,6 +93,7 @@ struct schema {
 
 enum schema_flags {
         SCHEMA_STRICT = 1 << 0, /* an unknown or repeated field is an error */
+        SCHEMA_OFFLINE = 1 << 2, /* nobody has looked at it before: patterns and list keys count as well */
         SCHEMA_BORROW = 1 << 1, /* strings point into the JSON document, which must outlive the object */
 };
 

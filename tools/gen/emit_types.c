@@ -208,6 +208,18 @@ static void put_type(const struct gen_type *t, struct str name, unsigned indent,
                 begin_item(out, indent, "max_length");
                 buf_printf(out, "%zu", t->max_length);
         }
+        if (t->pattern.data && t->type == SCHEMA_STRING) {
+                begin_item(out, indent, "pattern");
+                buf_add_c(out, "STR_INIT(");
+                gen_long_literal(out, t->pattern, indent + 20, indent + 20);
+                buf_add_char(out, ')');
+        }
+        if (t->key.data) {
+                begin_item(out, indent, "key");
+                buf_add_c(out, "STR_INIT(");
+                gen_literal(out, t->key);
+                buf_add_char(out, ')');
+        }
         if (t->default_text.data) {
                 begin_item(out, indent, "default_text");
                 buf_add_c(out, "STR_INIT(");

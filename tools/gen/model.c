@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/gen/model.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "json/read.h"
@@ -157,6 +158,42 @@ static int read_rules(const struct reader *r, yyjson_val *schema, struct str pat
 
 /* --- values ---------------------------------------------------------------- */
 
+/* From a "[" to behind its "]"; 0 where there is a backslash in it, which POSIX
+ * takes for itself and RE2 does not. */
+static size_t bracket_end(struct str p, size_t i)
+{
+        i += i + 1 < p.len && p.data[i + 1] == '^' ? 2 : 1;
+        for (size_t first = i; i < p.len; i++) {
+                if (p.data[i] == '\\')
+                        return 0;
+                if (p.data[i] == '[' && i + 1 < p.len && p.data[i + 1] == ':')
+                        i += 2 + (size_t)MAX(str_index(str_n(p.data + i + 2, p.len - i - 2), ']'), 0);
+                else if (p.data[i] == ']' && i > first)
+                        return i + 1;
+        }
+        return 0;
+}
+
+/* Do RE2 and POSIX read it alike? Without \s and the like, and lazy repetition. */
+static bool is_common(struct str p)
+{
+        for (size_t i = 0; i < p.len;) {
+                char c = p.data[i], next = i + 1 < p.len ? p.data[i + 1] : '\0';
+
+                if (c == '[') {
+                        i = bracket_end(p, i);
+                        if (i == 0)
+                                return false;
+                        continue;
+                }
+                if ((c == '\\' && isalnum((unsigned char)next)) || (c == '(' && next == '?') ||
+                    (strchr("*+?}", c) && (next == '?' || next == '+')))
+                        return false;
+                i += c == '\\' ? 2 : 1;
+        }
+        return true;
+}
+
 static int read_string(const struct reader *r, yyjson_val *schema, struct str path, struct gen_type *t)
 {
         static const char *const formats[] = { "date-time", "duration", "byte", "uri",
@@ -172,6 +209,10 @@ static int read_string(const struct reader *r, yyjson_val *schema, struct str pa
                 return refuse(r, path, "format", "is none that keelson-gen knows for a string");
         if (str_eq(t->format, STR("quantity")))
                 t->type = SCHEMA_QUANTITY;
+        if (x == 0 && !is_common(t->pattern))
+                return refuse(r, path, "pattern",
+                              "must mean the same to RE2 and to POSIX: no \\s, \\d or \\w (write [[:space:]]), no "
+                              "backslash in brackets, no lazy repetition");
         if (x == 0)
                 x = read_length(r, schema, "minLength", "maxLength", path, t);
         if (x == 0 && values)
@@ -228,6 +269,11 @@ static int read_list(const struct reader *r, yyjson_val *schema, struct str c_na
         if (x == 0)
                 x = read_length(r, schema, "minItems", "maxItems", path, t);
         keys = yyjson_obj_get(schema, "x-kubernetes-list-map-keys");
+        /* No CRD of ours has several; those the API server alone would check. */
+        if (str_eq(json_get_str(schema, "x-kubernetes-list-type"), STR("set")))
+                t->key = STR("");
+        else if (yyjson_arr_size(keys) == 1)
+                t->key = json_val_str(yyjson_arr_get_first(keys));
         for (size_t i = 0; x == 0 && i < yyjson_arr_size(keys); i++)
                 t->list_keys = arena_printf(r->model->arena, "%.*s%s%.*s", STR_FMT(t->list_keys),
                                             i ? ", " : "", STR_FMT(json_val_str(yyjson_arr_get(keys, i))));

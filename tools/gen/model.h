@@ -26,6 +26,7 @@ struct gen_type {
         const struct str *values; /* of an enum */
         size_t n_values;
         int64_t minimum, maximum;
+        struct str key; /* of a list: as of struct schema_field */
         size_t min_length, max_length;
         struct str pattern, format, list_keys; /* for the reference only */
         struct str description;

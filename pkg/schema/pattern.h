@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The patterns of a CRD, which the API server matches with RE2, matched with the C
+ * library's regular expressions. keelson-gen refuses what the two do not read
+ * alike.
+ */
+#pragma once
+
+#include "base/str.h"
+
+#define SCHEMA_PATTERNS_MAX 64 /* that are kept compiled, for the rest of the program's life */
+
+/* Does TEXT match PATTERN, which is one of a table's and lives as long as the
+ * program? What the C library cannot compile or has no memory for matches. */
+bool schema_matches(struct str pattern, struct str text);
