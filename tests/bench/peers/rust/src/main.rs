@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! keelson-peer-rust operator --listen ADDR:PORT --namespace NS --lease-namespace NS:
+//! keelson-peer-rust operator --listen ADDR:PORT --namespace NS --lease-namespace NS [--concurrency N]:
 //! the yardstick that README.md describes.
 
 mod client;
@@ -27,11 +27,16 @@ struct Options {
     listen: String,
     namespace: String,
     lease_namespace: String,
+    concurrency: usize,
 }
 
 fn options() -> Result<Options, Failure> {
-    let mut options =
-        Options { listen: "127.0.0.1:8080".into(), namespace: String::new(), lease_namespace: String::new() };
+    let mut options = Options {
+        listen: "127.0.0.1:8080".into(),
+        namespace: String::new(),
+        lease_namespace: String::new(),
+        concurrency: 32,
+    };
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() != Some("operator") {
         return Err("the first word must be: operator".into());
@@ -41,6 +46,7 @@ fn options() -> Result<Options, Failure> {
         match word.as_str() {
             "--listen" => options.listen = value,
             "--namespace" => options.namespace = value,
+            "--concurrency" => options.concurrency = value.parse()?,
             "--lease-namespace" => options.lease_namespace = value,
             _ => return Err(format!("{word} is no option").into()),
         }
@@ -74,7 +80,7 @@ async fn run() -> Result<(), Failure> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let counts = Counts::default();
     let client = client::connect(&kube::Config::infer().await?, &counts)?;
-    let operator = Operator::new(client.clone(), options.namespace);
+    let operator = Operator::new(client.clone(), options.namespace, options.concurrency);
     operator.watch();
     spawn_local(serve(listener, operator.clone(), counts));
     let mut lease = lease::Lease::new(client, &options.lease_namespace, "keelson-peer-rust");

@@ -24,8 +24,6 @@ use crate::client::{Failure, send};
 use crate::object::{APP, CHILDREN, Condition, DEPLOYMENT, KINDS, Kind, Object, Rollout, Seen, decode, print_status};
 use crate::render::Render;
 
-/// Apps that are worked at together, each with up to seven writes at once.
-const MOST_ACTIVE: usize = 16;
 const MANAGER: &str = "keelson-peer-rust";
 const CONDITIONS: [&str; 5] = ["Ready", "Available", "Progressing", "Reconciling", "Stalled"];
 
@@ -90,10 +88,12 @@ pub struct Operator {
     reconciling: Cell<bool>,
     ready: RefCell<VecDeque<Handle>>,
     active: Cell<usize>,
+    most: usize,
 }
 
 impl Operator {
-    pub fn new(client: Client, namespace: String) -> Rc<Operator> {
+    /// MOST Apps are worked at together, each with up to seven writes at once.
+    pub fn new(client: Client, namespace: String, most: usize) -> Rc<Operator> {
         Rc::new(Operator {
             client,
             namespace,
@@ -104,6 +104,7 @@ impl Operator {
             reconciling: Cell::new(false),
             ready: Default::default(),
             active: Cell::new(0),
+            most,
         })
     }
 
@@ -307,7 +308,7 @@ impl Operator {
     }
 
     fn pump(self: &Rc<Self>) {
-        while self.active.get() < MOST_ACTIVE {
+        while self.active.get() < self.most {
             let Some(entry) = self.ready.borrow_mut().pop_front() else { return };
             entry.borrow_mut().turn = Turn::Active;
             self.active.set(self.active.get() + 1);
@@ -346,7 +347,7 @@ impl Operator {
             (app, e.name.clone(), e.replicas)
         };
         let spec: Value = serde_json::from_str(app.spec.get())?;
-        let render = Render { namespace: &self.namespace, name: &name, uid: &app.uid, spec: &spec, replicas };
+        let render = Render::new(&self.namespace, &name, &app.uid, &spec, replicas);
         let mut writes = Vec::new();
         let mut body = String::new();
         for kind in 0..CHILDREN {

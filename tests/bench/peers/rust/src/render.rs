@@ -3,6 +3,7 @@
 //! at each App would cost more than all else that is done for it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -10,17 +11,19 @@ use serde_json::{Value, json};
 use crate::object::{CHILDREN, KINDS};
 
 static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let texts = include_str!("templates.json").split("\n\n").skip(1);
+    let texts = include_str!("templates.txt").split("\n\n").skip(1);
     texts.map(|text| text.lines().map(str::trim).collect()).collect()
 });
 
 /// An App, and the replicas that its Deployment has now, or 0.
 pub struct Render<'a> {
-    pub namespace: &'a str,
-    pub name: &'a str,
-    pub uid: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    uid: &'a str,
     pub spec: &'a Value,
-    pub replicas: i64,
+    replicas: i64,
+    meta: OnceCell<String>, // these two, rendered
+    revision: OnceCell<String>,
 }
 
 /// "1m30s" in seconds.
@@ -43,7 +46,11 @@ fn join(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-impl Render<'_> {
+impl<'a> Render<'a> {
+    pub fn new(namespace: &'a str, name: &'a str, uid: &'a str, spec: &'a Value, replicas: i64) -> Self {
+        Render { namespace, name, uid, spec, replicas, meta: OnceCell::new(), revision: OnceCell::new() }
+    }
+
     fn at(&self, path: &str) -> &Value {
         path.split('.').fold(self.spec, |value, key| &value[key])
     }
@@ -60,7 +67,7 @@ impl Render<'_> {
     fn value(&self, name: &str) -> Cow<'_, str> {
         let seconds_at = |path| seconds(self.at(path).as_str().unwrap_or_default());
         match name {
-            "meta" => self.shared(1).into(),
+            "meta" => self.meta.get_or_init(|| self.shared(1)).into(),
             "labels" => self.shared(2).into(),
             "selector" => self.shared(3).into(),
             "host" => format!("{}.{}.svc", self.name, self.namespace).into(),
@@ -69,7 +76,7 @@ impl Render<'_> {
             "uid" => self.uid.into(),
             "replicas" => self.replicas().to_string().into(),
             "grace" => (seconds_at("drain.delay") + seconds_at("drain.timeout") + 5).to_string().into(),
-            "revision" => self.revision().into(),
+            "revision" => self.revision.get_or_init(|| self.revision()).into(),
             "metrics" => self.metrics().into(),
             "rules" => self.rules().into(),
             "ingress" => self.ingress().into(),
@@ -203,7 +210,7 @@ pub fn examples() -> [Value; CHILDREN + 1] {
         "image": "i", "port": 1, "env": [{"name": "A", "value": "b"}], "hosts": ["h"], "access": {"from": [{"app": "a"}]},
         "resources": {"requests": {"*": ""}, "limits": {"*": ""}}, "autoscaling": {"maxReplicas": 1},
     });
-    let render = Render { namespace: "n", name: "n", uid: "u", spec: &spec, replicas: 1 };
+    let render = Render::new("n", "n", "u", &spec, 1);
     std::array::from_fn(|kind| {
         let mut text = String::new();
         if kind == CHILDREN {
