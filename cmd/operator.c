@@ -81,9 +81,8 @@ static bool is_label(struct str s)
 /* A namespace that is named twice is watched once. */
 static int add_namespace(struct arguments *a, struct str name)
 {
-        for (size_t i = 0; i < a->options.n_namespaces; i++)
-                if (str_eq(a->namespaces[i], name))
-                        return 0;
+        if (str_is_one_of(name, a->namespaces, a->options.n_namespaces))
+                return 0;
         if (a->options.n_namespaces == NAMESPACES_MAX)
                 return -E2BIG;
         a->namespaces[a->options.n_namespaces++] = name;

@@ -52,10 +52,7 @@ const struct cache_kind app_pod_kind = {
 
 static struct str label(const struct pod_state *pod, struct str key)
 {
-        for (size_t i = 0; pod->metadata && i < pod->metadata->labels.n; i++)
-                if (str_eq(pod->metadata->labels.items[i].key, key))
-                        return pod->metadata->labels.items[i].value;
-        return STR_NULL;
+        return pod->metadata ? schema_map_get(&pod->metadata->labels, key) : STR_NULL;
 }
 
 static struct str short_of(struct str detail)

@@ -310,10 +310,7 @@ static bool is_remembered(const struct view *view, struct str copy)
 {
         const struct app *app = view->self->state;
 
-        for (size_t i = 0; app->status && i < app->status->copies.n; i++)
-                if (str_eq(app->status->copies.items[i], copy))
-                        return true;
-        return false;
+        return app->status && str_is_one_of(copy, app->status->copies.items, app->status->copies.n);
 }
 
 static int plan_one(const struct view *view, const struct app_config_ref *ref, const struct object *source,

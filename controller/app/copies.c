@@ -62,16 +62,6 @@ static bool may_go(size_t i, size_t n, bool complete)
 
 /* --- ConfigMaps: they can be listed ------------------------------------------------ */
 
-static const struct object *next_configmap(const struct view *view, const struct object *after)
-{
-        const struct object *self = view->self, *o = after;
-
-        do
-                o = cache_owned(view->cache, &app_configmap_kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
-        return o;
-}
-
 /* A copy is never changed, so its version tells when it was made. */
 static int compare_age(const void *a, const void *b)
 {
@@ -86,13 +76,13 @@ static int drop_configmaps(const struct view *view, const struct app_revision *r
         const struct object **list, *o = NULL;
         size_t n = 0, dropped = 0;
 
-        while ((o = next_configmap(view, o)))
+        while ((o = view_next_child(view, &app_configmap_kind, o)))
                 n++;
         list = arena_new_n(plan->arena, const struct object *, n + 1);
         if (!list)
                 return -ENOMEM;
         n = 0;
-        while ((o = next_configmap(view, o)))
+        while ((o = view_next_child(view, &app_configmap_kind, o)))
                 if (!is_needed(view, revision, config, false, o->name))
                         list[n++] = o;
         qsort((void *)list, n, sizeof(*list), compare_age);
@@ -154,14 +144,6 @@ static int drop_secrets(const struct view *view, const struct app_revision *revi
         return plan->error;
 }
 
-static bool is_listed(const struct str *list, size_t n, struct str copy)
-{
-        for (size_t i = 0; i < n; i++)
-                if (str_eq(list[i], copy))
-                        return true;
-        return false;
-}
-
 int app_drop_copies(const struct view *view, const struct app_revision *revision,
                     const struct app_config *config, bool complete, struct plan *plan,
                     struct app_status *status)
@@ -185,7 +167,7 @@ int app_drop_copies(const struct view *view, const struct app_revision *revision
         for (size_t i = 0; i < config->n && !config->crowded; i++) {
                 const struct app_config_ref *ref = &config->refs[i];
 
-                if (ref->secret && ref->copy.data && !is_listed(list, n, ref->copy))
+                if (ref->secret && ref->copy.data && !str_is_one_of(ref->copy, list, n))
                         list[n++] = ref->copy;
         }
         status->copies.items = list;

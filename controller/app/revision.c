@@ -56,12 +56,7 @@ static const struct revision_state *state_of(const struct object *o)
 
 const struct object *app_next_revision(const struct view *view, const struct object *after)
 {
-        const struct object *self = view->self, *o = after;
-
-        do
-                o = cache_owned(view->cache, &app_revision_kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
-        return o;
+        return view_next_child(view, &app_revision_kind, after);
 }
 
 static const struct object *latest(const struct view *view)

@@ -148,22 +148,14 @@ static int settle_size(struct settling *s)
 
 /* --- resources ------------------------------------------------------------------------ */
 
-static const struct schema_pair *find(const struct schema_map *map, struct str key)
-{
-        for (size_t i = 0; i < map->n; i++)
-                if (str_eq(map->items[i].key, key))
-                        return &map->items[i];
-        return NULL;
-}
-
 /* Who said that figure, of those that were merged. */
 static struct str origin(struct str key, struct str value, const struct schema_map *own,
                          const struct schema_map *here, const struct schema_map *built_in)
 {
         /* Also where a figure of the profile gave way to one of the App's. */
-        if (find(own, key) || !str_eq(value, profile_resource(here, key)))
+        if (schema_map_find(own, key) || !str_eq(value, schema_map_get(here, key)))
                 return APP_FROM_APP;
-        return str_eq(value, profile_resource(built_in, key)) ? APP_FROM_BUILT_IN : APP_FROM_ENVIRONMENT;
+        return str_eq(value, schema_map_get(built_in, key)) ? APP_FROM_BUILT_IN : APP_FROM_ENVIRONMENT;
 }
 
 static void show_resources(struct settling *s, const char *what, const struct schema_map *merged,
@@ -186,7 +178,7 @@ static void check_taken(const struct settling *s, const char *what, const struct
         for (size_t i = 0; i < merged->n; i++) {
                 const struct schema_pair *p = &merged->items[i];
 
-                if (!find(own, p->key))
+                if (!schema_map_find(own, p->key))
                         profile_check_quantity(
                                 arena_printf(s->a, "spec.overrides of the Environment, resources.%s.%.*s",
                                              what, STR_FMT(p->key)),
@@ -218,7 +210,7 @@ static int settle_resources(struct settling *s)
 
 static void check_target(const struct settling *s, bool wanted, const char *path, const char *key)
 {
-        struct str request = profile_resource(&s->ret->spec.resources->requests, str_c(key));
+        struct str request = schema_map_get(&s->ret->spec.resources->requests, str_c(key));
         struct quantity q;
 
         if (wanted && (quantity_parse(request, &q) < 0 || q.nanos <= 0))

@@ -35,17 +35,11 @@ static void put_available(struct condition_set *set, const struct deployment_sta
 static void put_conditions(struct condition_set *set, const struct app_verdict *v,
                            const struct deployment_state *state)
 {
-        static const struct str none = STR_INIT("");
-
         condition_put(set, STR("Ready"), v->phase == APP_READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
                       v->message);
         put_available(set, state);
-        condition_put(set, STR("Reconciling"), v->phase == APP_RECONCILING ? CONDITION_TRUE : CONDITION_FALSE,
-                      v->phase == APP_RECONCILING ? v->reason : STR("AsExpected"),
-                      v->phase == APP_RECONCILING ? v->message : none);
-        condition_put(set, STR("Stalled"), v->phase == APP_STALLED ? CONDITION_TRUE : CONDITION_FALSE,
-                      v->phase == APP_STALLED ? v->reason : STR("AsExpected"),
-                      v->phase == APP_STALLED ? v->message : none);
+        condition_put_if(set, STR("Reconciling"), v->phase == APP_RECONCILING, v->reason, v->message);
+        condition_put_if(set, STR("Stalled"), v->phase == APP_STALLED, v->reason, v->message);
 }
 
 /* An event where the verdict turned, not while it stays. */
@@ -53,10 +47,8 @@ static void tell(const struct view *view, struct plan *plan, const struct app_st
                  const struct app_verdict *v)
 {
         const struct app *app = view->self->state;
-        const struct schema_condition *ready =
-                before ? schema_condition_find(&before->conditions, STR("Ready")) : NULL;
 
-        if (ready && str_eq(ready->reason, v->reason))
+        if (!condition_turned(before ? &before->conditions : NULL, STR("Ready"), v->reason))
                 return;
         if (v->phase == APP_STALLED)
                 plan_event(plan, true, v->reason, v->message);

@@ -84,7 +84,7 @@ static void check_limits(const struct app_spec_resources *own, struct problems *
 {
         for (size_t i = 0; i < own->requests.n; i++) {
                 const struct schema_pair *request = &own->requests.items[i];
-                struct str limit = profile_resource(&own->limits, request->key);
+                struct str limit = schema_map_get(&own->limits, request->key);
 
                 if (quantity_exceeds(request->value, limit))
                         problem_add(

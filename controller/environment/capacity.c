@@ -18,8 +18,8 @@ static struct str taken_by_pod(const struct profile_figures *f, struct str name)
         if (str_starts(name, requests))
                 name = str_n(name.data + requests.len, name.len - requests.len);
         else if (str_starts(name, limits))
-                return profile_resource(&f->limits, str_n(name.data + limits.len, name.len - limits.len));
-        return profile_resource(&f->requests, name); /* "cpu" is requests.cpu */
+                return schema_map_get(&f->limits, str_n(name.data + limits.len, name.len - limits.len));
+        return schema_map_get(&f->requests, name); /* "cpu" is requests.cpu */
 }
 
 /* The text of PER_POD for that many pods, if it is more than HARD; else absent. */

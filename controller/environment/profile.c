@@ -59,21 +59,6 @@ enum profile_tier profile_tier_of(struct str name, bool has_port)
 
 /* --- maps of resources ------------------------------------------------------------ */
 
-static struct schema_pair *find(const struct schema_map *map, struct str key)
-{
-        for (size_t i = 0; i < map->n; i++)
-                if (str_eq(map->items[i].key, key))
-                        return &map->items[i];
-        return NULL;
-}
-
-struct str profile_resource(const struct schema_map *map, struct str name)
-{
-        const struct schema_pair *pair = find(map, name);
-
-        return pair ? pair->value : STR_NULL;
-}
-
 void profile_check_quantity(struct str path, struct str text, struct problems *problems)
 {
         struct quantity q;
@@ -96,12 +81,12 @@ int profile_merge(const struct schema_map *lower, const struct schema_map *upper
         if (!map.items)
                 return -ENOMEM;
         for (size_t i = 0; i < lower->n; i++) {
-                const struct schema_pair *instead = find(upper, lower->items[i].key);
+                const struct schema_pair *instead = schema_map_find(upper, lower->items[i].key);
 
                 map.items[map.n++] = instead ? *instead : lower->items[i];
         }
         for (size_t i = 0; i < upper->n; i++)
-                if (!find(lower, upper->items[i].key))
+                if (!schema_map_find(lower, upper->items[i].key))
                         map.items[map.n++] = upper->items[i];
         *ret = map;
         return 0;
@@ -113,10 +98,10 @@ static void give_way(const struct schema_map *said, const struct schema_map *oth
                      struct schema_map *other, bool said_are_requests)
 {
         for (size_t i = 0; i < said->n; i++) {
-                struct schema_pair *pair = find(other, said->items[i].key);
+                struct schema_pair *pair = schema_map_find(other, said->items[i].key);
                 struct str value = said->items[i].value;
 
-                if (!pair || find(other_said, said->items[i].key))
+                if (!pair || schema_map_find(other_said, said->items[i].key))
                         continue;
                 if (said_are_requests ? quantity_exceeds(value, pair->value)
                                       : quantity_exceeds(pair->value, value))

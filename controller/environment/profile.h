@@ -57,6 +57,3 @@ int profile_merge(const struct schema_map *lower, const struct schema_map *upper
 
 /* Is it a quantity, and one that a pod could have? Adds to PROBLEMS if not. */
 void profile_check_quantity(struct str path, struct str text, struct problems *problems);
-
-/* The quantity of that resource ("cpu"), or the absent string. */
-struct str profile_resource(const struct schema_map *map, struct str name);

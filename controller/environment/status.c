@@ -41,14 +41,6 @@ static int by_resource(const void *a, const void *b)
         return str_cmp(x->resource, y->resource);
 }
 
-static struct str value_of(const struct schema_map *map, struct str key)
-{
-        for (size_t i = 0; i < map->n; i++)
-                if (str_eq(map->items[i].key, key))
-                        return map->items[i].value;
-        return STR_NULL;
-}
-
 /* As the quota's own status has it; nothing until that is there. */
 static int take_usage(const struct object *quota, struct environment_status *status, struct arena *a)
 {
@@ -62,7 +54,7 @@ static int take_usage(const struct object *quota, struct environment_status *sta
         if (!status->quota.items)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                struct str used = value_of(&s->used, s->hard.items[i].key);
+                struct str used = schema_map_get(&s->used, s->hard.items[i].key);
 
                 status->quota.items[i] = (struct environment_status_quota){
                         .resource = s->hard.items[i].key,
@@ -181,27 +173,14 @@ static struct verdict judge(const struct view *view, const struct plan *plan, st
 
 static void put_conditions(struct condition_set *set, const struct verdict *v, const struct usage *usage)
 {
-        static const struct str none = STR_INIT("");
-
         condition_put(set, STR("Ready"), v->phase == READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
                       v->message);
         condition_put(set, STR("QuotaAvailable"), usage->available, usage->reason, usage->message);
-        condition_put(set, STR("Reconciling"), v->phase == RECONCILING ? CONDITION_TRUE : CONDITION_FALSE,
-                      v->phase == RECONCILING ? v->reason : STR("AsExpected"),
-                      v->phase == RECONCILING ? v->message : none);
-        condition_put(set, STR("Stalled"), v->phase == STALLED ? CONDITION_TRUE : CONDITION_FALSE,
-                      v->phase == STALLED ? v->reason : STR("AsExpected"),
-                      v->phase == STALLED ? v->message : none);
+        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message);
+        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
-
-static bool turned(const struct environment_status *before, struct str type, struct str reason)
-{
-        const struct schema_condition *c = before ? schema_condition_find(&before->conditions, type) : NULL;
-
-        return !c || !str_eq(c->reason, reason);
-}
 
 /* Events where something turned, not while it stays. */
 static void tell(const struct view *view, struct plan *plan, const struct verdict *v,
@@ -209,14 +188,16 @@ static void tell(const struct view *view, struct plan *plan, const struct verdic
 {
         const struct environment *env = view->self->state;
         const struct environment_status *before = env->status;
+        const struct schema_conditions *held = before ? &before->conditions : NULL;
 
-        if (turned(before, STR("Ready"), v->reason)) {
+        if (condition_turned(held, STR("Ready"), v->reason)) {
                 if (v->phase == STALLED || view->report_only)
                         plan_event(plan, true, v->reason, v->message);
                 else if (v->phase == READY)
                         plan_event(plan, false, v->reason, v->message);
         }
-        if (usage->available == CONDITION_FALSE && turned(before, STR("QuotaAvailable"), usage->reason))
+        if (usage->available == CONDITION_FALSE &&
+            condition_turned(held, STR("QuotaAvailable"), usage->reason))
                 plan_event(plan, true, usage->reason, usage->message);
         if (too_small.data && (!before || before->observed_generation != view->self->generation))
                 plan_event(plan, true, STR("QuotaTooSmall"), too_small);

@@ -13,6 +13,14 @@ int str_cmp(struct str a, struct str b)
         return (a.len > b.len) - (a.len < b.len);
 }
 
+bool str_is_one_of(struct str s, const struct str *list, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (str_eq(s, list[i]))
+                        return true;
+        return false;
+}
+
 bool str_starts(struct str s, struct str prefix)
 {
         return s.len >= prefix.len && str_eq(str_n(s.data, prefix.len), prefix);

@@ -75,6 +75,9 @@ static inline bool str_eq_c(struct str a, const char *b)
 /* Byte order, a prefix first: <0, 0, >0. */
 int str_cmp(struct str a, struct str b);
 
+/* Is it in that list of N? */
+bool str_is_one_of(struct str s, const struct str *list, size_t n);
+
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 

@@ -50,3 +50,19 @@ void condition_put(struct condition_set *set, struct str type, enum condition_st
                 c->last_transition_time =
                         arena_str(set->arena, str_n(now, clock_format(set->wall, false, now)));
 }
+
+void condition_put_if(struct condition_set *set, struct str type, bool is, struct str reason,
+                      struct str message)
+{
+        if (is)
+                condition_put(set, type, CONDITION_TRUE, reason, message);
+        else
+                condition_put(set, type, CONDITION_FALSE, STR("AsExpected"), STR(""));
+}
+
+bool condition_turned(const struct schema_conditions *before, struct str type, struct str reason)
+{
+        const struct schema_condition *c = before ? schema_condition_find(before, type) : NULL;
+
+        return !c || !str_eq(c->reason, reason);
+}

@@ -30,3 +30,11 @@ void condition_begin(struct condition_set *set, struct arena *arena, const struc
  * and what to do. */
 void condition_put(struct condition_set *set, struct str type, enum condition_status status,
                    struct str reason, struct str message);
+
+/* True for that reason if it IS so, else False because that is as expected: for
+ * what is said of a resource only while it has it, such as Stalled. */
+void condition_put_if(struct condition_set *set, struct str type, bool is, struct str reason,
+                      struct str message);
+
+/* Had the condition of that type another reason, or was there none? BEFORE may be NULL. */
+bool condition_turned(const struct schema_conditions *before, struct str type, struct str reason);

@@ -8,6 +8,17 @@ const struct object *view_child(const struct view *view, const struct cache_kind
         return child && str_eq(child->owner->uid, object_uid(view->self)) ? child : NULL;
 }
 
+const struct object *view_next_child(const struct view *view, const struct cache_kind *kind,
+                                     const struct object *after)
+{
+        const struct object *self = view->self, *o = after;
+
+        do
+                o = cache_owned(view->cache, kind, self->namespace, self->name, o);
+        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
+        return o;
+}
+
 const struct object *view_applied(const struct view *view, const struct plan *plan,
                                   const struct cache_kind *kind, struct str name)
 {

@@ -76,6 +76,12 @@ struct controller {
 /* The child of that name if it is there and controlled by view->self, else NULL. */
 const struct object *view_child(const struct view *view, const struct cache_kind *kind, struct str name);
 
+/* The children of a kind that is found by its owner, one after the other: start with
+ * NULL. Not those that are being deleted, nor those of a resource that was called so
+ * before. */
+const struct object *view_next_child(const struct view *view, const struct cache_kind *kind,
+                                     const struct object *after);
+
 /* The first effect of the plan on a child that is not so yet, or NULL: then all
  * children are as they should be. Ask after the last plan_apply. */
 const struct effect *view_pending(const struct view *view, const struct plan *plan);

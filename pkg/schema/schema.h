@@ -51,6 +51,23 @@ struct schema_map {
         size_t n;
 };
 
+/* The pair of that key, or NULL. */
+static inline struct schema_pair *schema_map_find(const struct schema_map *map, struct str key)
+{
+        for (size_t i = 0; i < map->n; i++)
+                if (str_eq(map->items[i].key, key))
+                        return &map->items[i];
+        return NULL;
+}
+
+/* Its value; absent without such a key. */
+static inline struct str schema_map_get(const struct schema_map *map, struct str key)
+{
+        const struct schema_pair *pair = schema_map_find(map, key);
+
+        return pair ? pair->value : STR_NULL;
+}
+
 /* Any list, seen without its element type. */
 struct schema_list {
         void *items;

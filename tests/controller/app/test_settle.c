@@ -144,8 +144,8 @@ START_TEST(what_is_shown_is_what_counts)
         ck_assert_int_eq(scaling->target_cpu_utilization, 60);
         ck_assert(!scaling->has_target_memory_utilization);
         ck_str_eq(scaling->scale_down_cooldown, "5m");
-        ck_str_eq(profile_resource(&s.settings.spec.resources->requests, STR("memory")), "700Mi");
-        ck_str_eq(profile_resource(&s.settings.spec.resources->limits, STR("memory")), "2Gi");
+        ck_str_eq(schema_map_get(&s.settings.spec.resources->requests, STR("memory")), "700Mi");
+        ck_str_eq(schema_map_get(&s.settings.spec.resources->limits, STR("memory")), "2Gi");
         ck_str_eq(s.settings.profile, "production/backend");
         end(&s.f);
         ck_assert_int_eq(settle(&s, NULL, ""), 0);

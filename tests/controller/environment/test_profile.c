@@ -25,8 +25,8 @@ static struct profile_figures figures_of(struct fixture *f, const char *environm
 static void check_map(const struct schema_map *map, const char *cpu, const char *memory)
 {
         ck_assert_uint_eq(map->n, 2);
-        ck_str_eq(profile_resource(map, STR("cpu")), cpu);
-        ck_str_eq(profile_resource(map, STR("memory")), memory);
+        ck_str_eq(schema_map_get(map, STR("cpu")), cpu);
+        ck_str_eq(schema_map_get(map, STR("memory")), memory);
 }
 
 /* --- the table ------------------------------------------------------------------ */
@@ -144,9 +144,9 @@ START_TEST(resources_are_overridden_one_by_one)
                                    "\"ephemeral-storage\":\"1Gi\"},\"limits\":{\"memory\":\"3Gi\"}}}"),
                          PROFILE_BACKEND);
         ck_assert_uint_eq(got.requests.n, 3);
-        ck_str_eq(profile_resource(&got.requests, STR("cpu")), "250m");
-        ck_str_eq(profile_resource(&got.requests, STR("memory")), "1Gi");
-        ck_str_eq(profile_resource(&got.requests, STR("ephemeral-storage")), "1Gi");
+        ck_str_eq(schema_map_get(&got.requests, STR("cpu")), "250m");
+        ck_str_eq(schema_map_get(&got.requests, STR("memory")), "1Gi");
+        ck_str_eq(schema_map_get(&got.requests, STR("ephemeral-storage")), "1Gi");
         check_map(&got.limits, "1", "3Gi");
         ck_assert(got.scales);
         end(&f);

@@ -72,6 +72,17 @@ START_TEST(order)
 }
 END_TEST
 
+START_TEST(membership)
+{
+        static const struct str list[] = { STR_INIT("a"), STR_INIT("bc") };
+
+        ck_assert(str_is_one_of(STR("bc"), list, 2));
+        ck_assert(!str_is_one_of(STR("bc"), list, 1));
+        ck_assert(!str_is_one_of(STR("b"), list, 2));
+        ck_assert(!str_is_one_of(STR("a"), NULL, 0));
+}
+END_TEST
+
 START_TEST(heads_and_tails)
 {
         ck_assert(str_starts(STR("keelson"), STR("keel")));
@@ -288,8 +299,18 @@ START_TEST(utf8_knows_every_code_point)
 END_TEST
 
 static const TTest *const tests[] = {
-        making,          storing,   equality, order,
-        heads_and_tails, positions, trimming, cutting,
-        numbers,         versions,  utf8,     utf8_knows_every_code_point,
+        making,
+        membership,
+        storing,
+        equality,
+        order,
+        heads_and_tails,
+        positions,
+        trimming,
+        cutting,
+        numbers,
+        versions,
+        utf8,
+        utf8_knows_every_code_point,
 };
 TEST_MAIN("base/str", tests)

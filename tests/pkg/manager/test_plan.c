@@ -17,6 +17,7 @@
 static const struct cache_kind part_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("parts"), STR_INIT("Part"), true },
         .schema = &box_schema,
+        .by_owner = true,
 };
 static const struct cache_kind scaled_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("scaled"), STR_INIT("Scaled"), true },
@@ -142,6 +143,7 @@ END_TEST
 
 START_TEST(a_child_is_one_that_the_resource_controls)
 {
+        const struct object *child;
         struct planning p;
 
         begin(&p);
@@ -149,13 +151,18 @@ START_TEST(a_child_is_one_that_the_resource_controls)
         put_part(&p, "10", NULL, "");
         ck_assert_ptr_null(view_child(&p.view, &part_kind, STR("web")));
         ck_assert_ptr_nonnull(view_lookup(&p.view, &part_kind, STR("web"))); /* whoever owns it */
+        ck_assert_ptr_null(view_next_child(&p.view, &part_kind, NULL));
         put_part(&p, "11", NULL, OWNER);
-        ck_assert_ptr_nonnull(view_child(&p.view, &part_kind, STR("web")));
+        child = view_child(&p.view, &part_kind, STR("web"));
+        ck_assert_ptr_nonnull(child);
+        ck_assert_ptr_eq(view_next_child(&p.view, &part_kind, NULL), child);
+        ck_assert_ptr_null(view_next_child(&p.view, &part_kind, child));
         /* Of an older resource of the name. */
         put_part(&p, "12", NULL,
                  ",\"ownerReferences\":[{\"kind\":\"Box\",\"name\":\"web\",\"uid\":\"u-old\",\"controller\":"
                  "true}]");
         ck_assert_ptr_null(view_child(&p.view, &part_kind, STR("web")));
+        ck_assert_ptr_null(view_next_child(&p.view, &part_kind, NULL));
         end(&p);
 }
 END_TEST
