@@ -70,8 +70,8 @@ struct app_settings {
 };
 
 /* 0; -EINVAL with *problems, which no retry mends; -ENOMEM. */
-int app_settle(const struct view *view, struct arena *a, struct app_settings *ret,
-               struct problems *problems) _must_check_;
+int app_settle(const struct view *view, struct arena *a, struct app_settings *ret, struct problems *problems)
+        _must_check_;
 
 /* A duration of the spec in whole seconds, rounded up; one that cannot be read is 0. */
 int64_t app_seconds(struct str duration);

@@ -95,7 +95,8 @@ struct schema_field {
         /* Characters of a string, elements of a list or a map; max 0 is none. */
         size_t min_length, max_length;
         struct str pattern; /* of a string: a regular expression, in what RE2 and POSIX have in common */
-        struct str key;     /* of a list: its items differ in this field, or "": in themselves; absent: they may be equal */
+        /* Of a list: its items differ in this field, or "": in themselves; absent: they may be equal. */
+        struct str key;
         /* What an absent field gets: a string as it is, a number or a boolean
          * as its text, all else as JSON. The absent string: nothing. */
         struct str default_text;
@@ -109,9 +110,9 @@ struct schema {
 };
 
 enum schema_flags {
-        SCHEMA_STRICT = 1 << 0, /* an unknown or repeated field is an error */
+        SCHEMA_STRICT = 1 << 0,  /* an unknown or repeated field is an error */
         SCHEMA_OFFLINE = 1 << 2, /* nobody has looked at it before: patterns and list keys count as well */
-        SCHEMA_BORROW = 1 << 1, /* strings point into the JSON document, which must outlive the object */
+        SCHEMA_BORROW = 1 << 1,  /* strings point into the JSON document, which must outlive the object */
 };
 
 /* Reads JSON into a new structure in the arena. Fields with a default get it; a

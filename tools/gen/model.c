@@ -210,9 +210,10 @@ static int read_string(const struct reader *r, yyjson_val *schema, struct str pa
         if (str_eq(t->format, STR("quantity")))
                 t->type = SCHEMA_QUANTITY;
         if (x == 0 && !is_common(t->pattern))
-                return refuse(r, path, "pattern",
-                              "must mean the same to RE2 and to POSIX: no \\s, \\d or \\w (write [[:space:]]), no "
-                              "backslash in brackets, no lazy repetition");
+                return refuse(
+                        r, path, "pattern",
+                        "must mean the same to RE2 and to POSIX: no \\s, \\d or \\w (write [[:space:]]), no "
+                        "backslash in brackets, no lazy repetition");
         if (x == 0)
                 x = read_length(r, schema, "minLength", "maxLength", path, t);
         if (x == 0 && values)

@@ -488,8 +488,8 @@ START_TEST(test_address_in_use)
 
         setup(&f);
         snprintf(listen, sizeof(listen), "127.0.0.1:%u", server_port(f.server));
-        snprintf(expected, sizeof(expected),
-                 "cannot listen on %s: address in use; choose another port", listen);
+        snprintf(expected, sizeof(expected), "cannot listen on %s: address in use; choose another port",
+                 listen);
         ck_assert_int_eq(server_new(f.loop, str_c(listen), NULL, 0, &second, &err), -EADDRINUSE);
         ck_assert_str_eq(err.message, expected);
         ck_assert_int_eq(get(&f, "/livez"), 200);
