@@ -417,9 +417,7 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
         r = start_election(op, config, err);
         if (r < 0)
                 return r;
-        r = start_signals(op);
-        if (r == 0)
-                r = watches_start(&op->watches);
+        r = watches_start(&op->watches);
         if (r < 0)
                 return error_set(err, r, "cannot start: %s", strerror(-r));
         on_resync(&op->resync_timer, op);
@@ -461,8 +459,15 @@ int operator_run(const struct operator_options *options, struct error *err)
         r = loop_new(&op.loop);
         if (r < 0)
                 return error_set(err, r, "cannot make the event loop: %s", strerror(-r));
-        r = connect_client(&op, err);
+        /* First of all: as process 1 of a container we would not even be ended by one
+         * that comes before, and it would be lost. */
+        r = start_signals(&op);
+        if (r < 0)
+                error_set(err, r, "cannot take signals: %s", strerror(-r));
+        else
+                r = connect_client(&op, err);
         if (r < 0) {
+                loop_signal_stop(&op.signals);
                 loop_free(op.loop);
                 return r;
         }

@@ -6,6 +6,7 @@ Each has a namespace and a Lease of its own, so the operator of the cluster is n
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -105,6 +106,24 @@ def test_signal_ends_it_cleanly(binary, space, signum):
         assert operator.end(5) == 0
         assert operator.said('"stopped"')
     assert get("lease", OPERATOR, space)["spec"].get("holderIdentity", "") == ""
+
+
+def test_signal_at_the_start_is_not_lost(binary, space):
+    """It reads its settings from a pipe, and the signal comes before they do."""
+    near, far = os.pipe()
+    with Running(binary, space, f"--kubeconfig=/dev/fd/{near}", pass_fds=[near]) as operator:
+        os.close(near)
+
+        def blocked():
+            status = pathlib.Path(f"/proc/{operator.process.pid}/status").read_text()
+            return int(re.search(r"^SigBlk:\s*(\S+)", status, re.MULTILINE)[1], 16) & (1 << (signal.SIGTERM - 1))
+
+        wait_until(blocked, 4, "it to wait for signals", every=0.01)
+        operator.process.send_signal(signal.SIGTERM)
+        os.write(far, pathlib.Path(os.environ["KUBECONFIG"]).read_bytes())
+        os.close(far)
+        assert operator.end(15) == 0
+        assert operator.said('"stopped"')
 
 
 def test_hangup_is_ignored(binary, space):
