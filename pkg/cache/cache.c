@@ -329,16 +329,6 @@ void cache_reset(struct cache *c, const struct cache_kind *kind, struct str name
                         mem_freep(&c->totals[i].version);
 }
 
-bool cache_set_refused(struct cache *c, const struct cache_kind *kind, const char *why)
-{
-        struct cache_total *total = total_of(c, kind);
-
-        if (!total || total->refused == why)
-                return false;
-        total->refused = why;
-        return true;
-}
-
 int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served)
 {
         struct cache_total *total = total_of(c, kind);

@@ -115,8 +115,7 @@ struct cache_total {
          * one furthest on: a reply from another is then passed over and comes
          * by its watch a moment later. */
         char *version;
-        bool not_served;     /* the API of this optional kind is not installed */
-        const char *refused; /* why it cannot be listed; borrowed. NULL: nothing is known of that */
+        bool not_served; /* the API of this optional kind is not installed */
 };
 
 /* Where an object comes from. The two arrive over different connections, so a
@@ -184,9 +183,6 @@ void cache_expire(struct cache *c, usec_t now);
 void cache_reset(struct cache *c, const struct cache_kind *kind, struct str namespace);
 
 /* --- */
-
-/* Why the kind cannot be listed, or NULL; WHY is borrowed. False if it was so already. */
-bool cache_set_refused(struct cache *c, const struct cache_kind *kind, const char *why);
 
 /* Is the API of the kind installed? Its objects are gone if it is not. 0 or -ENOMEM. */
 int cache_set_served(struct cache *c, const struct cache_kind *kind, bool served) _must_check_;

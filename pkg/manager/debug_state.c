@@ -54,12 +54,32 @@ static void write_tasks(struct json_writer *w, const struct manager *m, usec_t n
         json_end(w);
 }
 
-static void write_controllers(struct json_writer *w, const struct manager *m)
+static void put_gate(struct json_writer *w, const struct gate *gate)
 {
         static const char *const states[] = {
                 [GATE_OPEN] = "open", [GATE_CLOSED] = "waiting for its lists", [GATE_BLOCKED] = "blocked"
         };
 
+        json_put_cstr(w, "gate", states[gate->state]);
+        if (gate->state == GATE_BLOCKED)
+                json_put_cstr(w, "why", gate->why.message);
+}
+
+static void put_own_gates(struct json_writer *w, const struct manager *m, size_t controller)
+{
+        json_key(w, "namespaces");
+        json_object(w);
+        for (size_t i = 0; i < m->n_namespaces; i++) {
+                json_key_str(w, m->namespaces[i]);
+                json_object(w);
+                put_gate(w, manager_gate(m, controller, m->namespaces[i]));
+                json_end(w);
+        }
+        json_end(w);
+}
+
+static void write_controllers(struct json_writer *w, const struct manager *m)
+{
         json_key(w, "controllers");
         json_object(w);
         for (size_t i = 0; i < m->n_controllers; i++) {
@@ -68,9 +88,10 @@ static void write_controllers(struct json_writer *w, const struct manager *m)
                 json_key(w, m->controllers[i]->name);
                 json_object(w);
                 put_count(w, "resources", total ? total->objects : 0);
-                json_put_cstr(w, "gate", states[m->gates[i].state]);
-                if (m->gates[i].state == GATE_BLOCKED)
-                        json_put_cstr(w, "why", m->gates[i].why.message);
+                if (m->n_namespaces > 0)
+                        put_own_gates(w, m, i);
+                else
+                        put_gate(w, &m->gates[i]);
                 json_end(w);
         }
         json_end(w);

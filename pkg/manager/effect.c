@@ -131,12 +131,13 @@ static void apply_status(struct task *t, const struct effect *e)
 /* A child of a kind that we may not list is left alone: what there is of it is not known. */
 static bool is_refused(struct task *t, const struct effect *e)
 {
-        const struct cache_total *total = e->kind ? cache_total(&t->manager->cache, e->kind) : NULL;
+        const struct manager *m = t->manager;
+        const char *why =
+                m->refused && e->kind ? m->refused(e->kind, t->item->key.namespace, m->refused_arg) : NULL;
 
-        if (!total || !total->refused)
-                return false;
-        task_fail(t, e, true, STR("Forbidden"), str_c(total->refused));
-        return true;
+        if (why)
+                task_fail(t, e, true, STR("Forbidden"), str_c(why));
+        return why != NULL;
 }
 
 void effect_start(struct task *t, struct effect *e)

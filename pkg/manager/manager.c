@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "manager/errand.h"
 
 static_assert(CACHE_KINDS_MAX <= 32, "a bit for each kind of children in queue_item.lost");
@@ -194,6 +195,7 @@ void manager_release(struct manager *m)
         queue_release(&m->queue);
         references_release(&m->references);
         cache_release(&m->cache);
+        mem_freep(&m->own_gates);
 }
 
 int manager_add(struct manager *m, const struct controller *controller)
@@ -209,15 +211,53 @@ void manager_allow(struct manager *m, bool allowed)
         m->allowed = allowed;
 }
 
-void manager_set_gate(struct manager *m, size_t controller, enum gate_state state, const struct error *why)
+int manager_set_namespaces(struct manager *m, const struct str *namespaces, size_t n)
 {
-        struct gate *gate = &m->gates[controller];
+        struct gate *gates = mem_new_n(struct gate, n * m->n_controllers);
+
+        if (!gates)
+                return -ENOMEM;
+        mem_free(m->own_gates);
+        m->own_gates = gates;
+        m->namespaces = namespaces;
+        m->n_namespaces = n;
+        return 0;
+}
+
+static size_t gate_at(const struct manager *m, size_t controller, struct str namespace)
+{
+        size_t i = 0;
+
+        while (i < m->n_namespaces && !str_eq(m->namespaces[i], namespace))
+                i++;
+        return i * m->n_controllers + controller;
+}
+
+static bool has_own_gate(const struct manager *m, size_t at)
+{
+        return at < m->n_namespaces * m->n_controllers;
+}
+
+const struct gate *manager_gate(const struct manager *m, size_t controller, struct str namespace)
+{
+        size_t at = gate_at(m, controller, namespace);
+
+        return has_own_gate(m, at) ? &m->own_gates[at] : &m->gates[controller];
+}
+
+void manager_set_gate(struct manager *m, size_t controller, struct str namespace, enum gate_state state,
+                      const struct error *why)
+{
+        size_t at = gate_at(m, controller, namespace);
+        struct gate *gate = has_own_gate(m, at) ? &m->own_gates[at] : &m->gates[controller];
         bool same = gate->state == state && (!why || strcmp(gate->why.message, why->message) == 0);
 
+        if (same)
+                return;
         gate->state = state;
         gate->why = why ? *why : (struct error)ERROR_INIT;
-        if (!same && state != GATE_CLOSED)
-                m->missed |= enqueue_kind(m, (unsigned)controller, STR_NULL) < 0;
+        if (state != GATE_CLOSED)
+                m->missed |= enqueue_kind(m, (unsigned)controller, namespace) < 0;
 }
 
 int manager_enqueue_all(struct manager *m)

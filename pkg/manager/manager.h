@@ -53,8 +53,9 @@ struct manager_hooks {
         void *arg;
 };
 
-/* What a controller may do: each has its own, since one kind that cannot be
- * listed must not stop the others. */
+/* What a controller may do, in all namespaces, or in one of those that are watched: each
+ * has its own, since one kind that cannot be listed must not stop the others, nor one
+ * namespace another. */
 enum gate_state {
         GATE_OPEN,
         GATE_CLOSED,  /* its caches are not full yet */
@@ -71,8 +72,15 @@ struct manager {
         struct cache cache;
         struct queue queue;
         const struct controller *controllers[MANAGER_CONTROLLERS_MAX];
-        struct gate gates[MANAGER_CONTROLLERS_MAX];
         size_t n_controllers;
+        struct gate gates[MANAGER_CONTROLLERS_MAX]; /* of all namespaces; or: */
+        struct gate *own_gates;                     /* of each of these, of each controller */
+        const struct str *namespaces;
+        size_t n_namespaces;
+        /* Why the children of KIND in NAMESPACE cannot be listed, so that nobody knows which
+         * there are; NULL: nothing is known of that. Absent: it is so of none. */
+        const char *(*refused)(const struct cache_kind *kind, struct str namespace, void *arg);
+        void *refused_arg;
         struct references references;
         struct list tasks; /* active */
         struct list bulky; /* errands that wait for a place */
@@ -99,9 +107,16 @@ int manager_add(struct manager *m, const struct controller *controller) _must_ch
  * replica leads. Taking it back cancels nothing that is on its way already. */
 void manager_allow(struct manager *m, bool allowed);
 
-/* Opens or shuts one controller, which is open to begin with. When it opens or
- * is blocked, all its resources are put into the queue. */
-void manager_set_gate(struct manager *m, size_t controller, enum gate_state state, const struct error *why);
+/* Only these namespaces are watched: each gets gates of its own. After the last
+ * manager_add. They must outlive the manager. 0 or -ENOMEM. */
+int manager_set_namespaces(struct manager *m, const struct str *namespaces, size_t n) _must_check_;
+
+/* Opens or shuts one controller, which is open to begin with, in one namespace or in
+ * all (absent). When it opens or is blocked, all its resources there are put into the
+ * queue. */
+void manager_set_gate(struct manager *m, size_t controller, struct str namespace, enum gate_state state,
+                      const struct error *why);
+const struct gate *manager_gate(const struct manager *m, size_t controller, struct str namespace);
 
 /* Puts all resources of all controllers into the queue. */
 int manager_enqueue_all(struct manager *m) _must_check_;

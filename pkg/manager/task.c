@@ -271,7 +271,8 @@ static void forget_resource(struct manager *m, const struct controller *c, const
 /* What is to be said of the last attempt. */
 static struct failure failure_of(const struct task *t)
 {
-        const struct error *why = &t->manager->gates[t->item->key.controller].why;
+        const struct queue_key *key = &t->item->key;
+        const struct error *why = &manager_gate(t->manager, key->controller, key->namespace)->why;
 
         if (!t->blocked)
                 return noted_failure(t->item);
@@ -419,6 +420,7 @@ static void start_plan(struct task *t, const struct object *self)
 void task_start(struct manager *m, struct queue_item *item)
 {
         const struct controller *controller = m->controllers[item->key.controller];
+        const struct gate *gate = manager_gate(m, item->key.controller, item->key.namespace);
         usec_t now = m->transport->now(m->transport);
         const struct object *self =
                 cache_get(&m->cache, controller->kind, item->key.namespace, item->key.name);
@@ -429,7 +431,7 @@ void task_start(struct manager *m, struct queue_item *item)
         else if (self->deleting && controller->kind->finalizer.data && !self->finalized)
                 self = NULL; /* let go; others' finalizers hold it */
         /* When the gate opens all come again. */
-        if (!self || m->gates[item->key.controller].state == GATE_CLOSED) {
+        if (!self || gate->state == GATE_CLOSED) {
                 queue_done(&m->queue, item, now);
                 return;
         }
@@ -445,7 +447,7 @@ void task_start(struct manager *m, struct queue_item *item)
         t->lost = item->lost;
         item->lost = 0;
         t->starting = true;
-        t->blocked = m->gates[item->key.controller].state == GATE_BLOCKED;
+        t->blocked = gate->state == GATE_BLOCKED;
         snprintf(t->id, sizeof(t->id), "%llx", (unsigned long long)++m->n_reconciles);
         t->wake = USEC_NEVER;
         arena_init(&t->arena, TASK_ARENA_CAP);

@@ -181,6 +181,21 @@ static void watch_init(struct watch *w, struct watches *all, struct kube_client 
         reflector_init(&w->reflector, client, &config, &handlers);
 }
 
+/* For the manager. */
+static const char *refusal_of(const struct cache_kind *kind, struct str namespace, void *arg)
+{
+        const struct watches *w = arg;
+
+        for (size_t i = 0; i < w->n; i++) {
+                const struct watch *one = &w->items[i];
+
+                if (one->kind == kind && one->refused &&
+                    (!one->namespace.data || str_eq(one->namespace, namespace)))
+                        return one->error.message;
+        }
+        return NULL;
+}
+
 int watches_init(struct watches *w, struct kube_client *client, struct manager *m,
                  const struct str *namespaces, size_t n_namespaces, uint64_t seed, void (*changed)(void *arg),
                  void *arg)
@@ -193,13 +208,21 @@ int watches_init(struct watches *w, struct kube_client *client, struct manager *
         if (r < 0)
                 return r;
         *w = (struct watches){ .manager = m, .changed = changed, .arg = arg };
+        m->refused = refusal_of;
+        m->refused_arg = w;
+        if (n_namespaces * n_kinds > WATCHES_MAX)
+                return -E2BIG;
+        if (n_namespaces > 0)
+                r = manager_set_namespaces(m, namespaces, n_namespaces);
+        if (r < 0)
+                return r;
         if (n_namespaces == 0) {
                 namespaces = &all_namespaces;
                 n_namespaces = 1;
         }
+        w->namespaces = namespaces;
+        w->n_namespaces = n_namespaces;
         n = n_kinds * n_namespaces;
-        if (n > WATCHES_MAX)
-                return -E2BIG;
         w->items = mem_zalloc(n * sizeof(*w->items));
         w->checks = mem_zalloc(n * sizeof(*w->checks));
         if (!w->items || !w->checks)
@@ -282,56 +305,45 @@ static enum gate_state gate_of(const struct controller *c, const struct watch *w
         return observed && !observed->dispensable ? GATE_BLOCKED : GATE_OPEN;
 }
 
-static void set_gate(struct watches *w, size_t controller)
+/* In the J-th namespace. The watches of a kind in all namespaces stand side by side. */
+static void set_gate(struct watches *w, size_t controller, size_t j)
 {
         const struct controller *c = w->manager->controllers[controller];
         enum gate_state state = GATE_OPEN;
         const struct error *why = NULL;
 
-        for (size_t i = 0; i < w->n && state != GATE_CLOSED; i++) {
-                enum gate_state one = reads(c, w->items[i].kind) ? gate_of(c, &w->items[i]) : GATE_OPEN;
+        for (size_t i = j; i < w->n && state != GATE_CLOSED; i += w->n_namespaces) {
+                const struct watch *one = &w->items[i];
+                enum gate_state so = reads(c, one->kind) ? gate_of(c, one) : GATE_OPEN;
 
-                if (one == GATE_OPEN)
+                if (so == GATE_OPEN)
                         continue;
-                state = one;
-                why = one == GATE_BLOCKED ? &w->items[i].error : NULL;
+                state = so;
+                why = so == GATE_BLOCKED ? &one->error : NULL;
         }
-        manager_set_gate(w->manager, controller, state, why);
-}
-
-/* Why the kind of the watch at *AT cannot be listed, in one namespace at least, or
- * NULL. The watches of one kind stand next to each other: *AT moves behind them. */
-static const char *next_refusal(const struct watches *w, size_t *at)
-{
-        const struct cache_kind *kind = w->items[*at].kind;
-        const char *why = NULL;
-
-        for (; *at < w->n && w->items[*at].kind == kind; (*at)++)
-                if (!why && !w->items[*at].synced && is_refused(&w->items[*at]))
-                        why = w->items[*at].error.message;
-        return why;
+        manager_set_gate(w->manager, controller, w->namespaces[j], state, why);
 }
 
 /* Whom a refusal concerns finds out at the next reconcile. */
 static void note_refusals(struct watches *w)
 {
-        struct cache *cache = &w->manager->cache;
+        bool changed = false;
 
-        for (size_t i = 0; i < w->n;) {
-                const struct cache_kind *kind = w->items[i].kind;
-                const struct cache_total *total = cache_total(cache, kind);
-                const char *why = next_refusal(w, &i);
+        for (size_t i = 0; i < w->n; i++) {
+                struct watch *one = &w->items[i];
+                bool refused = !one->synced && is_refused(one);
 
-                if (!why && !total)
-                        continue; /* nothing was seen of it, and nothing is wrong */
-                if (cache_set_refused(cache, kind, why) && manager_enqueue_all(w->manager) < 0)
-                        w->manager->missed = true;
+                changed |= refused != one->refused;
+                one->refused = refused;
         }
+        if (changed && manager_enqueue_all(w->manager) < 0)
+                w->manager->missed = true;
 }
 
 void watches_set_gates(struct watches *w)
 {
         note_refusals(w);
         for (size_t i = 0; i < w->manager->n_controllers; i++)
-                set_gate(w, i);
+                for (size_t j = 0; j < w->n_namespaces; j++)
+                        set_gate(w, i, j);
 }

@@ -24,6 +24,7 @@ struct watch {
         bool synced;          /* listed once */
         bool absent;          /* it is optional, and the server does not have it */
         bool failing;
+        bool refused;       /* it was never listed, and waiting alone will not help */
         struct error error; /* while failing: why */
         uint64_t lists, events,
                 failures; /* so far: lists that were whole, events behind them, turns to failing */
@@ -32,6 +33,8 @@ struct watch {
 struct watches {
         struct manager *manager;
         struct watch *items;
+        const struct str *namespaces; /* one that is absent: all */
+        size_t n_namespaces;
         struct health_check *checks; /* one for each, for /readyz */
         size_t n;
         /* After anything came in, or a watch turned good or bad. */

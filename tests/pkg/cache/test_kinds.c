@@ -242,23 +242,6 @@ START_TEST(a_kind_that_was_never_seen_may_be_told_absent)
 }
 END_TEST
 
-START_TEST(why_a_kind_is_refused_is_told_once)
-{
-        static const char why[] = "no right to list boxes", other[] = "no right to watch boxes";
-        struct fixture f;
-
-        setup(&f);
-        ck_assert(!cache_set_refused(&f.cache, &box_kind, NULL)); /* nor was it before */
-        ck_assert(cache_set_refused(&f.cache, &box_kind, why));
-        ck_assert(!cache_set_refused(&f.cache, &box_kind, why));
-        ck_assert_ptr_eq(cache_total(&f.cache, &box_kind)->refused, why);
-        ck_assert(cache_set_refused(&f.cache, &box_kind, other));
-        ck_assert(cache_set_refused(&f.cache, &box_kind, NULL));
-        ck_assert_ptr_null(cache_total(&f.cache, &box_kind)->refused);
-        cache_release(&f.cache);
-}
-END_TEST
-
 /* --- without memory ------------------------------------------------------------------------ */
 
 static int use_kind(const struct cache_kind *kind)
@@ -313,7 +296,6 @@ static const TTest *const tests[] = {
         a_state_may_follow_from_the_object,
         without_its_api_a_kind_has_no_objects,
         a_kind_that_was_never_seen_may_be_told_absent,
-        why_a_kind_is_refused_is_told_once,
         it_survives_the_lack_of_memory,
 };
 TEST_MAIN("cache/kinds", tests)

@@ -51,21 +51,21 @@ START_TEST(behind_a_closed_gate_nothing_is_looked_at)
 
         begin(&d);
         want(&d, want_all);
-        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_CLOSED, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 0);
         ck_assert_uint_eq(d.n_calls, 0);
         ck_assert(manager_idle(&d.m));
         /* Closing it again opens nothing. */
-        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_CLOSED, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 0);
         /* When it opens, all come, those too that were passed over. */
         want(&d, NULL);
-        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_OPEN, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
-        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_OPEN, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
         end(&d);
@@ -78,14 +78,42 @@ START_TEST(one_gate_is_nobody_elses)
 
         begin(&d);
         bring(&d, &crate_kind, .name = "c", .uid = "u-c");
-        manager_set_gate(&d.m, 0, GATE_CLOSED, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_CLOSED, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 0);
         ck_assert_uint_eq(desk_state.n_crates, 1);
-        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_OPEN, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
         ck_assert_uint_eq(desk_state.n_crates, 1);
+        end(&d);
+}
+END_TEST
+
+START_TEST(one_namespace_is_no_other)
+{
+        static const struct str namespaces[] = { STR_INIT("shop"), STR_INIT("mill") };
+        struct error why = error_of(-EACCES, "may not list letters: grant it");
+        struct desk d;
+
+        begin(&d);
+        bring(&d, &box_kind, .namespace = "mill", .name = "web", .uid = "u-mill");
+        mem_fail_after(1);
+        ck_assert_int_eq(manager_set_namespaces(&d.m, namespaces, 2), -ENOMEM);
+        mem_fail_after(0);
+        ck_assert_int_eq(manager_set_namespaces(&d.m, namespaces, 2), 0);
+        manager_set_gate(&d.m, 0, STR("shop"), GATE_CLOSED, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 1); /* that of the mill */
+        manager_set_gate(&d.m, 0, STR("mill"), GATE_BLOCKED, &why);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 2);
+        ck_assert_str_eq(desk_state.reason, "Forbidden");
+        manager_set_gate(&d.m, 0, STR("shop"), GATE_OPEN, NULL);
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_boxes, 3);
+        ck_assert_str_eq(desk_state.reason, "");
+        ck_assert_int_eq(manager_gate(&d.m, 0, STR("mill"))->state, GATE_BLOCKED);
         end(&d);
 }
 END_TEST
@@ -97,7 +125,7 @@ START_TEST(who_is_blocked_says_why_and_does_nothing_else)
 
         begin(&d);
         want(&d, want_all);
-        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_BLOCKED, &why);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
         ck_assert_str_eq(desk_state.reason, "Forbidden");
@@ -118,19 +146,19 @@ START_TEST(another_reason_is_told_and_the_same_is_not)
         struct desk d;
 
         begin(&d);
-        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_BLOCKED, &why);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
-        manager_set_gate(&d.m, 0, GATE_BLOCKED, &why);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_BLOCKED, &why);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 1);
-        manager_set_gate(&d.m, 0, GATE_BLOCKED, &other);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_BLOCKED, &other);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 2);
         ck_assert_str_eq(desk_state.reason, "CannotWatch");
         ck_assert_str_eq(desk_state.message, "no answer");
         /* And when it is over that is gone. */
-        manager_set_gate(&d.m, 0, GATE_OPEN, NULL);
+        manager_set_gate(&d.m, 0, STR_NULL, GATE_OPEN, NULL);
         turn(&d);
         ck_assert_uint_eq(desk_state.n_boxes, 3);
         ck_assert_str_eq(desk_state.reason, "");
@@ -174,13 +202,19 @@ END_TEST
 
 /* --- of a kind -------------------------------------------------------------------------------- */
 
+static const char *refuse_parts(const struct cache_kind *kind, struct str namespace, void *arg)
+{
+        (void)arg;
+        return kind == &part_kind && str_eq(namespace, STR("shop")) ? why_refused : NULL;
+}
+
 START_TEST(children_of_a_kind_that_may_not_be_listed_are_left_alone)
 {
         struct desk d;
 
         begin(&d);
         want(&d, want_all);
-        ck_assert(cache_set_refused(&d.m.cache, &part_kind, why_refused));
+        d.m.refused = refuse_parts;
         turn(&d);
         /* The rest is done, and it is told. */
         ck_assert_uint_eq(count_calls(&d, CALL_GET), 1);
@@ -194,7 +228,7 @@ START_TEST(children_of_a_kind_that_may_not_be_listed_are_left_alone)
         ck_assert_str_eq(desk_state.message, why_refused);
         ck_assert(desk_state.failure.permanent);
         /* The right comes: so do the children. */
-        ck_assert(cache_set_refused(&d.m.cache, &part_kind, NULL));
+        d.m.refused = NULL;
         for (size_t i = 1; i < d.n_calls; i++)
                 answer(&d, i, 200, "{}");
         pass(&d, QUEUE_BACKOFF_MAX);
@@ -289,6 +323,7 @@ END_TEST
 static const TTest *const tests[] = {
         behind_a_closed_gate_nothing_is_looked_at,
         one_gate_is_nobody_elses,
+        one_namespace_is_no_other,
         who_is_blocked_says_why_and_does_nothing_else,
         another_reason_is_told_and_the_same_is_not,
         without_leave_nothing_begins,

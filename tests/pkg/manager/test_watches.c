@@ -60,11 +60,14 @@ static void lists(struct watches *w, const struct cache_kind *kind, size_t i)
         watches_set_gates(w);
 }
 
-static const char *refusal(const struct desk *d, const struct cache_kind *kind)
+static const char *refusal(const struct desk *d, const struct cache_kind *kind, const char *namespace)
 {
-        const struct cache_total *total = cache_total(&d->m.cache, kind);
+        return d->m.refused(kind, str_c(namespace), d->m.refused_arg);
+}
 
-        return total ? total->refused : NULL;
+static enum gate_state gate(const struct desk *d, size_t controller, const char *namespace)
+{
+        return manager_gate(&d->m, controller, str_c(namespace))->state;
 }
 
 START_TEST(each_kind_is_watched_in_each_namespace)
@@ -114,21 +117,20 @@ START_TEST(a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed)
         lists(&w, &box_kind, 0);
         ck_assert_ptr_null(watches_first_failure(&w));
         fails(&w, &part_kind, 0, -EACCES, "grant it");
-        ck_assert_str_eq(refusal(&d, &part_kind), "grant it");
+        ck_assert_str_eq(refusal(&d, &part_kind, "a"), "grant it");
         ck_assert_ptr_eq(watches_first_failure(&w), watch_of(&w, &part_kind, 0));
         ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN); /* its children are left alone, all else goes on */
         fails(&w, &part_kind, 0, -EHOSTUNREACH, "no answer");
-        ck_assert_ptr_null(refusal(&d, &part_kind));
+        ck_assert_ptr_null(refusal(&d, &part_kind, "a"));
         ck_assert_int_eq(d.m.gates[0].state, GATE_CLOSED);
         lists(&w, &part_kind, 0);
-        ck_assert_ptr_null(refusal(&d, &part_kind));
+        ck_assert_ptr_null(refusal(&d, &part_kind, "a"));
         ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
         end_watches(&d, &w);
 }
 END_TEST
 
-/* Else its children there would be touched although they cannot be seen. */
-START_TEST(one_namespace_that_is_listed_does_not_speak_for_another_that_is_not)
+START_TEST(what_is_refused_in_one_namespace_is_so_there_and_nowhere_else)
 {
         struct watches w;
         struct desk d;
@@ -136,12 +138,38 @@ START_TEST(one_namespace_that_is_listed_does_not_speak_for_another_that_is_not)
         begin_watches(&d, &w, 2);
         fails(&w, &part_kind, 0, -EACCES, "grant it in a");
         fails(&w, &part_kind, 1, -EACCES, "grant it in b");
-        ck_assert_ptr_nonnull(refusal(&d, &part_kind));
+        ck_assert_str_eq(refusal(&d, &part_kind, "a"), "grant it in a");
+        ck_assert_str_eq(refusal(&d, &part_kind, "b"), "grant it in b");
         lists(&w, &part_kind, 0);
-        ck_assert_ptr_nonnull(refusal(&d, &part_kind));
-        ck_assert_str_eq(refusal(&d, &part_kind), "grant it in b");
+        ck_assert_ptr_null(refusal(&d, &part_kind, "a"));
+        ck_assert_str_eq(refusal(&d, &part_kind, "b"), "grant it in b");
         lists(&w, &part_kind, 1);
-        ck_assert_ptr_null(refusal(&d, &part_kind));
+        ck_assert_ptr_null(refusal(&d, &part_kind, "b"));
+        end_watches(&d, &w);
+}
+END_TEST
+
+START_TEST(a_namespace_in_which_all_is_refused_holds_up_no_other)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 2);
+        watches_set_gates(&w);
+        ck_assert_int_eq(gate(&d, 0, "a"), GATE_CLOSED);
+        ck_assert_int_eq(gate(&d, 0, "b"), GATE_CLOSED);
+        fails(&w, &box_kind, 0, -EACCES, "grant it in a");
+        fails(&w, &part_kind, 0, -EACCES, "grant it in a");
+        lists(&w, &box_kind, 1);
+        ck_assert_int_eq(gate(&d, 0, "b"), GATE_CLOSED);
+        lists(&w, &part_kind, 1);
+        ck_assert_int_eq(gate(&d, 0, "b"), GATE_OPEN);
+        ck_assert_int_eq(gate(&d, 0, "a"), GATE_CLOSED);
+        ck_assert_int_eq(gate(&d, 1, "b"), GATE_CLOSED); /* crates are to come */
+        ck_assert(!watches_synced(&w));
+        lists(&w, &box_kind, 0);
+        lists(&w, &part_kind, 0);
+        ck_assert_int_eq(gate(&d, 0, "a"), GATE_OPEN);
         end_watches(&d, &w);
 }
 END_TEST
@@ -150,6 +178,7 @@ static const TTest *const tests[] = {
         each_kind_is_watched_in_each_namespace,
         a_controller_waits_for_the_lists_of_its_kinds,
         a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed,
-        one_namespace_that_is_listed_does_not_speak_for_another_that_is_not,
+        what_is_refused_in_one_namespace_is_so_there_and_nowhere_else,
+        a_namespace_in_which_all_is_refused_holds_up_no_other,
 };
 TEST_MAIN("manager/watches", tests)
