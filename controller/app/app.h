@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "admission/judge.h"
 #include "app_observed.gen.h"
 #include "app_types.gen.h"
 #include "controller/app/kind.h"
@@ -41,6 +42,8 @@ int app_reconcile(const struct view *view, struct plan *plan) _must_check_;
 /* Adds to PROBLEMS what cannot work although the schema lets it through, as far as
  * the App alone tells. */
 void app_validate(const struct app_spec *spec, struct problems *problems);
+
+extern const struct admission_kind app_admission;
 
 /* --- settings (settle.c) ------------------------------------------------------- */
 

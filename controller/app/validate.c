@@ -12,7 +12,9 @@
 #include "controller/app/app.h"
 #include "controller/environment/profile.h"
 #include "kube/quantity.h"
+#include "schema/pattern.h"
 
+#define HOST_NAME_MAX_LEN 63
 #define STOP_MAX USEC_HOUR             /* delay and timeout together */
 #define RESOURCE_MAX_LEN ((size_t)317) /* example.com/gpu: 253 and 63 */
 #define SHOWN_MAX_LEN ((size_t)64)     /* of what is wrong and may be of any length */
@@ -277,3 +279,29 @@ void app_validate(const struct app_spec *spec, struct problems *p)
         check_hosts(spec, p);
         check_access(spec, p);
 }
+
+/* --- at admission ---------------------------------------------------------------------- */
+
+/* It becomes a host name. */
+static void validate_name(struct str name, struct problems *p)
+{
+        if (!schema_matches(STR("^[a-z]([-a-z0-9]*[a-z0-9])?$"), name) || name.len > HOST_NAME_MAX_LEN)
+                problem_add(
+                        p, STR("metadata.name"),
+                        "must be lower-case letters, digits and -, begin with a letter and not end with -, "
+                        "and have 63 characters at most, for it becomes a host name");
+}
+
+static void validate(const void *object, const void *old_object _unused_, struct problems *problems,
+                     struct problems *warnings _unused_)
+{
+        const struct app *app = object;
+
+        app_validate(app->spec, problems);
+}
+
+const struct admission_kind app_admission = {
+        .kind = &app_kind,
+        .validate = validate,
+        .validate_name = validate_name,
+};

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "admission/judge.h"
 #include "controller/app/kind.h" /* an Environment counts its Apps */
 #include "environment_observed.gen.h"
 #include "environment_types.gen.h"
@@ -37,6 +38,8 @@ int environment_reconcile(const struct view *view, struct plan *plan) _must_chec
 
 /* Adds to PROBLEMS what cannot work although the schema lets it through (validate.c). */
 void environment_validate(const struct environment_spec *spec, struct problems *problems);
+
+extern const struct admission_kind environment_admission;
 
 /* Renders the children and puts them into the plan (children.c). */
 int environment_plan_children(const struct view *view, const struct environment_spec *spec, struct plan *plan)

@@ -26,3 +26,27 @@ void environment_validate(const struct environment_spec *spec, struct problems *
                 check_map(i, "limits", &r->limits, p);
         }
 }
+
+/* --- at admission ---------------------------------------------------------------------- */
+
+static void validate_name(struct str name, struct problems *p)
+{
+        if (!str_eq(name, ENVIRONMENT_NAME))
+                problem_add(
+                        p, STR("metadata.name"),
+                        "a namespace has one Environment, and it is called default; set metadata.name to default");
+}
+
+static void validate(const void *object, const void *old_object _unused_, struct problems *problems,
+                     struct problems *warnings _unused_)
+{
+        const struct environment *env = object;
+
+        environment_validate(env->spec, problems);
+}
+
+const struct admission_kind environment_admission = {
+        .kind = &environment_kind,
+        .validate = validate,
+        .validate_name = validate_name,
+};

@@ -11,13 +11,11 @@
  */
 #pragma once
 
-#include "kube/path.h"
+#include "cache/cache.h"
 #include "schema/problem.h"
-#include "schema/schema.h"
 
 struct admission_kind {
-        struct kube_kind api;        /* "keelson.dev", "v1alpha1", "App", "apps" */
-        const struct schema *schema; /* of the object: its halves, "spec" and "status" */
+        const struct cache_kind *kind; /* its names, and its schema */
         /* Adds what is wrong to PROBLEMS, and to WARNINGS what works and is unwise.
          * The objects are of the type that the schema makes, their halves may be
          * absent. OLD_OBJECT is NULL for a new one; where it is not, what must not
@@ -40,7 +38,3 @@ enum admission_flags {
 int admission_judge(const struct admission_kind *kind, yyjson_val *object, yyjson_val *old_object,
                     enum admission_flags flags, struct problems *problems, struct problems *warnings)
         _must_check_;
-
-/* OBJECT with all defaults that the API server would fill in, as JSON: "spec" alone. */
-int admission_defaults(const struct admission_kind *kind, yyjson_val *object, struct arena *a,
-                       struct str *ret_json) _must_check_;

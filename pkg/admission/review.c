@@ -80,7 +80,7 @@ static int read_kind(const struct review *r, yyjson_val *json, struct request *r
         req->version = json_val_str(found[1]);
         req->kind_name = json_val_str(found[2]);
         for (size_t i = 0; i < r->n_kinds; i++) {
-                const struct kube_kind *api = &r->kinds[i]->api;
+                const struct kube_kind *api = &r->kinds[i]->kind->api;
 
                 if (str_eq(api->group, req->group) && str_eq(api->version, req->version) &&
                     str_eq(api->kind, req->kind_name))
@@ -192,7 +192,7 @@ static void deny_kind(struct review *r, const struct request *req, struct verdic
         struct str known = STR_NULL;
 
         for (size_t i = 0; i < r->n_kinds; i++) {
-                const struct kube_kind *api = &r->kinds[i]->api;
+                const struct kube_kind *api = &r->kinds[i]->kind->api;
 
                 known = arena_printf(&r->arena, "%.*s%s%.*s of %.*s/%.*s", STR_FMT(known), i ? ", " : "",
                                      STR_FMT(api->kind), STR_FMT(api->group), STR_FMT(api->version));
@@ -348,8 +348,8 @@ static void write_details(const struct request *req, const struct verdict *v, st
         json_object(w);
         if (!str_empty(req->name))
                 json_put_str(w, "name", req->name);
-        json_put_str(w, "group", req->kind->api.group);
-        json_put_str(w, "kind", req->kind->api.kind);
+        json_put_str(w, "group", req->kind->kind->api.group);
+        json_put_str(w, "kind", req->kind->kind->api.kind);
         write_causes(&v->problems, w);
         json_end(w);
 }
@@ -456,7 +456,7 @@ static int answer(struct review *r, enum review_call call, struct buf *body, str
         if (code < 0 || r->arena.failed)
                 return -ENOMEM;
         ret->operation = operations[req.operation];
-        ret->kind = req.kind ? req.kind->api.kind : STR("other");
+        ret->kind = req.kind ? req.kind->kind->api.kind : STR("other");
         ret->verdict = v.allowed ? STR("allowed") : STR("denied");
         return 0;
 }

@@ -12,13 +12,14 @@
 
 /* --- a kind and its judge ------------------------------------------------------------ */
 
-static const struct admission_kind widget = {
+static const struct cache_kind widget_kind = {
         .api = { .group = STR_INIT("keelson.dev"),
                  .version = STR_INIT("v1alpha1"),
                  .plural = STR_INIT("widgets"),
                  .kind = STR_INIT("Widget"),
                  .namespaced = true },
 };
+static const struct admission_kind widget = { .kind = &widget_kind };
 static const struct admission_kind *const kinds[] = { &widget };
 
 static size_t n_judged;
