@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who the webhook is and whom it lets in: the serving certificate with its key, and
+ * the CA of clients, from files that others replace while it serves. A mounted Secret
+ * is replaced by turning a symlink, so the files are read again every few seconds, and
+ * what counts is what is in them.
+ *
+ *      files --identity_source_check--> source.now --> identity <-- one connection
+ *                     |                            \-> (an older one) <-- another
+ *                     `-- cannot be used: told once, and the old one stays
+ *
+ * A connection keeps the one that it began with. An identity lives until the source
+ * and all connections have given it back.
+ */
+#pragma once
+
+#include <gnutls/gnutls.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#define IDENTITY_FILE_MAX ((size_t)256 * 1024)
+
+struct identity {
+        size_t refs;
+        gnutls_certificate_credentials_t credentials;
+        bool verifies_clients;
+        usec_t expires; /* clock_wall's time: the end of the serving certificate */
+};
+
+struct identity *identity_ref(struct identity *id);
+void identity_unref(struct identity *id); /* NULL is fine */
+
+struct identity_files {
+        const char *certificate; /* PEM, with the chain below the root */
+        const char *key;         /* PEM */
+        const char *client_ca;   /* PEM, one or more; NULL: clients need no certificate */
+};
+
+struct identity_source {
+        struct identity_files files; /* borrowed */
+        struct identity *now;        /* NULL until the first success */
+        uint64_t seen;               /* a hash of what was in the files last */
+};
+
+void identity_source_init(struct identity_source *s, const struct identity_files *files);
+void identity_source_release(struct identity_source *s);
+
+/* Reads the files. 1 if there is a new identity, 0 if nothing changed since the last
+ * look, or a negative errno with *err once for each contents that cannot be used:
+ * -ENOENT and the like, -EINVAL, -ENOMEM. */
+int identity_source_check(struct identity_source *s, struct error *err) _must_check_;
