@@ -14,6 +14,7 @@ static const struct {
         { "operator", cmd_operator, "watch the cluster and reconcile the resources" },
         { "reload", cmd_reload, "send SIGHUP to a program when its mounted files change" },
         { "version", cmd_version, "print the version" },
+        { "webhook", cmd_webhook, "tell the API server whether resources are as they may be" },
 };
 
 static void print_usage(FILE *to)

@@ -7,7 +7,7 @@
 . "$KEELSON_ROOT/hack/yyjson.sh"
 
 BUILD_PACKAGES=(gcc libc6-dev binutils meson ninja-build pkg-config libcurl4-openssl-dev libmicrohttpd-dev
-        libyaml-dev libssl-dev)
+        libgnutls28-dev libyaml-dev libssl-dev)
 
 # What a release is built with; the Dockerfile says the same.
 # shellcheck disable=SC2034 # for those who source this

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "json/read.h"
-
 #define SHOWN_MAX ((size_t)64) /* of a word that may be of any length */
 
 enum operation { OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE, OPERATION_CONNECT };

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "admission/judge.h"
+#include "json/read.h"
 
 #define REVIEW_BODY_MAX ((size_t)7 * 1024 * 1024) /* two objects of etcd's greatest size, and some */
 #define REVIEW_BUF_MAX (REVIEW_BODY_MAX + JSON_READ_PADDING)
