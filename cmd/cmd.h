@@ -9,5 +9,6 @@
 
 int cmd_operator(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
+int cmd_validate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_webhook(int argc, char **argv);

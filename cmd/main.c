@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
         { "operator", cmd_operator, "watch the cluster and reconcile the resources" },
         { "reload", cmd_reload, "send SIGHUP to a program when its mounted files change" },
+        { "validate", cmd_validate, "say of YAML files what the API server and the webhook would" },
         { "version", cmd_version, "print the version" },
         { "webhook", cmd_webhook, "tell the API server whether resources are as they may be" },
 };

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verdict of the API server and the webhook, without either: on files, before a
+ * commit.
+ *
+ *      -f shop/ ---> files ---> documents ---> admission_judge ---> shop/app.yaml:12: App shop: …
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cmd/cmd.h"
+#include "cmd/kinds.h"
+#include "cmd/options.h"
+#include "json/read.h"
+#include "yaml/yaml.h"
+
+#define INPUTS_MAX 256
+#define DEPTH_MAX 32 /* of folders */
+#define PATH_LEN_MAX 4096
+#define ARENA_MAX ((size_t)64 * 1024 * 1024) /* for one document */
+#define OUTPUT_MAX ((size_t)256 * 1024 * 1024)
+#define READ_SIZE ((size_t)64 * 1024)
+
+static const char usage[] =
+        "usage: keelson validate -f FILE|DIR|- …\n"
+        "\n"
+        "Says of Keelson's resources in YAML or JSON files what the API server and the webhook\n"
+        "would say of them. Nothing is sent anywhere.\n"
+        "\n"
+        "  -f, --filename FILE   a file, a folder with all its *.yaml, *.yml and *.json, or - for\n"
+        "                        the standard input; may be repeated\n"
+        "  --output FORMAT       text or json (default: text)\n"
+        "  --explain             show each resource with its defaults filled in\n"
+        "  --help                this text\n"
+        "\n"
+        "What needs the cluster (does that Secret exist, does another App claim the host?) is not\n"
+        "looked at. Resources of others are passed over. Ends with 0 where all is fine, with 1\n"
+        "where something is wrong, with 2 where a file cannot be read or the command line is wrong.\n";
+
+enum option_id { OPT_OUTPUT = 256, OPT_EXPLAIN };
+
+static const struct option options[] = {
+        { "filename", required_argument, NULL, 'f' },
+        { "output", required_argument, NULL, OPT_OUTPUT },
+        { "explain", no_argument, NULL, OPT_EXPLAIN },
+        CMD_HELP_OPTION,
+        { 0 },
+};
+
+struct arguments {
+        const char *inputs[INPUTS_MAX];
+        size_t n_inputs;
+        bool json, explain;
+};
+
+/* One run over all inputs. */
+struct run {
+        const struct arguments *arguments;
+        struct buf out;       /* what goes to stdout */
+        struct json_writer w; /* where that is JSON */
+        const char *file;     /* the one under way */
+        size_t n_fine, n_wrong, n_passed_over, n_unread;
+};
+
+/* Who a verdict is about. */
+struct subject {
+        unsigned line;
+        struct str api_version, kind, namespace, name;
+};
+
+/* --- telling --------------------------------------------------------------------------- */
+
+static void tell_line(struct run *run, const struct subject *s, const char *what, const struct problem *p)
+{
+        buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s\n", run->file, s->line, STR_FMT(s->kind),
+                   STR_FMT(s->name), what, STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
+}
+
+static void tell_text(struct run *run, const struct subject *s, const struct problems *problems,
+                      const struct problems *warnings, struct str explained)
+{
+        for (size_t i = 0; i < problems->n; i++)
+                tell_line(run, s, "", &problems->all[i]);
+        if (problems->more)
+                buf_printf(&run->out, "%s:%u: %.*s %.*s: and %zu more\n", run->file, s->line,
+                           STR_FMT(s->kind), STR_FMT(s->name), problems->more);
+        for (size_t i = 0; i < warnings->n; i++)
+                tell_line(run, s, "warning: ", &warnings->all[i]);
+        if (explained.data)
+                buf_printf(&run->out, "%s:%u: %.*s %.*s: %.*s\n", run->file, s->line, STR_FMT(s->kind),
+                           STR_FMT(s->name), STR_FMT(explained));
+}
+
+static void put_problems(struct json_writer *w, const char *key, const struct problems *p)
+{
+        json_key(w, key);
+        json_array(w);
+        for (size_t i = 0; i < p->n; i++) {
+                json_object(w);
+                json_put_str(w, "path", p->all[i].path.data ? p->all[i].path : STR(""));
+                json_put_str(w, "message", p->all[i].message);
+                json_end(w);
+        }
+        json_end(w);
+}
+
+static void tell_json(struct run *run, const struct subject *s, const struct problems *problems,
+                      const struct problems *warnings, struct str explained)
+{
+        struct json_writer *w = &run->w;
+
+        json_object(w);
+        json_put_cstr(w, "file", run->file);
+        json_put_int(w, "line", s->line);
+        json_put_str(w, "apiVersion", s->api_version);
+        json_put_str(w, "kind", s->kind);
+        if (s->namespace.data)
+                json_put_str(w, "namespace", s->namespace);
+        json_put_str(w, "name", s->name);
+        json_put_bool(w, "valid", problems->n == 0);
+        put_problems(w, "problems", problems);
+        put_problems(w, "warnings", warnings);
+        if (explained.data)
+                json_put_raw(w, "spec", explained);
+        json_end(w);
+}
+
+static void tell(struct run *run, const struct subject *s, const struct problems *problems,
+                 const struct problems *warnings, struct str explained)
+{
+        if (problems->n)
+                run->n_wrong++;
+        else
+                run->n_fine++;
+        if (run->arguments->json)
+                tell_json(run, s, problems, warnings, explained);
+        else
+                tell_text(run, s, problems, warnings, explained);
+}
+
+/* --- judging --------------------------------------------------------------------------- */
+
+static bool is_ours(struct str api_version)
+{
+        struct str group, version;
+
+        return str_cut(api_version, '/', &group, &version) && str_eq(group, STR("keelson.dev"));
+}
+
+static const struct admission_kind *find_kind(const struct subject *s)
+{
+        for (size_t i = 0; i < CMD_KINDS; i++) {
+                const struct kube_kind *api = &cmd_kinds[i]->kind->api;
+                struct str group, version;
+
+                if (str_cut(s->api_version, '/', &group, &version) && str_eq(version, api->version) &&
+                    str_eq(s->kind, api->kind))
+                        return cmd_kinds[i];
+        }
+        return NULL;
+}
+
+static struct str known_kinds(struct arena *a)
+{
+        struct str list = STR_NULL;
+
+        for (size_t i = 0; i < CMD_KINDS; i++) {
+                const struct kube_kind *api = &cmd_kinds[i]->kind->api;
+
+                list = arena_printf(a, "%.*s%s%.*s (%.*s)", STR_FMT(list), i ? ", " : "", STR_FMT(api->kind),
+                                    STR_FMT(api->version));
+        }
+        return list;
+}
+
+/* The spec with all its defaults, as JSON; absent where it cannot be read. */
+static struct str explain(const struct admission_kind *kind, yyjson_val *object, struct arena *a)
+{
+        const struct schema *root = kind->kind->schema;
+
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+                struct buf text = BUF_INIT(OUTPUT_MAX);
+                struct json_writer w;
+                struct str ret = STR_NULL;
+                void *spec;
+
+                if (!str_eq(f->name, STR("spec")) ||
+                    schema_decode(f->object, yyjson_obj_get(object, "spec"), f->name, SCHEMA_BORROW, a, &spec,
+                                  NULL) < 0)
+                        continue;
+                json_writer_init(&w, &text);
+                schema_encode(f->object, spec, &w);
+                if (buf_error(&text) == 0)
+                        ret = arena_str(a, buf_str(&text));
+                buf_release(&text);
+                return ret;
+        }
+        return STR_NULL;
+}
+
+static int judge(struct run *run, yyjson_val *object, unsigned line)
+{
+        yyjson_val *meta = yyjson_obj_get(object, "metadata");
+        struct subject s = {
+                .line = line,
+                .api_version = json_get_str(object, "apiVersion"),
+                .kind = json_get_str(object, "kind"),
+                .namespace = json_get_str(meta, "namespace"),
+                .name = json_get_str(meta, "name"),
+        };
+        struct arena a = ARENA_INIT(ARENA_MAX);
+        struct problems problems, warnings;
+        const struct admission_kind *kind = find_kind(&s);
+        struct str explained = STR_NULL;
+        int r;
+
+        if (!is_ours(s.api_version)) {
+                run->n_passed_over++;
+                return 0;
+        }
+        problems_init(&problems, &a);
+        problems_init(&warnings, &a);
+        if (kind) {
+                r = admission_judge(kind, object, NULL, ADMISSION_OFFLINE, &problems, &warnings);
+                if (r == 0 && run->arguments->explain)
+                        explained = explain(kind, object, &a);
+        } else {
+                problem_add(&problems, STR("kind"), "\"%.*s\" of %.*s is not known; there are %.*s",
+                            STR_FMT(s.kind), STR_FMT(s.api_version), STR_FMT(known_kinds(&a)));
+                r = problems_result(&problems);
+        }
+        if (r == 0 || r == -EINVAL)
+                tell(run, &s, &problems, &warnings, explained);
+        arena_release(&a);
+        return r == -EINVAL ? 0 : r;
+}
+
+/* A List, as kubectl get -o yaml writes it, is what it holds. */
+static int judge_all(struct run *run, yyjson_val *document, unsigned line)
+{
+        yyjson_val *items = yyjson_obj_get(document, "items"), *one;
+        size_t i, n;
+        int r = 0;
+
+        if (!yyjson_is_arr(items) || !str_ends(json_get_str(document, "kind"), STR("List")))
+                return judge(run, document, line);
+        yyjson_arr_foreach (items, i, n, one)
+                if (r == 0)
+                        r = judge(run, one, line);
+        return r;
+}
+
+static int take_document(yyjson_doc *doc, unsigned line, void *arg, struct error *err)
+{
+        struct run *run = arg;
+        int r = 0;
+
+        if (yyjson_is_obj(yyjson_doc_get_root(doc)))
+                r = judge_all(run, yyjson_doc_get_root(doc), line);
+        else
+                r = error_set(err, -EINVAL, "line %u: the document is no object", line);
+        yyjson_doc_free(doc);
+        return r == -ENOMEM ? error_set(err, r, "out of memory") : r;
+}
+
+/* --- files ----------------------------------------------------------------------------- */
+
+static void complain(struct run *run, const char *path, const char *why)
+{
+        fprintf(stderr, "keelson validate: %s: %s\n", path, why);
+        run->n_unread++;
+}
+
+static int read_stdin(struct buf *out)
+{
+        for (;;) {
+                char *room = buf_reserve(out, READ_SIZE);
+                ssize_t n = room ? read(STDIN_FILENO, room, READ_SIZE) : 0;
+
+                if (!room || n == 0)
+                        return buf_error(out);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0)
+                        buf_commit(out, (size_t)n);
+        }
+}
+
+static void take_file(struct run *run, const char *path)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(YAML_BYTES_MAX);
+        struct error err = ERROR_INIT;
+        bool is_stdin = strcmp(path, "-") == 0;
+        int r = is_stdin ? read_stdin(&text) : file_read(path, &text);
+
+        run->file = is_stdin ? "stdin" : path;
+        if (r == -EMSGSIZE)
+                complain(run, run->file, "is larger than 16 MiB; split it");
+        else if (r < 0)
+                complain(run, run->file, strerror(-r));
+        else if (yaml_parse_all(buf_str(&text), take_document, run, &err) < 0)
+                complain(run, run->file, err.message);
+        run->file = NULL;
+}
+
+static bool is_manifest(const char *name)
+{
+        struct str s = str_c(name);
+
+        return str_ends(s, STR(".yaml")) || str_ends(s, STR(".yml")) || str_ends(s, STR(".json"));
+}
+
+static int not_hidden(const struct dirent *entry)
+{
+        return entry->d_name[0] != '.';
+}
+
+static void take_folder(struct run *run, const char *path, unsigned depth);
+
+/* Symbolic links to files are followed, those to folders are not: they may lead in circles. */
+static void take_entry(struct run *run, const char *folder, const char *name, unsigned depth)
+{
+        char path[PATH_LEN_MAX];
+        struct stat st;
+
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
+                complain(run, folder, "there are paths in it that are too long");
+        else if (lstat(path, &st) < 0)
+                complain(run, path, strerror(errno));
+        else if (S_ISDIR(st.st_mode))
+                take_folder(run, path, depth + 1);
+        else if (is_manifest(name))
+                take_file(run, path);
+}
+
+static void take_folder(struct run *run, const char *path, unsigned depth)
+{
+        struct dirent **entries;
+        int n;
+
+        if (depth > DEPTH_MAX) {
+                complain(run, path, "is too deep");
+                return;
+        }
+        n = scandir(path, &entries, not_hidden, alphasort);
+        if (n < 0) {
+                complain(run, path, strerror(errno));
+                return;
+        }
+        for (int i = 0; i < n; i++) {
+                take_entry(run, path, entries[i]->d_name, depth);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+static void take_input(struct run *run, const char *path)
+{
+        struct stat st;
+
+        if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+                take_folder(run, path, 0);
+        else
+                take_file(run, path);
+}
+
+/* --- the command ------------------------------------------------------------------------ */
+
+static int take_option(void *arg, int id, struct str value, const char **ret_expected)
+{
+        struct arguments *a = arg;
+
+        switch (id) {
+        case 'f':
+                *ret_expected = "a file, a folder or -, and not more than 256 of them";
+                if (str_empty(value) || a->n_inputs == INPUTS_MAX)
+                        return -EINVAL;
+                a->inputs[a->n_inputs++] = value.data;
+                return 0;
+        case OPT_OUTPUT:
+                *ret_expected = "text or json";
+                a->json = str_eq(value, STR("json"));
+                return a->json || str_eq(value, STR("text")) ? 0 : -EINVAL;
+        case OPT_EXPLAIN:
+                a->explain = true;
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int print(struct run *run)
+{
+        if (run->arguments->json) {
+                json_end(&run->w);
+                buf_add_char(&run->out, '\n');
+        }
+        if (buf_error(&run->out) < 0 ||
+            fwrite(run->out.data ? run->out.data : "", 1, run->out.len, stdout) != run->out.len ||
+            fflush(stdout) != 0) {
+                fprintf(stderr, "keelson validate: the verdict could not be written\n");
+                return EXIT_USAGE;
+        }
+        fprintf(stderr, "%zu fine, %zu wrong, %zu not Keelson's\n", run->n_fine, run->n_wrong,
+                run->n_passed_over);
+        if (run->n_unread)
+                return EXIT_USAGE;
+        return run->n_wrong ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int cmd_validate(int argc, char **argv)
+{
+        static const struct cmd_line line = {
+                .command = "validate", .usage = usage, .options = options, .take = take_option
+        };
+        struct arguments arguments = { 0 };
+        struct run run = { .arguments = &arguments, .out = BUF_INIT(OUTPUT_MAX) };
+        int code;
+
+        if (!cmd_parse(&line, argc, argv, &arguments, &code))
+                return code;
+        if (arguments.n_inputs == 0)
+                return cmd_refuse(&line, "what is to be looked at? Name it with -f");
+        json_writer_init(&run.w, &run.out);
+        if (arguments.json)
+                json_array(&run.w);
+        for (size_t i = 0; i < arguments.n_inputs; i++)
+                take_input(&run, arguments.inputs[i]);
+        code = print(&run);
+        buf_release(&run.out);
+        return code;
+}

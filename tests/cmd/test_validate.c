@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keelson validate, as a child process, on files of its own.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "json/read.h"
+
+#define SAID_MAX ((size_t)65536)
+
+static char said[SAID_MAX], complained[SAID_MAX];
+
+/* --- a folder of its own ------------------------------------------------------------- */
+
+static char folder[] = "/tmp/keelson-validate-XXXXXX";
+
+static void begin(void)
+{
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        ck_assert_int_eq(chdir(folder), 0);
+}
+
+static int delete_one(const char *path, const struct stat *st _unused_, int type _unused_,
+                      struct FTW *at _unused_)
+{
+        return remove(path);
+}
+
+static void end(void)
+{
+        ck_assert_int_eq(nftw(folder, delete_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void write_file(const char *path, const char *text)
+{
+        FILE *f = fopen(path, "we");
+
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_ge(fputs(text, f), 0);
+        ck_assert_int_eq(fclose(f), 0);
+}
+
+static void read_file(const char *path, char to[SAID_MAX])
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+
+        ck_assert_int_ge(fd, 0);
+        n = read(fd, to, SAID_MAX - 1);
+        ck_assert_int_ge(n, 0);
+        to[n] = '\0';
+        close(fd);
+}
+
+/* Runs it in the folder, with INPUT on its stdin; its exit code. */
+static int validate(const char *const *words, const char *input)
+{
+        char *argv[16] = { (char *)"keelson", (char *)"validate" };
+        pid_t pid;
+        int status;
+
+        for (size_t i = 0; words[i]; i++) {
+                ck_assert_uint_lt(i, 13);
+                argv[i + 2] = (char *)(uintptr_t)words[i];
+        }
+        write_file("stdin", input ? input : "");
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                dup2(open("stdin", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+                dup2(open("stdout", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDOUT_FILENO);
+                dup2(open("stderr", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDERR_FILENO);
+                execv(KEELSON_BINARY, argv);
+                _exit(127);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFEXITED(status));
+        read_file("stdout", said);
+        read_file("stderr", complained);
+        return WEXITSTATUS(status);
+}
+
+#define RUN(input, ...) validate((const char *const[]){ __VA_ARGS__, NULL }, input)
+
+#define HEAD(kind, name) "apiVersion: keelson.dev/v1alpha1\nkind: " kind "\nmetadata: {name: " name "}\n"
+#define GOOD HEAD("App", "shop") "spec: {image: x, port: 8080}\n"
+#define BAD HEAD("App", "shop") "spec: {image: x, hosts: [a.example]}\n"
+#define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
+
+START_TEST(what_is_fine_needs_no_words)
+{
+        begin();
+        ck_assert_int_eq(RUN(GOOD "---\n" POD
+                                  "---\n" HEAD("Environment", "default") "spec: {profile: staging}\n",
+                             "-f", "-"),
+                         0);
+        ck_assert_str_eq(said, "");
+        ck_assert_str_eq(complained, "2 fine, 0 wrong, 1 not Keelson's\n");
+        end();
+}
+END_TEST
+
+START_TEST(what_is_wrong_has_its_file_line_and_field)
+{
+        static const struct {
+                const char *text, *said;
+        } cases[] = {
+                { POD "---\n" BAD,
+                  "stdin:4: App shop: spec.hosts: need a port; set spec.port to the one that the program listens on\n" },
+                { HEAD("App", "Shop") "spec: {image: a b}\n",
+                  "stdin:1: App Shop: metadata.name: must be lower-case letters, digits and -, begin with a letter and "
+                  "not end with -, and have 63 characters at most, for it becomes a host name\n"
+                  "stdin:1: App Shop: spec.image: must match ^[^[:space:]]+$ (is \"a b\")\n" },
+                { HEAD("App", "shop") "spec: {image: x, replica: 2}\n",
+                  "stdin:1: App shop: spec.replica: is not a known field; did you mean \"replicas\"?\n" },
+                { HEAD("App", "shop") "spec: {image: x}\nport: 80\n",
+                  "stdin:1: App shop: port: belongs under spec; move it there\n" },
+                { HEAD("Environment", "mine") "spec: {profile: staging}\n",
+                  "stdin:1: Environment mine: metadata.name: a namespace has one Environment, and it is called default; "
+                  "set metadata.name to default\n" },
+                { HEAD("Ap", "shop"),
+                  "stdin:1: Ap shop: kind: \"Ap\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
+                  "Environment (v1alpha1)\n" },
+                { "kind: List\napiVersion: v1\nitems: [{apiVersion: keelson.dev/v1alpha1, kind: App, metadata: {name: a}}]\n",
+                  "stdin:1: App a: spec: is required\n" },
+        };
+
+        begin();
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                ck_assert_int_eq(RUN(cases[i].text, "-f", "-"), 1);
+                ck_assert_str_eq(said, cases[i].said);
+        }
+        end();
+}
+END_TEST
+
+START_TEST(a_folder_is_all_that_is_in_it)
+{
+        begin();
+        mkdir("set", 0700);
+        mkdir("set/deeper", 0700);
+        write_file("set/b.yaml", GOOD);
+        write_file("set/a.yml", BAD);
+        write_file(
+                "set/deeper/c.json",
+                "{\"apiVersion\":\"keelson.dev/v1alpha1\",\"kind\":\"App\",\"metadata\":{\"name\":\"c\"},\"spec\":{}}");
+        write_file("set/notes.txt", "no: [yaml\n");
+        write_file("set/.hidden.yaml", BAD);
+        ck_assert_int_eq(RUN(NULL, "-f", "set", "--filename=set/b.yaml"), 1);
+        ck_assert_str_eq(
+                said,
+                "set/a.yml:1: App shop: spec.hosts: need a port; set spec.port to the one that the program "
+                "listens on\nset/deeper/c.json:1: App c: spec.image: is required\n");
+        ck_assert_str_eq(complained, "2 fine, 2 wrong, 0 not Keelson's\n");
+        end();
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_is_told_and_the_rest_goes_on)
+{
+        begin();
+        ck_assert_int_eq(RUN(BAD, "-f", "missing.yaml", "-f", "-"), 2);
+        ck_assert_ptr_nonnull(
+                strstr(complained, "keelson validate: missing.yaml: No such file or directory\n"));
+        ck_assert_ptr_nonnull(strstr(said, "stdin:1: App shop: spec.hosts"));
+        ck_assert_int_eq(RUN(GOOD "---\na: [1\n", "-f", "-"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "keelson validate: stdin: line "));
+        ck_assert_int_eq(RUN("[]\n", "-f", "-"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "the document is no object"));
+        end();
+}
+END_TEST
+
+START_TEST(programs_read_json)
+{
+        yyjson_doc *doc;
+        yyjson_val *one;
+
+        begin();
+        ck_assert_int_eq(RUN(BAD "---\n" GOOD, "-f", "-", "--output", "json", "--explain"), 1);
+        ck_assert_int_eq(json_parse(str_c(said), &doc, NULL), 0);
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 0);
+        ck_str_eq(json_get_str(one, "file"), "stdin");
+        ck_assert_int_eq(json_get_int(one, "line", 0), 1);
+        ck_assert(!json_get_bool(one, "valid", true));
+        ck_str_eq(json_val_str(json_get_path(one, "/problems/0/path")), "spec.hosts");
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 1);
+        ck_assert(json_get_bool(one, "valid", false));
+        /* What it becomes, with the defaults. */
+        ck_str_eq(json_val_str(json_get_path(one, "/spec/healthCheck/livePath")), "/health/live");
+        yyjson_doc_free(doc);
+        end();
+}
+END_TEST
+
+START_TEST(a_wrong_command_line_is_refused)
+{
+        begin();
+        ck_assert_int_eq(RUN(NULL, "--output", "yaml", "-f", "-"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "text or json"));
+        ck_assert_int_eq(validate((const char *const[]){ NULL }, NULL), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "-f"));
+        end();
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        what_is_fine_needs_no_words,
+        what_is_wrong_has_its_file_line_and_field,
+        a_folder_is_all_that_is_in_it,
+        what_cannot_be_read_is_told_and_the_rest_goes_on,
+        programs_read_json,
+        a_wrong_command_line_is_refused,
+};
+TEST_MAIN("cmd/validate", tests)
