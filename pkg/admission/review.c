@@ -332,9 +332,9 @@ static void write_causes(const struct problems *p, struct json_writer *w)
         for (size_t i = 0; i < p->n; i++) {
                 json_object(w);
                 json_put_cstr(w, "reason", "FieldValueInvalid");
-                json_put_str(w, "message", cut(p->all[i].message, REVIEW_MESSAGE_MAX, p->arena));
+                json_put_str(w, "message", cut(p->all[i].message, REVIEW_CAUSE_MAX, p->arena));
                 if (p->all[i].path.len)
-                        json_put_str(w, "field", p->all[i].path);
+                        json_put_str(w, "field", cut(p->all[i].path, REVIEW_CAUSE_MAX, p->arena));
                 json_end(w);
         }
         json_end(w);
@@ -345,7 +345,7 @@ static void write_details(const struct request *req, const struct verdict *v, st
         json_key(w, "details");
         json_object(w);
         if (!str_empty(req->name))
-                json_put_str(w, "name", req->name);
+                json_put_str(w, "name", cut(req->name, REVIEW_NAME_MAX, v->problems.arena));
         json_put_str(w, "group", req->kind->kind->api.group);
         json_put_str(w, "kind", req->kind->kind->api.kind);
         write_causes(&v->problems, w);

@@ -60,6 +60,10 @@ class Case(unittest.TestCase):
         self.addCleanup(made.close)
         return made
 
+    def assertMemory(self, webhook, field, most):
+        if not webhook.is_sanitized():
+            self.assertLess(webhook.memory(field), most)
+
     def raw(self, webhook):
         """A TLS connection without a client of HTTP."""
         plain = socket.create_connection(("127.0.0.1", webhook.port), timeout=PATIENCE)
@@ -166,7 +170,7 @@ class Bounds(Case):
             said = self.raw(webhook)
             said.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_MAX + 1))
             self.assertTrue(read_reply(said).startswith(b"HTTP/1.1 413 "))
-        self.assertLess(webhook.memory("RssAnon") - before, 2 * 1024 * 1024)
+        self.assertMemory(webhook, "RssAnon", before + 2 * 1024 * 1024)
 
         chunked = self.raw(webhook)
         chunked.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -174,8 +178,8 @@ class Bounds(Case):
             chunked.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
         chunked.sendall(b"0\r\n\r\n")
         self.assertTrue(read_reply(chunked).startswith(b"HTTP/1.1 413 "))
-        self.assertLess(webhook.memory("VmHWM") - before, 48 * 1024 * 1024)
-        self.assertLess(webhook.memory("RssAnon") - before, 4 * 1024 * 1024)
+        self.assertMemory(webhook, "VmHWM", before + 48 * 1024 * 1024)
+        self.assertMemory(webhook, "RssAnon", before + 4 * 1024 * 1024)
 
     def test_f20_the_longest_body(self):
         connection = self.connect(self.start())
@@ -214,7 +218,7 @@ class Bounds(Case):
             self.assertTrue(post(kept, review("App", APP))[1]["response"]["allowed"])
         self.assertLessEqual(webhook.metric("keelson_admission_connections"), 512)
         self.assertGreater(webhook.metric("keelson_admission_connections_shed_total"), 400)
-        self.assertLess(webhook.memory("RssAnon"), 128 * 1024 * 1024)
+        self.assertMemory(webhook, "RssAnon", 128 * 1024 * 1024)
 
     def test_f21_slow_peers_are_cut(self):
         webhook = self.start()

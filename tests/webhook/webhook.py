@@ -117,6 +117,11 @@ class Webhook:
                     return int(line.split()[1]) * 1024
         raise AssertionError(field)
 
+    def is_sanitized(self):
+        """Then its memory is mostly that of the sanitizer."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as f:
+            return "libasan" in f.read()
+
     def signal(self, number):
         self.process.send_signal(number)
 

@@ -164,6 +164,30 @@ START_TEST(all_that_is_wrong_is_told_with_its_field)
 }
 END_TEST
 
+START_TEST(a_reply_fits_however_much_is_wrong)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(REVIEW_BODY_MAX);
+
+        buf_add_c(&text,
+                  HEAD "\"kind\":{\"group\":\"keelson.dev\",\"version\":\"v1alpha1\",\"kind\":\"Widget\"},"
+                       "\"operation\":\"CREATE\",\"name\":\"");
+        for (size_t i = 0; i < 100000; i++)
+                buf_add_c(&text, "\\u0001");
+        buf_add_c(&text, "\",\"object\":{\"spec\":{\"wrong\":[");
+        for (size_t i = 0; i < PROBLEMS_MAX; i++) {
+                buf_add_c(&text, i ? ",\"" : "\"");
+                for (size_t j = 0; j < 20000; j++)
+                        buf_add_c(&text, "\\u0001");
+                buf_add_c(&text, "\"");
+        }
+        buf_add_c(&text, "]}}}}");
+        ck_assert_int_eq(buf_error(&text), 0);
+        ck_assert_uint_eq(ask_bytes(REVIEW_VALIDATE, buf_str(&text)), 200);
+        is_review(false);
+        ck_assert_uint_eq(yyjson_arr_size(at("/response/status/details/causes")), PROBLEMS_MAX);
+}
+END_TEST
+
 START_TEST(what_is_unwise_is_a_warning_that_a_header_can_hold)
 {
         char long_one[600], rest[1024];
@@ -454,6 +478,7 @@ END_TEST
 static const TTest *const tests[] = {
         what_is_fine_is_allowed,
         all_that_is_wrong_is_told_with_its_field,
+        a_reply_fits_however_much_is_wrong,
         what_is_unwise_is_a_warning_that_a_header_can_hold,
         what_an_older_version_let_in_can_still_be_labelled,
         what_needs_no_judge_is_let_through,
