@@ -192,7 +192,7 @@ static uint64_t hash_failure(int r)
 int identity_source_check(struct identity_source *s, struct error *err)
 {
         _cleanup_(contents_release) struct contents c;
-        struct identity *made;
+        struct identity *made = NULL;
         uint64_t seen;
         int r;
 
