@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memlimit.h"
 #include "http/listen.h"
 #include "kube/client.h"
 #include "manager/debug_state.h"
@@ -445,6 +446,17 @@ static void release(struct operator* op)
         loop_free(op->loop);
 }
 
+/* What does not fit into the memory that the container may use is to be an error with a
+ * name, and no kill without one. */
+static void limit_memory(void)
+{
+        uint64_t limit = memlimit_set(memlimit_read(MEMLIMIT_CGROUPS));
+
+        if (limit)
+                log_info("memory is limited; past it, what needs more fails and is tried again",
+                         LOG_INT("bytes", limit));
+}
+
 int operator_run(const struct operator_options *options, struct error *err)
 {
         struct operator op = {
@@ -456,6 +468,7 @@ int operator_run(const struct operator_options *options, struct error *err)
 
         if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
                 seed = (uint64_t)clock_now(); /* it only spreads retries */
+        limit_memory();
         r = loop_new(&op.loop);
         if (r < 0)
                 return error_set(err, r, "cannot make the event loop: %s", strerror(-r));

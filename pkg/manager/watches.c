@@ -6,11 +6,23 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+/* As after a restart, for this kind: its controllers wait for the list. */
+static void start_over(struct watch *w)
+{
+        w->synced = false;
+        watches_set_gates(w->all); /* before the cache is empty */
+        cache_reset(&w->all->manager->cache, w->kind, w->namespace);
+        w->all->changed(w->all->arg);
+}
+
 static void on_list_begin(struct reflector *r, void *arg)
 {
         struct watch *w = arg;
 
         (void)r;
+        /* What is held may be what fills the memory, and be gone from the server by now. */
+        if (w->failing && w->error.code == -ENOMEM)
+                start_over(w);
         cache_list_begin(&w->all->manager->cache, w->kind, w->namespace);
 }
 
@@ -43,7 +55,6 @@ static void set_absent(struct watch *w, bool absent)
                 m->missed = true;
 }
 
-/* As after a restart, for this kind: its controllers wait for the list. */
 static void on_set_back(struct reflector *r, void *arg)
 {
         struct watch *w = arg;
@@ -51,10 +62,7 @@ static void on_set_back(struct reflector *r, void *arg)
         (void)r;
         log_warn("the server was set back to an older state, as by a restore of etcd; listing anew",
                  LOG_CSTR("watch", w->name));
-        w->synced = false;
-        watches_set_gates(w->all); /* before the cache is empty */
-        cache_reset(&w->all->manager->cache, w->kind, w->namespace);
-        w->all->changed(w->all->arg);
+        start_over(w);
 }
 
 static int on_list_end(struct reflector *r, struct str version, void *arg)

@@ -174,11 +174,56 @@ START_TEST(a_namespace_in_which_all_is_refused_holds_up_no_other)
 }
 END_TEST
 
+static void brings(struct watches *w, const struct cache_kind *kind, size_t i, const char *text)
+{
+        struct reflector *r = &watch_of(w, kind, i)->reflector;
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        ck_assert_int_eq(json_parse(str_c(text), &doc, NULL), 0);
+        ck_assert_int_eq(
+                r->handlers.on_object(r, REFLECTOR_LISTED, yyjson_doc_get_root(doc), r->handlers.arg), 0);
+}
+
+/* What a list that did not fit has brought so far fills the memory, and where the
+ * server has less by now the next one fits without it. */
+START_TEST(what_is_held_is_given_up_where_a_list_does_not_fit)
+{
+        static const char box[] = "{\"metadata\":{\"namespace\":\"a\",\"name\":\"b\",\"uid\":\"u\","
+                                  "\"resourceVersion\":\"9\"}}";
+        struct reflector *r;
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 0);
+        lists(&w, &part_kind, 0);
+        lists(&w, &box_kind, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        brings(&w, &box_kind, 0, box);
+        r = &watch_of(&w, &box_kind, 0)->reflector;
+        fails(&w, &box_kind, 0, -EHOSTUNREACH, "no answer");
+        r->handlers.on_list_begin(r, r->handlers.arg);
+        ck_assert_uint_eq(cache_total(&d.m.cache, &box_kind)->objects, 1);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        fails(&w, &box_kind, 0, -ENOMEM, "out of memory");
+        r->handlers.on_list_begin(r, r->handlers.arg);
+        ck_assert_uint_eq(cache_total(&d.m.cache, &box_kind)->objects, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_CLOSED);
+        /* And again, although it fails for the same reason, which is not told twice. */
+        brings(&w, &box_kind, 0, box);
+        r->handlers.on_list_begin(r, r->handlers.arg);
+        ck_assert_uint_eq(cache_total(&d.m.cache, &box_kind)->objects, 0);
+        lists(&w, &box_kind, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        end_watches(&d, &w);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         each_kind_is_watched_in_each_namespace,
         a_controller_waits_for_the_lists_of_its_kinds,
         a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed,
         what_is_refused_in_one_namespace_is_so_there_and_nowhere_else,
         a_namespace_in_which_all_is_refused_holds_up_no_other,
+        what_is_held_is_given_up_where_a_list_does_not_fit,
 };
 TEST_MAIN("manager/watches", tests)
