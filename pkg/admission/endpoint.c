@@ -303,28 +303,30 @@ static int set_identity(struct peer *p, gnutls_session_t session)
         return 0;
 }
 
-static const union MHD_ConnectionInfo *info_of(struct MHD_Connection *c, enum MHD_ConnectionInfoType what)
+/* Copied: newer versions of MHD have one place in a connection for all that they tell. */
+static union MHD_ConnectionInfo info_of(struct MHD_Connection *c, enum MHD_ConnectionInfoType what)
 {
-        return MHD_get_connection_info(c, what);
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, what);
+
+        return info ? *info : (union MHD_ConnectionInfo){ 0 };
 }
 
 static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int fd)
 {
-        const union MHD_ConnectionInfo *session = info_of(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-        const union MHD_ConnectionInfo *address = info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        gnutls_session_t session = info_of(c, MHD_CONNECTION_INFO_GNUTLS_SESSION).tls_session;
         struct peer *p = session ? mem_new(struct peer) : NULL;
 
         if (!p)
                 return NULL;
         p->identity = identity_ref(e->identities->now);
-        if (set_identity(p, session->tls_session) < 0) {
+        if (set_identity(p, session) < 0) {
                 identity_unref(p->identity);
                 mem_free(p);
                 return NULL;
         }
         buf_init(&p->body, REVIEW_BUF_MAX);
-        connection_open(&e->connections, &p->connection, fd, address ? address->client_addr : NULL,
-                        clock_now());
+        connection_open(&e->connections, &p->connection, fd,
+                        info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
         return p;
 }
 
@@ -335,7 +337,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         struct peer *p = *context;
 
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-                int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+                int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
 
                 *context = open_peer(e, c, fd);
                 if (!*context)

@@ -27,6 +27,8 @@ class Certificate:
         if ca:
             words += ["-CA", ca.cert, "-CAkey", ca.key, "-addext", "subjectAltName=IP:127.0.0.1",
                       "-addext", "extendedKeyUsage=" + usage, "-addext", "basicConstraints=critical,CA:FALSE"]
+        else:
+            words += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
         subprocess.run(words, check=True, capture_output=True)
 
     def der(self):
