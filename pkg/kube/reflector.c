@@ -359,6 +359,8 @@ static void on_watch_done(struct reflector *r, const struct http_result *result)
                            code ? "an event was cut or is not JSON" : "the server ended it at once");
         if (code == -ETIMEDOUT && r->n_events == 0 && r->phase == REFLECTOR_WAITING)
                 list_again(r); /* its version may be one that the server does not have any more */
+        if (code == -ENOMEM && r->failures > 1 && r->phase == REFLECTOR_WAITING)
+                list_again(r); /* the owner may let go of what it has, and then there is room */
 }
 
 /* A server that does not know how to stream a list says so with one of these. */

@@ -46,6 +46,9 @@
  * lagging API server can answer. If that is older than what was reached, the
  * owner is told to forget what it has (on_set_back), and it is listed once more.
  *
+ * A watch that twice in a row has no memory for its next event is followed by a
+ * list as well: at its begin the owner may let go of what it has.
+ *
  * (Kubernetes docs, "API Concepts": efficient detection of changes, bookmarks,
  * retrieving large results in chunks, streaming lists; KEP-3157.)
  */

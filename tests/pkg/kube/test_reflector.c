@@ -458,6 +458,21 @@ START_TEST(test_owner_fails)
         check_asked(ASKED_LIST ASKED_WATCH("10") ASKED_WATCH("10"));
         close_listener();
 
+        /* Without memory for the next event twice in a row: a list gives the owner the
+         * occasion to let go of what it has. */
+        open_all(0);
+        will(200, LIST("10", ""), FAKE_END);
+        will(200, EVENT("DELETED", "b", "11"), FAKE_HANG);
+        will(200, EVENT("DELETED", "b", "11"), FAKE_HANG);
+        will(200, LIST("12", ""), FAKE_END);
+        fail_objects = 2;
+        start();
+        wait_for("end:12");
+        ck_assert_str_eq(
+                heard.data,
+                "begin end:10 synced failed failed failing(watch of pods: out of memory) begin end:12 ");
+        close_listener();
+
         open_all(0);
         will(200, LIST("10", ""), FAKE_END);
         will(200, LIST("11", ""), FAKE_END);
