@@ -219,8 +219,8 @@ static usec_t next_moment(struct history *h, bool quiet)
                 time = USEC_SEC;
         else if (time == CERTIFICATES_LOOK)
                 time = (usec_t)rand_below(&h->rand, LEAP_MAX);
-        else if (one_in(h, 4))
-                time = some(h, USEC_SEC, USEC_MINUTE);
+        else if (one_in(h, 2))
+                time = some(h, USEC_SEC, time); /* something has changed that does not matter */
         if (h->skew)
                 time = MIN(time, MAX(h->skew_until - h->w.now, USEC_SEC));
         return time;

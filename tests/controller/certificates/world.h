@@ -140,10 +140,11 @@ static inline void world_days(struct world *w, usec_t time)
 }
 
 /* Everything is there and settled. */
-static inline struct world world_made(void)
+static inline struct world world_made_at(usec_t wall)
 {
         struct world w = world_init();
 
+        w.wall = wall;
         world_step(&w);
         world_step(&w);
         world_step(&w);
@@ -152,6 +153,11 @@ static inline struct world world_made(void)
         w.secret_writes = w.bundle_writes = 0;
         world_pass(&w, 2 * CERTIFICATES_PAUSE); /* it may write again */
         return w;
+}
+
+static inline struct world world_made(void)
+{
+        return world_made_at(START);
 }
 
 static inline struct str world_item(const struct world *w, enum certificates_item item)
