@@ -33,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -103,6 +104,9 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	if err := s.watch(ctx, mgr.GetCache(), c); err != nil {
+		return err
+	}
+	if err := mgr.Add(manager.RunnableFunc(r.sweep)); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", o.listen)

@@ -109,7 +109,7 @@ func newChild(o *metav1.ObjectMeta) *child {
 func ownFields(o *metav1.ObjectMeta) int {
 	for i := range o.ManagedFields {
 		entry := &o.ManagedFields[i]
-		if entry.Manager == manager && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
+		if entry.Manager == fieldOwner && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == "" {
 			return bytes.Count(entry.FieldsV1.GetRawBytes(), []byte("{}"))
 		}
 	}

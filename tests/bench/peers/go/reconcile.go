@@ -44,6 +44,7 @@ type reconciler struct {
 	apps    cache.Store
 	client  metadata.Interface
 	records sync.Map // types.NamespacedName to *record
+	unseen  sync.Map // types.NamespacedName of Apps that were lately written for
 	queue   atomic.Pointer[queue]
 	active  atomic.Int64
 	bodies  sync.Pool
@@ -92,7 +93,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	r.plan(rec, app, body)
 
 	var progress rollout
-	waiting := false
 	for i := range kinds {
 		live, _, _ := r.stores[i].GetByKey(key)
 		have, _ := live.(*child)
@@ -102,7 +102,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 				return reconcile.Result{}, err
 			}
 		}
-		waiting = waiting || state != asWanted
 		if i == deploymentKind && have != nil {
 			progress = *have.rollout
 			if state != asWanted {
@@ -110,11 +109,51 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 			}
 		}
 	}
-	wrote, err := r.report(ctx, rec, app, &progress, body)
-	if err != nil || !waiting && !wrote {
-		return reconcile.Result{}, err
+	return reconcile.Result{}, r.report(ctx, rec, app, &progress, body)
+}
+
+// sweep looks again at those Apps of which a write has not come back by the watch,
+// as after a list that came in between.
+func (r *reconciler) sweep(ctx context.Context) error {
+	for ticker := time.NewTicker(echoTimeout); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		r.unseen.Range(func(key, _ any) bool {
+			name := key.(types.NamespacedName)
+			r.unseen.Delete(name)
+			switch rec := r.record(name); {
+			case rec.age() < echoTimeout:
+				r.unseen.Store(name, true)
+			case r.awaits(rec, name.String()):
+				(*r.queue.Load()).Add(reconcile.Request{NamespacedName: name})
+			}
+			return true
+		})
 	}
-	return reconcile.Result{RequeueAfter: echoTimeout}, nil
+}
+
+func (rec *record) age() time.Duration {
+	rec.Lock()
+	defer rec.Unlock()
+	return time.Since(rec.at)
+}
+
+func (r *reconciler) awaits(rec *record, key string) bool {
+	rec.Lock()
+	defer rec.Unlock()
+	for i := range rec.children {
+		live, _, _ := r.stores[i].GetByKey(key)
+		have, _ := live.(*child)
+		c := &rec.children[i]
+		if c.written > c.deleted && (have == nil || have.Version < c.written) {
+			return true
+		}
+	}
+	live, found, _ := r.apps.GetByKey(key)
+	return found && live.(*App).Version < rec.status
 }
 
 // plan renders once for each generation what is to be, and keeps its hashes.
@@ -158,7 +197,7 @@ func (r *reconciler) apply(ctx context.Context, rec *record, app *App, i int, bo
 	force := true
 	*body, _, _ = kinds[i].body((*body)[:0], app)
 	reply, err := r.client.Resource(kinds[i].GroupVersionResource).Namespace(app.Namespace).Patch(ctx, app.Name,
-		types.ApplyPatchType, *body, metav1.PatchOptions{FieldManager: manager, Force: &force})
+		types.ApplyPatchType, *body, metav1.PatchOptions{FieldManager: fieldOwner, Force: &force})
 	if err != nil {
 		return err
 	}
@@ -168,10 +207,11 @@ func (r *reconciler) apply(ctx context.Context, rec *record, app *App, i int, bo
 	rec.children[i].fields = ownFields(&reply.ObjectMeta)
 	rec.children[i].written = versionOf(reply.ResourceVersion)
 	rec.at = time.Now()
+	r.unseen.Store(types.NamespacedName{Namespace: app.Namespace, Name: app.Name}, true)
 	return nil
 }
 
-func (r *reconciler) report(ctx context.Context, rec *record, app *App, progress *rollout, body *[]byte) (bool, error) {
+func (r *reconciler) report(ctx context.Context, rec *record, app *App, progress *rollout, body *[]byte) error {
 	hash, before := app.Status.hash, app.Status.conditions
 	if app.Version < rec.status {
 		hash, before = rec.hash, rec.conditions
@@ -180,20 +220,21 @@ func (r *reconciler) report(ctx context.Context, rec *record, app *App, progress
 	b, want, after := status(b, app, progress, before, time.Now().Unix())
 	*body = b
 	if want == hash {
-		return false, nil
+		return nil
 	}
 	*body = append(b, `,"apiVersion":"keelson.dev/v1alpha1","kind":"App","metadata":{"name":"`+app.Name+`"}}`...)
 	force := true
 	reply, err := r.client.Resource(appResource).Namespace(app.Namespace).Patch(ctx, app.Name,
-		types.ApplyPatchType, *body, metav1.PatchOptions{FieldManager: manager, Force: &force}, "status")
+		types.ApplyPatchType, *body, metav1.PatchOptions{FieldManager: fieldOwner, Force: &force}, "status")
 	if err != nil {
-		return false, err
+		return err
 	}
 	rec.Lock()
 	defer rec.Unlock()
 	rec.status, rec.hash, rec.conditions = versionOf(reply.ResourceVersion), want, after
 	rec.at = time.Now()
-	return true, nil
+	r.unseen.Store(types.NamespacedName{Namespace: app.Namespace, Name: app.Name}, true)
+	return nil
 }
 
 // --- what the watches bring -----------------------------------------------------------

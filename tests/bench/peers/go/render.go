@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	manager    = "keelson-peer"
+	fieldOwner = "keelson-peer"
 	annotation = "keelson.dev/applied"
 	hashDigits = 16
 )
