@@ -428,6 +428,10 @@ END_TEST
 
 static struct fake_step respond(const char *asked)
 {
+        /* Without memory in the watch it may be listed once more. */
+        if (strstr(asked, "NotOlderThan&resourceVersion=20"))
+                return (struct fake_step){ .body = LIST_END("20") EVENT("ADDED", "b", "21"),
+                                           .end = FAKE_HANG };
         if (strstr(asked, "resourceVersion=20"))
                 return (struct fake_step){ .body = EVENT("ADDED", "b", "21"), .end = FAKE_HANG };
         if (strstr(asked, "NotOlderThan&resourceVersion=10"))
