@@ -292,12 +292,58 @@ static void validate_name(struct str name, struct problems *p)
                         "and have 63 characters at most, for it becomes a host name");
 }
 
+/* --- what works and is unwise ---------------------------------------------------------- */
+
+/* "registry:5000/shop", "shop:latest"; not "shop:1.8.2", "shop@sha256:…". */
+static bool names_no_version(struct str image)
+{
+        size_t name = image.len;
+        ptrdiff_t colon;
+
+        if (str_index(image, '@') >= 0)
+                return false;
+        while (name > 0 && image.data[name - 1] != '/')
+                name--;
+        image = str_n(image.data + name, image.len - name);
+        colon = str_index(image, ':');
+        return colon < 0 || str_ends(image, STR(":latest"));
+}
+
+/* DB_PASSWORD, API_TOKEN; not TOKEN_LIFETIME. */
+static bool is_secret_name(struct str name)
+{
+        static const struct str ends[] = { STR_INIT("PASSWORD"),    STR_INIT("PASSWD"),
+                                           STR_INIT("TOKEN"),       STR_INIT("SECRET"),
+                                           STR_INIT("SECRET_KEY"),  STR_INIT("API_KEY"),
+                                           STR_INIT("PRIVATE_KEY"), STR_INIT("ACCESS_KEY") };
+
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+                if (str_ends(name, ends[i]))
+                        return true;
+        return false;
+}
+
+void app_warn(const struct app_spec *spec, struct problems *w)
+{
+        if (names_no_version(spec->image))
+                problem_add(w, STR("spec.image"),
+                            "%.*s names no version: what runs may change by itself, and there is no way "
+                            "back; name a tag or a digest",
+                            (int)MIN(spec->image.len, SHOWN_MAX_LEN), spec->image.data);
+        for (size_t i = 0; i < spec->env.n; i++)
+                if (is_secret_name(spec->env.items[i].name) && !str_empty(spec->env.items[i].value))
+                        problem_add(w, item(w, "env", i, ".value"),
+                                    "looks like a secret, which all who may read the App see; put it into a "
+                                    "Secret, and name that in spec.envFrom");
+}
+
 static void validate(const void *object, const void *old_object _unused_, struct problems *problems,
-                     struct problems *warnings _unused_)
+                     struct problems *warnings)
 {
         const struct app *app = object;
 
         app_validate(app->spec, problems);
+        app_warn(app->spec, warnings);
 }
 
 const struct admission_kind app_admission = {

@@ -90,8 +90,8 @@ static int validate(const char *const *words, const char *input)
 #define RUN(input, ...) validate((const char *const[]){ __VA_ARGS__, NULL }, input)
 
 #define HEAD(kind, name) "apiVersion: keelson.dev/v1alpha1\nkind: " kind "\nmetadata: {name: " name "}\n"
-#define GOOD HEAD("App", "shop") "spec: {image: x, port: 8080}\n"
-#define BAD HEAD("App", "shop") "spec: {image: x, hosts: [a.example]}\n"
+#define GOOD HEAD("App", "shop") "spec: {image: x:1, port: 8080}\n"
+#define BAD HEAD("App", "shop") "spec: {image: x:1, hosts: [a.example]}\n"
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 
 START_TEST(what_is_fine_needs_no_words)
@@ -118,9 +118,9 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                   "stdin:1: App Shop: metadata.name: must be lower-case letters, digits and -, begin with a letter and "
                   "not end with -, and have 63 characters at most, for it becomes a host name\n"
                   "stdin:1: App Shop: spec.image: must match ^[^[:space:]]+$ (is \"a b\")\n" },
-                { HEAD("App", "shop") "spec: {image: x, replica: 2}\n",
+                { HEAD("App", "shop") "spec: {image: x:1, replica: 2}\n",
                   "stdin:1: App shop: spec.replica: is not a known field; did you mean \"replicas\"?\n" },
-                { HEAD("App", "shop") "spec: {image: x}\nport: 80\n",
+                { HEAD("App", "shop") "spec: {image: x:1}\nport: 80\n",
                   "stdin:1: App shop: port: belongs under spec; move it there\n" },
                 { HEAD("Environment", "mine") "spec: {profile: staging}\n",
                   "stdin:1: Environment mine: metadata.name: a namespace has one Environment, and it is called default; "

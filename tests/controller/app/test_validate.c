@@ -171,6 +171,56 @@ START_TEST(all_is_told_at_once)
 }
 END_TEST
 
+static void warn(struct validated *v, const char *spec, struct problems *warnings)
+{
+        struct app app;
+
+        validate(v, spec);
+        app.spec = v->spec;
+        problems_init(&v->problems, &v->a);
+        problems_init(warnings, &v->a);
+        app_admission.validate(&app, NULL, &v->problems, warnings);
+        ck_assert_uint_eq(v->problems.n, 0);
+}
+
+START_TEST(what_is_unwise_is_a_warning)
+{
+        static const struct {
+                const char *image;
+                bool unwise;
+        } images[] = {
+                { "shop", true },
+                { "shop:latest", true },
+                { "registry.example:5000/shop", true },
+                { "registry.example:5000/team/shop:latest", true },
+                { "shop:1", false },
+                { "registry.example:5000/shop:1.8.2", false },
+                { "shop@sha256:0123456789012345678901234567890123456789012345678901234567890123", false },
+        };
+        struct problems warnings;
+        struct validated v;
+
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                warn(&v, "", &warnings);
+                v.spec->image = str_c(images[i].image);
+                problems_init(&warnings, &v.a);
+                app_warn(v.spec, &warnings);
+                ck_assert_msg((warnings.n == 1) == images[i].unwise, "%s", images[i].image);
+                if (images[i].unwise)
+                        ck_str_eq(warnings.all[0].path, "spec.image");
+                release(&v);
+        }
+        warn(&v,
+             "\"env\":[{\"name\":\"TOKEN_LIFETIME\",\"value\":\"5m\"},{\"name\":\"DB_PASSWORD\",\"value\":\"x\"},"
+             "{\"name\":\"API_TOKEN\",\"value\":\"\"}]",
+             &warnings);
+        ck_assert_uint_eq(warnings.n, 2);
+        ck_str_eq(warnings.all[1].path, "spec.env[1].value");
+        ck_assert_ptr_nonnull(strstr(warnings.all[1].message.data, "looks like a secret"));
+        release(&v);
+}
+END_TEST
+
 static int validate_again(void *arg)
 {
         struct validated *v = arg;
@@ -180,6 +230,7 @@ static int validate_again(void *arg)
 
         problems_init(&problems, &a);
         app_validate(v->spec, &problems);
+        app_warn(v->spec, &problems);
         (void)problems_text(&problems);
         r = problems_result(&problems);
         arena_release(&a);
@@ -197,9 +248,7 @@ START_TEST(any_allocation_may_fail)
 END_TEST
 
 static const TTest *const tests[] = {
-        what_cannot_work_is_named,
-        what_can_work_is_let_through,
-        all_is_told_at_once,
-        any_allocation_may_fail,
+        what_cannot_work_is_named,   what_can_work_is_let_through, all_is_told_at_once,
+        what_is_unwise_is_a_warning, any_allocation_may_fail,
 };
 TEST_MAIN("app/validate", tests)
