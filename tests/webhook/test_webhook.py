@@ -103,6 +103,10 @@ class Verdicts(Case):
         self.assertEqual(status, 200)
         self.assertEqual(text["response"]["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002")
         self.assertTrue(text["response"]["allowed"], text)
+        self.assertNotIn("warnings", text["response"])
+        warned = post(connection, review("App", {**APP, "image": "shop:latest"}))[1]["response"]
+        self.assertTrue(warned["allowed"])
+        self.assertIn("spec.image: shop:latest names no version", warned["warnings"][0])
         self.assertEqual(post(connection, review("App", APP), "/mutate")[1]["response"],
                          {"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": True})
 
@@ -217,7 +221,8 @@ class Bounds(Case):
             self.assertTrue(post(self.connect(webhook), review("App", APP))[1]["response"]["allowed"])
             self.assertTrue(post(kept, review("App", APP))[1]["response"]["allowed"])
         self.assertLessEqual(webhook.metric("keelson_admission_connections"), 512)
-        self.assertGreater(webhook.metric("keelson_admission_connections_shed_total"), 400)
+        ended = sum(webhook.metric(f"keelson_admission_connections_{how}_total") for how in ("shed", "expired"))
+        self.assertGreater(ended, 400)
         self.assertMemory(webhook, "RssAnon", 128 * 1024 * 1024)
 
     def test_f21_slow_peers_are_cut(self):

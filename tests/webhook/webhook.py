@@ -149,6 +149,7 @@ class Webhook:
 
 def client_context(ca, client=None):
     context = ssl.create_default_context(cafile=ca.cert)
+    context.set_alpn_protocols(["h2", "http/1.1"])  # as an API server asks
     if client:
         context.load_cert_chain(client.cert, client.key)
     return context

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define CLIENTS 32
 #define ROUNDS 500
 #define ALONE 4000
+#define IDLE 1000
 #define REQUEST_MAX ((size_t)64 * 1024)
 #define REPLY_MAX 4096
 #define FOLDER "/tmp/keelson-bench-XXXXXX"
@@ -227,7 +229,7 @@ static double percentile(usec_t *times, size_t n, size_t percent)
         return (double)times[at];
 }
 
-static void measure_alone(void)
+static void measure(const char *name, size_t percent)
 {
         static usec_t times[ALONE];
         SSL *ssl = open_client();
@@ -240,7 +242,26 @@ static void measure_alone(void)
                 times[i] = clock_now() - began;
         }
         close_client(ssl);
-        printf("figure webhook.alone.p50 %.0f us\n", percentile(times, ALONE, 50));
+        printf("figure webhook.%s.p%zu %.0f us\n", name, percent, percentile(times, ALONE, percent));
+}
+
+/* Others hold more connections than it has room for, and ask for nothing. */
+static void measure_beside_idle(void)
+{
+        static SSL *idle[IDLE];
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+                die("RLIMIT_NOFILE");
+        files.rlim_cur = MIN(2 * (rlim_t)IDLE, files.rlim_max);
+        if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+                die("RLIMIT_NOFILE");
+        for (size_t i = 0; i < IDLE; i++)
+                idle[i] = open_client();
+        measure("beside_idle", 99);
+        printf("figure webhook.beside_idle.rss_anon %.0f KiB\n", proc_figure("status", "RssAnon:"));
+        for (size_t i = 0; i < IDLE; i++)
+                close_client(idle[i]);
 }
 
 /* All ask before any looks for its reply. */
@@ -308,8 +329,9 @@ int main(int argc, char **argv)
         take(first);
         printf("figure webhook.start %.1f ms\n", (double)(clock_now() - began) / (double)USEC_MSEC);
         close_client(first);
-        measure_alone();
+        measure("alone", 50);
         measure_many();
+        measure_beside_idle();
         stop_program();
         SSL_CTX_free(tls);
         buf_release(&request);
