@@ -14,6 +14,7 @@
 /* Connections that are shut down and not closed yet find place above the cap. */
 #define MHD_CONNECTIONS_MAX (CONNECTIONS_MAX + 64)
 #define READ_SIZE ((size_t)8 * 1024)
+#define BODY_LARGE ((size_t)128 * 1024)
 
 /* One connection, and the request on it. */
 struct peer {
@@ -34,10 +35,15 @@ static void count_body(struct endpoint *e, struct peer *p)
         p->counted = p->body.size;
 }
 
+/* What a large one took, and the review of it, the allocator would keep for ever. */
 static void release_body(struct endpoint *e, struct peer *p)
 {
+        bool large = p->body.size > BODY_LARGE;
+
         buf_release(&p->body);
         count_body(e, p);
+        if (large)
+                mem_trim();
 }
 
 /* The request is over: what is kept for the next one is little. */

@@ -186,10 +186,17 @@ class Bounds(Case):
         self.assertMemory(webhook, "RssAnon", before + 4 * 1024 * 1024)
 
     def test_f20_the_longest_body(self):
-        connection = self.connect(self.start())
+        webhook = self.start()
+        connection = self.connect(webhook)
         body = review("App", APP)
-        status, text = post(connection, body + b" " * (BODY_MAX - len(body)))
-        self.assertTrue(text["response"]["allowed"], text)
+        post(connection, body)
+        before = webhook.memory("RssAnon")
+        for _ in range(3):
+            _, text = post(connection, body + b" " * (BODY_MAX - len(body)))
+            self.assertTrue(text["response"]["allowed"], text)
+        self.assertStatus(post(connection, b"[" + b"1," * 400000 + b"1]"), 400, "the body must be an object")
+        post(connection, body)  # so it is done with the one before
+        self.assertMemory(webhook, "RssAnon", before + 2 * 1024 * 1024)
 
     def test_f20_all_bodies_together(self):
         webhook = self.start()
