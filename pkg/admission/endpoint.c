@@ -291,8 +291,8 @@ static void on_timer(struct loop_timer *timer _unused_, void *arg)
         struct endpoint *e = arg;
         usec_t now = clock_now(), next = connections_expire(&e->connections, now);
 
-        /* One that was opened since is due later than a look of once a second. */
-        set_timer(e, MIN(next, now + USEC_SEC));
+        /* What begins meanwhile is due later than a look of once a second. */
+        set_timer(e, next == USEC_NEVER ? next : MIN(next, now + USEC_SEC));
 }
 
 /* The identity of the moment instead of what MHD was started with. */
@@ -333,6 +333,8 @@ static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int 
         buf_init(&p->body, REVIEW_BUF_MAX);
         connection_open(&e->connections, &p->connection, fd,
                         info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
+        if (e->connections.n == 1) /* nobody looked */
+                set_timer(e, clock_now() + USEC_SEC);
         return p;
 }
 
