@@ -110,7 +110,7 @@ struct certificates_memory {
         usec_t secret_from, bundle_from; /* the next write may be */
         uint64_t next;                   /* hash of the next CA that all bundles hold; 0: none */
         usec_t next_since;
-        uint64_t surplus; /* hash of what is wanted and served where bundles hold more; 0: they do not */
+        uint64_t surplus; /* hash of what is wanted where bundles hold more; 0: they do not */
         usec_t surplus_since;
 };
 

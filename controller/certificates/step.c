@@ -242,8 +242,8 @@ static int plan_secret(struct step *t)
 static int plan_bundle(struct step *t, const struct bundles *b)
 {
         struct certificates_memory *m = t->m;
-        const uint64_t surplus = hash_str(b->wanted, t->have->items[CERTIFICATES_TLS_CRT]) | 1;
-        const bool over = after_grace(t, b->differ && !b->lack ? surplus : 0, &m->surplus, &m->surplus_since);
+        const bool over =
+                after_grace(t, b->differ && !b->lack ? b->wanted | 1 : 0, &m->surplus, &m->surplus_since);
 
         if (!b->lack && !over)
                 return 0;

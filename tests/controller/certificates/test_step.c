@@ -179,6 +179,20 @@ START_TEST(a_broken_serving_certificate_is_made_again)
 }
 END_TEST
 
+START_TEST(what_another_ca_has_signed_is_made_again)
+{
+        struct world w = world_made(), other = world_made();
+
+        world_set(&w.items[CERTIFICATES_TLS_CRT], world_item(&other, CERTIFICATES_TLS_CRT));
+        world_set(&w.items[CERTIFICATES_TLS_KEY], world_item(&other, CERTIFICATES_TLS_KEY));
+        world_run(&w, USEC_HOUR);
+        ck_assert_uint_eq(w.secret_writes, 1);
+        ck_accepted(&w, w.wall);
+        world_release(&w);
+        world_release(&other);
+}
+END_TEST
+
 /* What the old CA signed may still be shown for a while. */
 START_TEST(without_a_ca_all_is_made_anew)
 {
@@ -242,6 +256,7 @@ static void check_rotation(struct world *w, size_t writes)
         ck_accepted(w, w->wall);
 
         world_run(w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(w);
         ck_assert_uint_eq(w->secret_writes, 1);
         world_run(w, 2 * USEC_SEC);
         ck_assert_uint_eq(w->secret_writes, 2);
@@ -357,11 +372,37 @@ START_TEST(a_restart_begins_the_grace_anew)
         world_step(&w);
         world_step(&w);
         world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
         w.memory = (struct certificates_memory){ 0 };
         world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
         ck_assert_uint_eq(w.secret_writes, 1);
         world_run(&w, 2 * USEC_SEC);
         ck_assert_uint_eq(w.secret_writes, 2);
+        world_release(&w);
+}
+END_TEST
+
+/* Another leader has made it, meanwhile. */
+START_TEST(another_next_ca_begins_the_grace_anew)
+{
+        struct world w = world_of_old_ca();
+        struct certificates_memory memory;
+
+        world_step(&w);
+        world_step(&w);
+        world_run(&w, CERTIFICATES_GRACE - USEC_MINUTE);
+        memory = w.memory;
+        w.memory = (struct certificates_memory){ 0 };
+        world_set(&w.items[CERTIFICATES_NEXT_KEY], STR_NULL);
+        world_step(&w);
+        world_step(&w);
+        w.memory = memory;
+        world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
+        ck_assert_uint_eq(w.secret_writes, 2);
+        world_run(&w, 2 * USEC_SEC);
+        ck_assert_uint_eq(w.secret_writes, 3);
         world_release(&w);
 }
 END_TEST
@@ -373,10 +414,12 @@ START_TEST(a_bundle_without_the_next_ca_holds_all_up)
         world_step(&w);
         world_step(&w);
         world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
         world_set(&w.bundles[1], world_item(&w, CERTIFICATES_CA_CRT));
         world_step(&w);
         ck_assert_uint_eq(w.bundle_writes, 2);
         world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
         ck_assert_uint_eq(w.secret_writes, 1);
         world_run(&w, 2 * USEC_SEC);
         ck_assert_uint_eq(w.secret_writes, 2);
@@ -434,6 +477,7 @@ START_TEST(what_others_put_there_leaves_after_a_while)
         world_set(&w.bundles[0], buf_str(&text));
         world_pass(&w, USEC_MINUTE);
         world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
+        world_step(&w);
         ck_assert_uint_eq(w.bundle_writes, 0);
         world_run(&w, 2 * USEC_SEC);
         ck_assert_uint_eq(w.bundle_writes, 1);
@@ -529,6 +573,7 @@ START_TEST(a_short_jump_is_not_believed)
 
                 w.wall += jumps[i];
                 world_run(&w, CERTIFICATES_STEADY - USEC_SEC);
+                world_step(&w);
                 w.wall -= jumps[i];
                 world_run(&w, DAY);
                 ck_assert_uint_eq(w.secret_writes, 0);
@@ -536,6 +581,17 @@ START_TEST(a_short_jump_is_not_believed)
         }
 }
 END_TEST
+
+/* Or it would not be renewed in time: clients look at both. */
+static void check_ends_before_ca(const struct world *w)
+{
+        struct certificate cert = world_certificate(world_item(w, CERTIFICATES_TLS_CRT));
+        struct certificate ca = world_certificate(world_item(w, CERTIFICATES_CA_CRT));
+
+        ck_assert_int_le(cert.not_after, ca.not_after);
+        certificate_release(&cert);
+        certificate_release(&ca);
+}
 
 /* The operator's clock is wrong for a day, nobody else's. */
 START_TEST(others_accept_what_a_wrong_clock_has_made)
@@ -552,6 +608,7 @@ START_TEST(others_accept_what_a_wrong_clock_has_made)
                 do {
                         world_step(&w);
                         ck_accepted(&w, w.wall - jumps[i]);
+                        check_ends_before_ca(&w);
                         world_pass(&w, MIN(w.last.wake, end) - w.now);
                 } while (w.now < end);
                 ck_assert_uint_ge(w.secret_writes, 1);
@@ -682,6 +739,7 @@ static const TTest *const tests[] = { all_is_made_and_then_nothing,
                                       an_expired_one_is_renewed_at_once,
                                       other_names_need_another_one,
                                       a_broken_serving_certificate_is_made_again,
+                                      what_another_ca_has_signed_is_made_again,
                                       without_a_ca_all_is_made_anew,
                                       what_is_no_ca_is_not_taken_for_one,
                                       the_ca_is_rotated_with_overlap,
@@ -689,6 +747,7 @@ static const TTest *const tests[] = { all_is_made_and_then_nothing,
                                       a_ca_without_a_key_cannot_renew,
                                       a_broken_next_ca_is_made_again,
                                       a_restart_begins_the_grace_anew,
+                                      another_next_ca_begins_the_grace_anew,
                                       a_bundle_without_the_next_ca_holds_all_up,
                                       without_a_time_the_previous_ca_stays_while_it_lives,
                                       a_bundle_is_mended_at_once,
