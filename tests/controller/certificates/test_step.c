@@ -148,9 +148,6 @@ END_TEST
 
 /* --- what cannot be used -------------------------------------------------------------------- */
 
-static const char *const garbage[] = { NULL, "", "garbage",
-                                       "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" };
-
 START_TEST(a_broken_serving_certificate_is_made_again)
 {
         static const enum certificates_item items[] = { CERTIFICATES_TLS_CRT, CERTIFICATES_TLS_KEY };
@@ -279,20 +276,6 @@ static void check_rotation(struct world *w, size_t writes)
         certificate_release(&cert);
         before_release(&b);
         before_release(&c);
-}
-
-/* At two thirds of the CA's life, with a serving certificate that is as new. */
-static struct world world_of_old_ca(void)
-{
-        struct world w = world_made();
-
-        world_pass(&w, CERTIFICATES_CA_LIFE - CERTIFICATES_CA_LIFE / 3 - USEC_HOUR);
-        world_run(&w, USEC_MINUTE);
-        ck_assert_uint_eq(w.secret_writes, 1);
-        ck_assert_ptr_null(w.items[CERTIFICATES_NEXT_CRT].data);
-        w.secret_writes = 0;
-        world_pass(&w, USEC_HOUR);
-        return w;
 }
 
 START_TEST(the_ca_is_rotated_with_overlap)
@@ -446,230 +429,6 @@ START_TEST(without_a_time_the_previous_ca_stays_while_it_lives)
 }
 END_TEST
 
-/* --- the bundles ------------------------------------------------------------------------------ */
-
-START_TEST(a_bundle_is_mended_at_once)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
-                struct world w = world_made();
-
-                world_set(&w.bundles[1], str_c(garbage[i]));
-                world_pass(&w, USEC_MINUTE);
-                world_step(&w);
-                ck_assert_uint_eq(w.bundle_writes, 1);
-                ck_assert(str_eq(secret_str(&w.bundles[1]), world_item(&w, CERTIFICATES_CA_CRT)));
-                world_run(&w, DAY);
-                ck_assert_uint_eq(w.bundle_writes, 1);
-                ck_assert_uint_eq(w.secret_writes, 0);
-                world_release(&w);
-        }
-}
-END_TEST
-
-START_TEST(what_others_put_there_leaves_after_a_while)
-{
-        struct world w = world_made(), other = world_made();
-        const struct str stranger = world_item(&other, CERTIFICATES_CA_CRT);
-        struct buf text = BUF_INIT(CERTIFICATE_TEXT_MAX);
-
-        buf_add_str(&text, stranger);
-        buf_add_str(&text, world_item(&w, CERTIFICATES_CA_CRT));
-        world_set(&w.bundles[0], buf_str(&text));
-        world_pass(&w, USEC_MINUTE);
-        world_run(&w, CERTIFICATES_GRACE - USEC_SEC);
-        world_step(&w);
-        ck_assert_uint_eq(w.bundle_writes, 0);
-        world_run(&w, 2 * USEC_SEC);
-        ck_assert_uint_eq(w.bundle_writes, 1);
-        ck_assert(!world_bundle_has(&w, stranger));
-        ck_accepted(&w, w.wall);
-
-        /* It stays while something is added, and a lot of it is too much. */
-        world_set(&w.bundles[0], stranger);
-        world_pass(&w, USEC_MINUTE);
-        world_step(&w);
-        ck_assert_uint_eq(w.bundle_writes, 2);
-        ck_assert(world_bundle_has(&w, stranger));
-        ck_accepted(&w, w.wall);
-        buf_release(&text);
-        world_release(&w);
-        world_release(&other);
-}
-END_TEST
-
-START_TEST(a_bundle_has_an_end)
-{
-        struct buf text = BUF_INIT(CERTIFICATE_TEXT_MAX);
-        struct world w = world_made();
-        size_t n = 0;
-
-        for (size_t i = 0; i < CERTIFICATES_TRUSTED_MAX + 3; i++) {
-                struct world other = world_made();
-
-                buf_add_str(&text, world_item(&other, CERTIFICATES_CA_CRT));
-                world_release(&other);
-        }
-        world_set(&w.bundles[1], buf_str(&text));
-        world_pass(&w, USEC_MINUTE);
-        world_step(&w);
-        ck_accepted(&w, w.wall);
-        for (struct str rest = secret_str(&w.bundles[0]);; n++) {
-                struct certificate c;
-
-                if (certificate_read(&rest, &c, NULL) != 1)
-                        break;
-                certificate_release(&c);
-        }
-        ck_assert_uint_eq(n, CERTIFICATES_TRUSTED_MAX);
-        buf_release(&text);
-        world_release(&w);
-}
-END_TEST
-
-/* A configuration may come later, or never. */
-START_TEST(without_webhooks_there_is_nobody_to_wait_for)
-{
-        struct world w = world_of_old_ca();
-
-        w.n_bundles = 0;
-        world_run(&w, CERTIFICATES_GRACE + USEC_MINUTE);
-        ck_assert_uint_eq(w.bundle_writes, 0);
-        ck_assert_ptr_nonnull(w.items[CERTIFICATES_PREVIOUS_CRT].data);
-        w.n_bundles = BUNDLES;
-        world_step(&w);
-        ck_assert_uint_eq(w.bundle_writes, 1);
-        ck_accepted(&w, w.wall);
-        world_release(&w);
-}
-END_TEST
-
-/* --- clocks ------------------------------------------------------------------------------------ */
-
-START_TEST(an_hour_this_way_or_that_is_nothing)
-{
-        static const usec_t jumps[] = { USEC_HOUR, -USEC_HOUR, 23 * USEC_HOUR, -23 * USEC_HOUR };
-
-        for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
-                struct world w = world_made();
-
-                w.wall += jumps[i];
-                world_run(&w, DAY);
-                w.wall -= jumps[i];
-                world_run(&w, DAY);
-                ck_assert_uint_eq(w.secret_writes, 0);
-                ck_assert_uint_eq(w.bundle_writes, 0);
-                ck_accepted(&w, w.wall);
-                world_release(&w);
-        }
-}
-END_TEST
-
-START_TEST(a_short_jump_is_not_believed)
-{
-        static const usec_t jumps[] = { 4000 * DAY, -2000 * DAY };
-
-        for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
-                struct world w = world_made();
-
-                w.wall += jumps[i];
-                world_run(&w, CERTIFICATES_STEADY - USEC_SEC);
-                world_step(&w);
-                w.wall -= jumps[i];
-                world_run(&w, DAY);
-                ck_assert_uint_eq(w.secret_writes, 0);
-                world_release(&w);
-        }
-}
-END_TEST
-
-/* Or it would not be renewed in time: clients look at both. */
-static void check_ends_before_ca(const struct world *w)
-{
-        struct certificate cert = world_certificate(world_item(w, CERTIFICATES_TLS_CRT));
-        struct certificate ca = world_certificate(world_item(w, CERTIFICATES_CA_CRT));
-
-        ck_assert_int_le(cert.not_after, ca.not_after);
-        certificate_release(&cert);
-        certificate_release(&ca);
-}
-
-/* The operator's clock is wrong for a day, nobody else's. */
-START_TEST(others_accept_what_a_wrong_clock_has_made)
-{
-        static const usec_t jumps[] = { 61 * DAY,    85 * DAY,    200 * DAY,   2000 * DAY,
-                                        3000 * DAY,  4000 * DAY,  20000 * DAY, -30 * DAY,
-                                        -2000 * DAY, -2500 * DAY, -6000 * DAY };
-
-        for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
-                struct world w = world_made_at(START + 7300 * DAY); /* so there is room behind */
-                usec_t end = w.now + DAY;
-
-                w.wall += jumps[i];
-                do {
-                        world_step(&w);
-                        ck_accepted(&w, w.wall - jumps[i]);
-                        check_ends_before_ca(&w);
-                        world_pass(&w, MIN(w.last.wake, end) - w.now);
-                } while (w.now < end);
-                ck_assert_uint_ge(w.secret_writes, 1);
-                ck_assert_uint_le(w.secret_writes, 4);
-                w.wall -= jumps[i];
-                world_run(&w, DAY);
-                ck_accepted(&w, w.wall);
-                ck_assert_uint_le(w.secret_writes, 5);
-                world_release(&w);
-        }
-}
-END_TEST
-
-/* It was wrong from the beginning, and everybody else's was not. */
-START_TEST(what_was_made_in_the_future_is_replaced)
-{
-        static const usec_t ahead[] = { 2 * DAY, 400 * DAY, 4000 * DAY };
-
-        for (size_t i = 0; i < ARRAY_SIZE(ahead); i++) {
-                struct world w = world_init();
-
-                w.wall += ahead[i];
-                world_run(&w, USEC_HOUR);
-                w.wall -= ahead[i];
-                ck_assert_int_ne(world_verdict(&w, w.wall), X509_V_OK);
-                world_run(&w, USEC_HOUR);
-                ck_accepted(&w, w.wall);
-                world_run(&w, DAY);
-                ck_assert_uint_le(w.secret_writes, 4);
-                world_release(&w);
-        }
-}
-END_TEST
-
-START_TEST(nothing_is_made_at_a_time_that_cannot_be)
-{
-        static const usec_t walls[] = { 0, CERTIFICATES_WALL_MIN - 2 * USEC_HOUR, CERTIFICATES_WALL_MAX,
-                                        -USEC_SEC };
-
-        for (size_t i = 0; i < ARRAY_SIZE(walls); i++) {
-                struct world w = world_made(), empty = world_init();
-
-                w.wall = walls[i];
-                world_run(&w, USEC_HOUR);
-                ck_assert_uint_eq(w.secret_writes, 0);
-                ck_assert_ptr_null(w.last.problem);
-
-                empty.wall = walls[i];
-                world_run(&empty, USEC_HOUR);
-                ck_assert_uint_eq(empty.secret_writes, 0);
-                ck_assert_ptr_nonnull(strstr(empty.last.problem, "the clock is wrong"));
-                empty.wall = START;
-                world_step(&empty);
-                ck_assert_uint_eq(empty.secret_writes, 1);
-                ck_assert_ptr_null(empty.last.problem);
-                world_release(&w);
-                world_release(&empty);
-        }
-}
-END_TEST
-
 /* --- errors ------------------------------------------------------------------------------------- */
 
 START_TEST(errors_name_what_is_wrong)
@@ -750,15 +509,6 @@ static const TTest *const tests[] = { all_is_made_and_then_nothing,
                                       another_next_ca_begins_the_grace_anew,
                                       a_bundle_without_the_next_ca_holds_all_up,
                                       without_a_time_the_previous_ca_stays_while_it_lives,
-                                      a_bundle_is_mended_at_once,
-                                      what_others_put_there_leaves_after_a_while,
-                                      a_bundle_has_an_end,
-                                      without_webhooks_there_is_nobody_to_wait_for,
-                                      an_hour_this_way_or_that_is_nothing,
-                                      a_short_jump_is_not_believed,
-                                      others_accept_what_a_wrong_clock_has_made,
-                                      what_was_made_in_the_future_is_replaced,
-                                      nothing_is_made_at_a_time_that_cannot_be,
                                       errors_name_what_is_wrong,
                                       survives_every_failed_allocation };
 TEST_MAIN("certificates/step", tests)

@@ -196,3 +196,22 @@ static inline bool world_bundle_has(const struct world *w, struct str pem)
 
         return pem.data && bundle.data && memmem(bundle.data, bundle.len, pem.data, pem.len);
 }
+
+/* At two thirds of the CA's life, with a serving certificate that is as new. */
+static inline struct world world_of_old_ca(void)
+{
+        struct world w = world_made();
+
+        world_pass(&w, CERTIFICATES_CA_LIFE - CERTIFICATES_CA_LIFE / 3 - USEC_HOUR);
+        world_run(&w, USEC_MINUTE);
+        ck_assert_uint_eq(w.secret_writes, 1);
+        ck_assert_ptr_null(w.items[CERTIFICATES_NEXT_CRT].data);
+        w.secret_writes = 0;
+        world_pass(&w, USEC_HOUR);
+        return w;
+}
+
+/* What cannot be used. */
+static const char *const garbage[] _unused_ = {
+        NULL, "", "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+};
