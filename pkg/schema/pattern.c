@@ -3,6 +3,8 @@
 
 #include <regex.h>
 
+#include "base/mem.h"
+
 /* Compiling takes a hundred times as long as matching, and the same few dozen
  * patterns come again and again. */
 struct compiled {
@@ -32,10 +34,16 @@ static const struct compiled *compile(struct str pattern)
 bool schema_matches(struct str pattern, struct str text)
 {
         const struct compiled *c = compile(pattern);
-        regmatch_t whole = { .rm_so = 0, .rm_eo = (regoff_t)text.len };
+        char *copy;
+        bool matches;
 
         if (!c || !c->usable)
                 return true;
-        /* Not up to the first NUL, but all of it. */
-        return regexec(&c->regex, text.data, 1, &whole, REG_STARTEND) == 0;
+        /* regexec ends at a NUL, and no pattern of ours lets one through. */
+        if (str_index(text, '\0') >= 0)
+                return false;
+        copy = mem_strndup(text.len ? text.data : "", text.len);
+        matches = !copy || regexec(&c->regex, copy, 0, NULL, 0) == 0;
+        mem_free(copy);
+        return matches;
 }

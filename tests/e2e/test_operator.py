@@ -253,7 +253,8 @@ def test_one_missing_right_stops_that_kind_only(space):
         message = keelson.message_of(wait_for_condition(space, "Stalled", "True Forbidden", "outside"), "Stalled")
         assert "list" in message and "ingresses.networking.k8s.io" in message
         # All else of it is carried out.
-        assert get("deployment", "outside", space)["status"]["readyReplicas"] >= 1
+        wait_until(lambda: get("deployment", "outside", space)["status"].get("readyReplicas", 0) >= 1, 60,
+                   "the pods of the App that waits for a right")
         missing = metrics(ask(operator_url(leader(), "/metrics"))[1], "keelson_forbidden")
         verbs = {labels for labels, value in missing.items() if value == 1}
         assert 'verb="list",resource="ingresses.networking.k8s.io"' in verbs, missing
