@@ -8,6 +8,7 @@
 
 #include "controller/app/app.h"
 #include "controller/app/figures.h"
+#include "controller/environment/rules.h"
 #include "kube/quantity.h"
 
 #define SETTING_MAX_LEN ((size_t)253) /* in status.effective */
@@ -179,10 +180,10 @@ static void check_taken(const struct settling *s, const char *what, const struct
                 const struct schema_pair *p = &merged->items[i];
 
                 if (!schema_map_find(own, p->key))
-                        profile_check_quantity(
-                                arena_printf(s->a, "spec.overrides of the Environment, resources.%s.%.*s",
-                                             what, STR_FMT(p->key)),
-                                p->value, s->problems);
+                        check_quantity(arena_printf(s->a,
+                                                    "spec.overrides of the Environment, resources.%s.%.*s",
+                                                    what, STR_FMT(p->key)),
+                                       p->value, s->problems);
         }
 }
 

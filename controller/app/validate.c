@@ -10,14 +10,11 @@
 #include <ctype.h>
 
 #include "controller/app/app.h"
-#include "controller/environment/profile.h"
-#include "kube/quantity.h"
-#include "schema/pattern.h"
+#include "controller/environment/rules.h"
 
 #define HOST_NAME_MAX_LEN 63
 #define STOP_MAX USEC_HOUR             /* delay and timeout together */
 #define RESOURCE_MAX_LEN ((size_t)317) /* example.com/gpu: 253 and 63 */
-#define SHOWN_MAX_LEN ((size_t)64)     /* of what is wrong and may be of any length */
 
 /* "spec.env[3].name" */
 static struct str item(const struct problems *p, const char *list, size_t i, const char *field)
@@ -33,11 +30,9 @@ static void check_size(const struct app_spec *spec, struct problems *p)
 
         if (spec->has_replicas && scaling)
                 problem_add(p, STR("spec.replicas"), "excludes spec.autoscaling; leave one of them out");
-        if (scaling && scaling->has_min_replicas && scaling->has_max_replicas &&
-            scaling->min_replicas > scaling->max_replicas)
-                problem_add(p, STR("spec.autoscaling.minReplicas"),
-                            "%lld is more than maxReplicas, which is %lld; lower it, or raise maxReplicas",
-                            (long long)scaling->min_replicas, (long long)scaling->max_replicas);
+        if (scaling && scaling->has_min_replicas && scaling->has_max_replicas)
+                check_replicas(STR("spec.autoscaling.minReplicas"), scaling->min_replicas,
+                               scaling->max_replicas, p);
 }
 
 /* --- resources --------------------------------------------------------------------- */
@@ -64,47 +59,33 @@ static bool is_resource(struct str name)
                (str_starts(name, STR("hugepages-")) && is_all_of(name, "-"));
 }
 
-static void check_quantities(const char *what, const struct schema_map *map, struct problems *p)
+static void check_amounts(struct str path, const struct schema_map *map, struct problems *p)
 {
         for (size_t i = 0; i < map->n; i++) {
                 const struct schema_pair *one = &map->items[i];
 
                 if (!is_resource(one->key))
-                        problem_add(p, arena_printf(p->arena, "spec.resources.%s", what),
+                        problem_add(p, path,
                                     "\"%.*s\" is no resource of a container; name cpu, memory, "
                                     "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
-                                    (int)MIN(one->key.len, SHOWN_MAX_LEN), one->key.data);
+                                    RULES_SHOWN(one->key));
                 else
-                        profile_check_quantity(
-                                arena_printf(p->arena, "spec.resources.%s.%.*s", what, STR_FMT(one->key)),
-                                one->value, p);
-        }
-}
-
-/* Both are the App's own: neither gives way. */
-static void check_limits(const struct app_spec_resources *own, struct problems *p)
-{
-        for (size_t i = 0; i < own->requests.n; i++) {
-                const struct schema_pair *request = &own->requests.items[i];
-                struct str limit = schema_map_get(&own->limits, request->key);
-
-                if (quantity_exceeds(request->value, limit))
-                        problem_add(
-                                p,
-                                arena_printf(p->arena, "spec.resources.requests.%.*s", STR_FMT(request->key)),
-                                "%.*s is more than the limit of %.*s; lower it, or raise "
-                                "spec.resources.limits.%.*s",
-                                STR_FMT(request->value), STR_FMT(limit), STR_FMT(request->key));
+                        check_quantity(arena_printf(p->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(one->key)),
+                                       one->value, p);
         }
 }
 
 static void check_resources(const struct app_spec *spec, struct problems *p)
 {
+        static const struct str requests = STR_INIT("spec.resources.requests"),
+                                limits = STR_INIT("spec.resources.limits");
+
         if (!spec->resources)
                 return;
-        check_quantities("requests", &spec->resources->requests, p);
-        check_quantities("limits", &spec->resources->limits, p);
-        check_limits(spec->resources, p);
+        check_amounts(requests, &spec->resources->requests, p);
+        check_amounts(limits, &spec->resources->limits, p);
+        /* Both are the App's own: neither gives way. */
+        check_not_above(requests, &spec->resources->requests, "the limit", &spec->resources->limits, p);
 }
 
 /* --- env and files --------------------------------------------------------------------- */
@@ -144,6 +125,17 @@ static bool is_inside(struct str path, struct str dir)
         return str_starts(path, dir) && (path.len == dir.len || path.data[dir.len] == '/');
 }
 
+/* Is PART one of those that PATH is made of? */
+static bool has_part(struct str path, struct str part)
+{
+        struct str one, rest = path;
+
+        while (str_cut(rest, '/', &one, &rest))
+                if (str_eq(one, part))
+                        return true;
+        return str_eq(one, part);
+}
+
 static void check_mount(const struct app_spec *spec, size_t i, struct problems *p)
 {
         struct str path = spec->config_files.items[i].mount_path,
@@ -153,12 +145,23 @@ static void check_mount(const struct app_spec *spec, size_t i, struct problems *
                 problem_add(p, where, "must be the absolute path of a folder, such as /etc/shop");
         else if (is_inside(path, STR("/tmp")))
                 problem_add(p, where, "must not be /tmp or inside it, which every App may write to");
+        else if (has_part(path, STR(".")) || has_part(path, STR("..")))
+                problem_add(p, where, "must not have . or .. in it; name the folder itself");
         for (size_t j = 0; j < spec->config_files.n; j++)
                 if (j != i && is_inside(path, spec->config_files.items[j].mount_path))
                         problem_add(p, where,
                                     "%.*s is the same as, or inside, the mountPath of configFiles[%zu]; "
                                     "give each a folder of its own",
                                     STR_FMT(path), j);
+}
+
+/* kubelet keeps names such as ..data for itself. */
+static bool has_hidden_part(struct str path)
+{
+        for (size_t i = 0; i + 1 < path.len; i++)
+                if (path.data[i] == '.' && path.data[i + 1] == '.' && (i == 0 || path.data[i - 1] == '/'))
+                        return true;
+        return false;
 }
 
 /* kubelet mounts none of the files where one has the place of another's folder. */
@@ -170,6 +173,9 @@ static void check_items(const struct app_spec_config_files *one, size_t i, struc
 
                 if (str_eq(path, STR(".")) || str_ends(path, STR("/.")))
                         problem_add(p, where, "%.*s is a folder; name a file", STR_FMT(path));
+                if (has_hidden_part(path))
+                        problem_add(p, where, "%.*s has a part that begins with ..; give it another name",
+                                    STR_FMT(path));
                 for (size_t k = 0; k < one->items.n; k++)
                         if (k != j && is_inside(path, one->items.items[k].path))
                                 problem_add(p, where,
@@ -198,49 +204,61 @@ static void check_files(const struct app_spec *spec, struct problems *p)
 
 /* --- durations ------------------------------------------------------------------------- */
 
-static void check_duration(const char *path, struct str text, usec_t least, usec_t most, const char *bounds,
-                           struct problems *p)
-{
-        usec_t t;
-
-        if (text.data && (duration_parse(text, &t) < 0 || t < least || t > most))
-                problem_add(p, str_c(path), "\"%.*s\" must be a duration between %s", STR_FMT(text), bounds);
-}
-
 static void check_durations(const struct app_spec *spec, struct problems *p)
 {
         const struct app_spec_drain *drain = spec->drain;
 
-        check_duration("spec.healthCheck.startupTimeout", spec->health_check->startup_timeout, USEC_SEC,
+        check_duration(STR("spec.healthCheck.startupTimeout"), spec->health_check->startup_timeout, USEC_SEC,
                        USEC_HOUR, "1s and 1h", p);
-        check_duration("spec.drain.delay", drain->delay, 0, USEC_HOUR, "0s and 1h", p);
-        check_duration("spec.drain.timeout", drain->timeout, USEC_SEC, USEC_HOUR, "1s and 1h", p);
-        check_duration("spec.strategy.progressDeadline", spec->strategy->progress_deadline, 10 * USEC_SEC,
-                       24 * USEC_HOUR, "10s and 24h", p);
+        check_duration(STR("spec.drain.delay"), drain->delay, 0, USEC_HOUR, "0s and 1h", p);
+        check_duration(STR("spec.drain.timeout"), drain->timeout, USEC_SEC, USEC_HOUR, "1s and 1h", p);
+        check_duration(STR("spec.strategy.progressDeadline"), spec->strategy->progress_deadline,
+                       10 * USEC_SEC, 24 * USEC_HOUR, "10s and 24h", p);
         if (spec->autoscaling)
-                check_duration("spec.autoscaling.scaleDownCooldown", spec->autoscaling->scale_down_cooldown,
-                               0, USEC_HOUR, "0s and 1h", p);
+                check_duration(STR("spec.autoscaling.scaleDownCooldown"),
+                               spec->autoscaling->scale_down_cooldown, 0, USEC_HOUR, "0s and 1h", p);
         if ((app_seconds(drain->delay) + app_seconds(drain->timeout)) * USEC_SEC > STOP_MAX)
                 problem_add(p, STR("spec.drain"), "delay and timeout together must not be more than 1h");
 }
 
 /* --- the network ----------------------------------------------------------------------- */
 
-static bool is_address(struct str host)
+/* Of INET or INET6, as inet_pton reads them: without leading zeros. */
+static bool is_address(struct str host, int family)
 {
-        char text[INET_ADDRSTRLEN] = "";
-        struct in_addr ip;
+        char text[INET6_ADDRSTRLEN] = "";
+        struct in6_addr ip;
 
         if (host.len >= sizeof(text))
                 return false;
         memcpy(text, host.data, host.len);
-        return inet_pton(AF_INET, text, &ip) == 1;
+        return inet_pton(family, text, &ip) == 1;
+}
+
+/* A prefix length of up to MOST. */
+static bool is_prefix(struct str text, int64_t most)
+{
+        int64_t n;
+
+        return str_to_int64(text, &n) == 0 && n >= 0 && n <= most && (text.len == 1 || text.data[0] != '0');
+}
+
+/* Stricter than the API server, which reads 010.0.0.0/08 as 10.0.0.0/8, while others
+ * that are to act on it read 8.0.0.0. */
+static bool is_cidr(struct str text)
+{
+        struct str address, prefix;
+
+        if (!str_cut(text, '/', &address, &prefix))
+                return false;
+        return (is_address(address, AF_INET) && is_prefix(prefix, 32)) ||
+               (is_address(address, AF_INET6) && is_prefix(prefix, 128));
 }
 
 static void check_hosts(const struct app_spec *spec, struct problems *p)
 {
         for (size_t i = 0; i < spec->hosts.n; i++)
-                if (is_address(spec->hosts.items[i]))
+                if (is_address(spec->hosts.items[i], AF_INET))
                         problem_add(p, item(p, "hosts", i, ""),
                                     "%.*s is an address; name the host, such as shop.example.com",
                                     STR_FMT(spec->hosts.items[i]));
@@ -265,6 +283,11 @@ static void check_access(const struct app_spec *spec, struct problems *p)
                 else if (to->has_port && !to->host.data && !to->cidr.data)
                         problem_add(p, item(p, "access.to", i, ".port"),
                                     "goes with host or cidr only; leave it out");
+                if (to->cidr.data && !is_cidr(to->cidr))
+                        problem_add(p, item(p, "access.to", i, ".cidr"),
+                                    "\"%.*s\" is no range of addresses; write one such as 10.20.0.0/16 or "
+                                    "2001:db8::/32",
+                                    RULES_SHOWN(to->cidr));
         }
 }
 
@@ -282,10 +305,20 @@ void app_validate(const struct app_spec *spec, struct problems *p)
 
 /* --- at admission ---------------------------------------------------------------------- */
 
-/* It becomes a host name. */
+static bool is_host_name(struct str name)
+{
+        if (name.len == 0 || name.len > HOST_NAME_MAX_LEN)
+                return false;
+        for (size_t i = 0; i < name.len; i++)
+                if (!islower((unsigned char)name.data[i]) && !isdigit((unsigned char)name.data[i]) &&
+                    name.data[i] != '-')
+                        return false;
+        return islower((unsigned char)name.data[0]) && name.data[name.len - 1] != '-';
+}
+
 static void validate_name(struct str name, struct problems *p)
 {
-        if (!schema_matches(STR("^[a-z]([-a-z0-9]*[a-z0-9])?$"), name) || name.len > HOST_NAME_MAX_LEN)
+        if (!is_host_name(name))
                 problem_add(
                         p, STR("metadata.name"),
                         "must be lower-case letters, digits and -, begin with a letter and not end with -, "
@@ -329,7 +362,7 @@ void app_warn(const struct app_spec *spec, struct problems *w)
                 problem_add(w, STR("spec.image"),
                             "%.*s names no version: what runs may change by itself, and there is no way "
                             "back; name a tag or a digest",
-                            (int)MIN(spec->image.len, SHOWN_MAX_LEN), spec->image.data);
+                            RULES_SHOWN(spec->image));
         for (size_t i = 0; i < spec->env.n; i++)
                 if (is_secret_name(spec->env.items[i].name) && !str_empty(spec->env.items[i].value))
                         problem_add(w, item(w, "env", i, ".value"),

@@ -59,20 +59,6 @@ enum profile_tier profile_tier_of(struct str name, bool has_port)
 
 /* --- maps of resources ------------------------------------------------------------ */
 
-void profile_check_quantity(struct str path, struct str text, struct problems *problems)
-{
-        struct quantity q;
-        int r = quantity_parse(text, &q);
-
-        if (r == -ERANGE)
-                problem_add(problems, path, "%.*s is past all counting; write less", STR_FMT(text));
-        else if (r < 0)
-                problem_add(problems, path, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
-                            STR_FMT(text));
-        else if (q.nanos < 0)
-                problem_add(problems, path, "%.*s is less than nothing; write 0 or more", STR_FMT(text));
-}
-
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
                   struct schema_map *ret)
 {

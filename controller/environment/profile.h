@@ -13,7 +13,6 @@
 #pragma once
 
 #include "base/arena.h"
-#include "schema/problem.h"
 #include "schema/schema.h"
 
 struct environment_spec;
@@ -54,6 +53,3 @@ int profile_overlay(struct profile_figures *f, const struct schema_map *requests
 /* LOWER with what UPPER says instead or besides, as a new map. 0 or -ENOMEM. */
 int profile_merge(const struct schema_map *lower, const struct schema_map *upper, struct arena *a,
                   struct schema_map *ret) _must_check_;
-
-/* Is it a quantity, and one that a pod could have? Adds to PROBLEMS if not. */
-void profile_check_quantity(struct str path, struct str text, struct problems *problems);

@@ -4,37 +4,47 @@
  * through. Where a rule of the CRD (CEL) says the same, it does so for those who have
  * no webhook, and this does for those who have no API server.
  */
+#include <ctype.h>
+
 #include "controller/environment/environment.h"
-#include "controller/environment/profile.h"
-#include "kube/quantity.h"
-#include "schema/pattern.h"
-
-#define COOLDOWN_MAX USEC_HOUR
-
-static void check_quantities(struct str path, const struct schema_map *map, struct problems *p)
-{
-        for (size_t i = 0; i < map->n; i++)
-                profile_check_quantity(
-                        arena_printf(p->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(map->items[i].key)),
-                        map->items[i].value, p);
-}
-
-/* LESS at PATH must not be more than MORE, resource by resource. */
-static void check_order(struct str path, const struct schema_map *less, const char *name,
-                        const struct schema_map *more, struct problems *p)
-{
-        for (size_t i = 0; i < less->n; i++) {
-                const struct schema_pair *one = &less->items[i];
-                struct str bound = schema_map_get(more, one->key);
-
-                if (quantity_exceeds(one->value, bound))
-                        problem_add(p, arena_printf(p->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(one->key)),
-                                    "%.*s is more than %s, which is %.*s; lower it, or raise %s",
-                                    STR_FMT(one->value), name, STR_FMT(bound), name);
-        }
-}
+#include "controller/environment/rules.h"
 
 /* --- the namespace as a whole ----------------------------------------------------------- */
+
+static bool is_any_of(char c, const char *others, bool upper)
+{
+        return islower((unsigned char)c) || isdigit((unsigned char)c) ||
+               (upper && isupper((unsigned char)c)) || (c && strchr(others, c));
+}
+
+static bool is_all_of(struct str s, const char *others, bool upper)
+{
+        for (size_t i = 0; i < s.len; i++)
+                if (!is_any_of(s.data[i], others, upper))
+                        return false;
+        return s.len > 0;
+}
+
+/* hugepages-2Mi, requests.hugepages-2Mi */
+static bool is_huge_page(struct str name)
+{
+        static const struct str requests = STR_INIT("requests."), pages = STR_INIT("hugepages-");
+
+        if (str_starts(name, requests))
+                name = str_n(name.data + requests.len, name.len - requests.len);
+        return str_starts(name, pages) &&
+               is_all_of(str_n(name.data + pages.len, name.len - pages.len), "", true);
+}
+
+/* count/deployments.apps, requests.example.com/gpu */
+static bool is_extended(struct str name)
+{
+        struct str domain, rest;
+
+        return str_cut(name, '/', &domain, &rest) && is_all_of(domain, "-.", false) &&
+               is_any_of(domain.data[0], "", false) && is_all_of(rest, "-_.", true) &&
+               is_any_of(rest.data[0], "", true) && is_any_of(rest.data[rest.len - 1], "", true);
+}
 
 /* One that a quota may name (Kubernetes docs, "Resource Quotas"). */
 static bool is_quota_resource(struct str name)
@@ -61,11 +71,7 @@ static bool is_quota_resource(struct str name)
                 STR_INIT("resourcequotas"),
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-                if (str_eq(name, known[i]))
-                        return true;
-        return schema_matches(STR("^(requests[.])?hugepages-[0-9A-Za-z]+$"), name) ||
-               schema_matches(STR("^[a-z0-9][-a-z0-9.]*/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"), name);
+        return str_is_one_of(name, known, ARRAY_SIZE(known)) || is_huge_page(name) || is_extended(name);
 }
 
 static void check_quota(const struct environment_spec_quota *quota, struct problems *p)
@@ -95,9 +101,9 @@ static void check_limit_range(const struct environment_spec_limit_range *range, 
         check_quantities(default_, &range->default_, p);
         check_quantities(request, &range->default_request, p);
         check_quantities(max, &range->max, p);
-        check_order(request, &range->default_request, "default", &range->default_, p);
-        check_order(default_, &range->default_, "max", &range->max, p);
-        check_order(request, &range->default_request, "max", &range->max, p);
+        check_not_above(request, &range->default_request, "default", &range->default_, p);
+        check_not_above(default_, &range->default_, "max", &range->max, p);
+        check_not_above(request, &range->default_request, "max", &range->max, p);
 }
 
 /* --- a tier ------------------------------------------------------------------------------- */
@@ -110,22 +116,16 @@ static struct str field(const struct problems *p, size_t i, const char *name)
 static void check_size(const struct environment_spec_overrides *o, size_t i, struct problems *p)
 {
         const struct environment_spec_overrides_autoscaling *scaling = o->autoscaling;
-        usec_t t;
 
         if (!scaling)
                 return;
         if (o->has_replicas)
                 problem_add(p, field(p, i, "replicas"), "excludes autoscaling; leave one of them out");
-        if (scaling->has_min_replicas && scaling->has_max_replicas &&
-            scaling->min_replicas > scaling->max_replicas)
-                problem_add(p, field(p, i, "autoscaling.minReplicas"),
-                            "%lld is more than maxReplicas, which is %lld; lower it, or raise maxReplicas",
-                            (long long)scaling->min_replicas, (long long)scaling->max_replicas);
-        if (scaling->scale_down_cooldown.data &&
-            (duration_parse(scaling->scale_down_cooldown, &t) < 0 || t < 0 || t > COOLDOWN_MAX))
-                problem_add(p, field(p, i, "autoscaling.scaleDownCooldown"),
-                            "\"%.*s\" must be a duration between 0s and 1h",
-                            STR_FMT(scaling->scale_down_cooldown));
+        if (scaling->has_min_replicas && scaling->has_max_replicas)
+                check_replicas(field(p, i, "autoscaling.minReplicas"), scaling->min_replicas,
+                               scaling->max_replicas, p);
+        check_duration(field(p, i, "autoscaling.scaleDownCooldown"), scaling->scale_down_cooldown, 0,
+                       USEC_HOUR, "0s and 1h", p);
 }
 
 static void check_override(const struct environment_spec_overrides *o, size_t i, struct problems *p)
@@ -137,7 +137,7 @@ static void check_override(const struct environment_spec_overrides *o, size_t i,
                 return;
         check_quantities(field(p, i, "resources.requests"), &r->requests, p);
         check_quantities(field(p, i, "resources.limits"), &r->limits, p);
-        check_order(field(p, i, "resources.requests"), &r->requests, "the limit", &r->limits, p);
+        check_not_above(field(p, i, "resources.requests"), &r->requests, "the limit", &r->limits, p);
 }
 
 static void check_routing(const struct environment_spec_routing *routing, struct problems *p)

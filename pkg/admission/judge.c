@@ -7,14 +7,6 @@
 
 static const struct str head_members[] = { STR_INIT("apiVersion"), STR_INIT("kind"), STR_INIT("metadata") };
 
-static bool is_head_member(struct str name)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(head_members); i++)
-                if (str_eq(name, head_members[i]))
-                        return true;
-        return false;
-}
-
 static const struct schema_field *find(const struct schema *s, struct str name)
 {
         for (size_t i = 0; i < s->n_fields; i++)
@@ -40,7 +32,8 @@ static void check_members(const struct admission_kind *kind, yyjson_val *object,
         while ((key = yyjson_obj_iter_next(&it))) {
                 struct str name = json_val_str(key);
 
-                if (is_head_member(name) || find(kind->kind->schema, name))
+                if (str_is_one_of(name, head_members, ARRAY_SIZE(head_members)) ||
+                    find(kind->kind->schema, name))
                         continue;
                 if (is_of_spec(kind, name))
                         problem_add(p, arena_str(p->arena, name), "belongs under spec; move it there");

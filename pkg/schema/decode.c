@@ -15,7 +15,6 @@ struct place {
         const struct place *up;
         struct str name; /* a field, or the key of a map */
         size_t index;    /* of a list's element, where name is absent */
-        bool is_key;
 };
 
 struct decoder {
@@ -54,8 +53,6 @@ static void write_path(const struct decoder *d, const struct place *at, char pat
         write_path(d, at->up, path);
         if (!at->name.data)
                 add_to_path(path, "[%zu]", at->index);
-        else if (at->is_key)
-                add_to_path(path, "[%.*s]", STR_FMT(at->name));
         else
                 add_to_path(path, "%s%.*s", path[0] ? "." : "", STR_FMT(at->name));
 }
@@ -154,18 +151,34 @@ static int check_length(const struct decoder *d, const struct schema_field *f, c
                     bound == 1 ? u->one : u->many, u->is, n);
 }
 
+static int check_pattern(const struct decoder *d, const struct schema_field *f, const struct place *at,
+                         struct str s)
+{
+        int r = schema_match(f->pattern, s);
+
+        if (r < 0)
+                return no_memory(d);
+        if (r > 0)
+                return 0;
+        return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern), (int)MIN(s.len, SHOWN_MAX),
+                    s.data);
+}
+
 static int check_string(const struct decoder *d, const struct schema_field *f, const struct place *at,
                         struct str s)
 {
-        if (f->min_length || (f->max_length && s.len > f->max_length)) {
-                int r = check_length(d, f, at, characters(s), &in_characters);
+        int r;
 
+        if (f->min_length || (f->max_length && s.len > f->max_length)) {
+                r = check_length(d, f, at, characters(s), &in_characters);
                 if (r < 0)
                         return r;
         }
-        if ((d->flags & SCHEMA_OFFLINE) && f->pattern.data && !schema_matches(f->pattern, s))
-                return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern),
-                            (int)MIN(s.len, SHOWN_MAX), s.data);
+        if ((d->flags & SCHEMA_OFFLINE) && f->pattern.data) {
+                r = check_pattern(d, f, at, s);
+                if (r < 0)
+                        return r;
+        }
         if (f->n_values == 0)
                 return 0;
         for (size_t i = 0; i < f->n_values; i++)
@@ -326,7 +339,7 @@ static int decode_map(const struct decoder *d, const struct schema_field *f, yyj
         if (!pairs)
                 return no_memory(d);
         yyjson_obj_foreach (json, i, n, key, value) {
-                struct place here = { .up = at, .name = json_val_str(key), .is_key = true };
+                struct place here = { .up = at, .name = json_val_str(key) };
 
                 if (yyjson_is_null(value))
                         continue;

@@ -11,6 +11,6 @@
 #define SCHEMA_PATTERNS_MAX 64 /* that are kept compiled, for the rest of the program's life */
 
 /* Does TEXT match PATTERN, which is one of a table's and lives as long as the
- * program? A NUL matches nothing; what the C library cannot compile or has no memory
- * for matches. */
-bool schema_matches(struct str pattern, struct str text);
+ * program? 1 or 0; -ENOMEM. A NUL matches nothing; what the C library cannot
+ * compile matches. Past SCHEMA_PATTERNS_MAX a pattern is compiled each time. */
+int schema_match(struct str pattern, struct str text) _must_check_;

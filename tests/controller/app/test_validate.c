@@ -44,7 +44,7 @@ static const struct trouble troubles[] = {
         { "\"autoscaling\":{\"maxReplicas\":3,\"scaleDownCooldown\":\"2h\"}",
           "spec.autoscaling.scaleDownCooldown", "between 0s and 1h" },
         { "\"resources\":{\"requests\":{\"cpu\":\"2\"},\"limits\":{\"cpu\":\"1500m\"}}",
-          "spec.resources.requests.cpu", "2 is more than the limit of 1500m" },
+          "spec.resources.requests.cpu", "2 is more than the limit, which is 1500m" },
         { "\"resources\":{\"requests\":{\"cpu\":\"lots\"}}", "spec.resources.requests.cpu",
           "\"lots\" is not a quantity" },
         { "\"resources\":{\"limits\":{\"memory\":\"-1Gi\"}}", "spec.resources.limits.memory",
@@ -87,6 +87,18 @@ static const struct trouble troubles[] = {
         { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
           "{\"mountPath\":\"/a/b\",\"secretRef\":{\"name\":\"b\"}}]",
           "spec.configFiles[1].mountPath", "the mountPath of configFiles[0]" },
+        { "\"configFiles\":[{\"mountPath\":\"/a/../tmp\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not have . or .. in it" },
+        { "\"configFiles\":[{\"mountPath\":\"/a/.\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not have . or .. in it" },
+        { "\"configFiles\":[{\"mountPath\":\"/..\",\"secretRef\":{\"name\":\"a\"}}]",
+          "spec.configFiles[0].mountPath", "must not have . or .. in it" },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"..data/p\"}]}]",
+          "spec.configFiles[0].items[0].path", "..data/p has a part that begins with .." },
+        { "\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":\"a\","
+          "\"path\":\"p/..\"}]}]",
+          "spec.configFiles[0].items[0].path", "p/.. has a part that begins with .." },
         { "\"hosts\":[\"a.example\"]", "spec.hosts", "set spec.port" },
         { "\"hosts\":[\"a.example\"],\"port\":80,\"tier\":\"worker\"", "spec.hosts",
           "a worker has no hosts" },
@@ -101,6 +113,17 @@ static const struct trouble troubles[] = {
           "exactly one of" },
         { "\"access\":{\"to\":[{\"port\":3}]}", "spec.access.to[0]", "exactly one of" },
         { "\"access\":{\"to\":[{\"app\":\"a\",\"port\":3}]}", "spec.access.to[0].port", "leave it out" },
+        { "\"access\":{\"to\":[{\"cidr\":\"999.1.1.1/33\"}]}", "spec.access.to[0].cidr",
+          "\"999.1.1.1/33\" is no range of addresses; write one such as 10.20.0.0/16 or 2001:db8::/32" },
+        { "\"access\":{\"to\":[{\"cidr\":\"10.0.0.0/33\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"10.0.0.0/\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"10.0.0.0\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"10.0.0.0/+8\"}]}", "spec.access.to[0].cidr", "is no range" },
+        /* Some read it as octal, and the API server as decimal. */
+        { "\"access\":{\"to\":[{\"cidr\":\"10.010.0.0/16\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"10.0.0.0/016\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"2001:db8::/129\"}]}", "spec.access.to[0].cidr", "is no range" },
+        { "\"access\":{\"to\":[{\"cidr\":\"2001::db8::/32\"}]}", "spec.access.to[0].cidr", "is no range" },
 };
 
 START_TEST(what_cannot_work_is_named)
@@ -125,6 +148,10 @@ END_TEST
 /* What looks like the above and is none. */
 static const char *const fine[] = {
         "",
+        ("\"access\":{\"to\":[{\"cidr\":\"0.0.0.0/0\"},{\"cidr\":\"255.255.255.255/32\"},{\"cidr\":\"::/0\"},"
+         "{\"cidr\":\"2001:db8:0:0:0:0:0:1/128\"},{\"cidr\":\"10.1.2.3/8\"}]}"),
+        ("\"configFiles\":[{\"mountPath\":\"/a/..b/.c/...\",\"secretRef\":{\"name\":\"a\"},\"items\":[{\"key\":"
+         "\"a\",\"path\":\"p../.q/r..s\"}]}]"),
         ("\"configFiles\":[{\"mountPath\":\"/a\",\"secretRef\":{\"name\":\"a\"}},"
          "{\"mountPath\":\"/ab\",\"secretRef\":{\"name\":\"a\"}}]"),
         "\"configFiles\":[{\"mountPath\":\"/tmpfiles\",\"configMapRef\":{\"name\":\"a\"}}]",

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an App and an Environment both say, and what may be wrong with it: quantities,
+ * durations, bounds of autoscaling. One code, so that the same mistake is told in the
+ * same words wherever it stands.
+ *
+ * Each adds to PROBLEMS what is wrong. PATH is that of the field and outlives them.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "schema/problem.h"
+#include "schema/schema.h"
+
+#define RULES_SHOWN_MAX ((size_t)64) /* bytes of a value that is wrong and may be of any length */
+
+/* For "%.*s": as much of a value as is shown. */
+#define RULES_SHOWN(s) (int)MIN((s).len, RULES_SHOWN_MAX), (s).data ? (s).data : ""
+
+/* Is it a quantity, and one that a pod could have? */
+void check_quantity(struct str path, struct str text, struct problems *problems);
+
+/* The same for all of a map. */
+void check_quantities(struct str path, const struct schema_map *map, struct problems *problems);
+
+/* No request in LESS, at PATH, may be above its bound in MORE, which people know as NAME. */
+void check_not_above(struct str path, const struct schema_map *less, const char *name,
+                     const struct schema_map *more, struct problems *problems);
+
+/* Is it a duration between those two, which BOUNDS names ("1s and 1h")? The absent string is fine. */
+void check_duration(struct str path, struct str text, usec_t least, usec_t most, const char *bounds,
+                    struct problems *problems);
+
+/* minReplicas and maxReplicas, where both are said. PATH is that of minReplicas. */
+void check_replicas(struct str path, int64_t least, int64_t most, struct problems *problems);
