@@ -201,12 +201,20 @@ int identity_source_check(struct identity_source *s, struct error *err)
         if (r == -ENOMEM)
                 return r;
         seen = r < 0 ? hash_failure(r) : hash_contents(&c);
-        if (seen == s->seen)
+        if (seen == s->seen) {
+                s->doubted = false;
                 return 0;
+        }
         if (r == 0)
                 r = make(&s->files, &c, &made, err);
-        if (r != -ENOMEM)
-                s->seen = seen;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 && s->now && !s->doubted) {
+                s->doubted = true;
+                return 0;
+        }
+        s->doubted = false;
+        s->seen = seen;
         if (r < 0)
                 return r;
         identity_unref(s->now);

@@ -7,7 +7,7 @@
  *
  *      files --identity_source_check--> source.now --> identity <-- one connection
  *                     |                            \-> (an older one) <-- another
- *                     `-- cannot be used: told once, and the old one stays
+ *                     `-- cannot be used, twice in a row: told once, and the old one stays
  *
  * A connection keeps the one that it began with. An identity lives until the source
  * and all connections have given it back.
@@ -41,6 +41,7 @@ struct identity_source {
         struct identity_files files; /* borrowed */
         struct identity *now;        /* NULL until the first success */
         uint64_t seen;               /* a hash of what was in the files last */
+        bool doubted;                /* they could not be used at the last look */
 };
 
 void identity_source_init(struct identity_source *s, const struct identity_files *files);
@@ -48,5 +49,7 @@ void identity_source_release(struct identity_source *s);
 
 /* Reads the files. 1 if there is a new identity, 0 if nothing changed since the last
  * look, or a negative errno with *err once for each contents that cannot be used:
- * -ENOENT and the like, -EINVAL, -ENOMEM. */
+ * -ENOENT and the like, -EINVAL, -ENOMEM. While there is an identity, what cannot be
+ * used must be so at two looks: one may fall into the middle of a turn, and find the
+ * certificate of before with the key of after. */
 int identity_source_check(struct identity_source *s, struct error *err) _must_check_;
