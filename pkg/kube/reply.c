@@ -103,9 +103,9 @@ static enum kube_reason reason_of_status(int status)
 static const char *verb_name(enum kube_verb verb)
 {
         static const char *const names[] = {
-                [KUBE_GET] = "get",           [KUBE_LIST] = "list",     [KUBE_WATCH] = "watch",
-                [KUBE_CREATE] = "create",     [KUBE_UPDATE] = "update", [KUBE_APPLY] = "apply",
-                [KUBE_MERGE_PATCH] = "patch", [KUBE_DELETE] = "delete",
+                [KUBE_GET] = "get",           [KUBE_LIST] = "list",        [KUBE_WATCH] = "watch",
+                [KUBE_CREATE] = "create",     [KUBE_UPDATE] = "update",    [KUBE_APPLY] = "apply",
+                [KUBE_MERGE_PATCH] = "patch", [KUBE_JSON_PATCH] = "patch", [KUBE_DELETE] = "delete",
         };
 
         return names[verb];

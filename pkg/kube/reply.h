@@ -18,6 +18,7 @@ enum kube_verb {
         KUBE_UPDATE,
         KUBE_APPLY, /* server-side apply */
         KUBE_MERGE_PATCH,
+        KUBE_JSON_PATCH, /* RFC 6902 */
         KUBE_DELETE,
 };
 

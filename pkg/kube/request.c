@@ -72,6 +72,7 @@ static const char *method_of(enum kube_verb verb)
                 return "PUT";
         case KUBE_APPLY:
         case KUBE_MERGE_PATCH:
+        case KUBE_JSON_PATCH:
                 return "PATCH";
         case KUBE_DELETE:
                 return "DELETE";
@@ -178,6 +179,8 @@ static struct str content_type_of(enum kube_verb verb)
                 return STR("application/apply-patch+yaml");
         case KUBE_MERGE_PATCH:
                 return STR("application/merge-patch+json");
+        case KUBE_JSON_PATCH:
+                return STR("application/json-patch+json");
         default:
                 return STR("application/json");
         }

@@ -18,6 +18,7 @@ enum call_type {
         CALL_PATCH,        /* a merge patch: of an event, a resource's finalizers, or a child's lists */
         CALL_DELETE,       /* with UID and resourceVersion as preconditions */
         CALL_GET,
+        CALL_PATCH_AT, /* a JSON patch: of single fields, by where they stand */
 };
 
 struct call {

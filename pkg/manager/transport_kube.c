@@ -31,9 +31,10 @@ static void flight_done(const struct kube_reply *reply, void *arg)
 static struct kube_call kube_call_of(const struct call *call)
 {
         static const enum kube_verb verbs[] = {
-                [CALL_APPLY] = KUBE_APPLY,   [CALL_APPLY_STATUS] = KUBE_APPLY,
-                [CALL_CREATE] = KUBE_CREATE, [CALL_PATCH] = KUBE_MERGE_PATCH,
-                [CALL_DELETE] = KUBE_DELETE, [CALL_GET] = KUBE_GET,
+                [CALL_APPLY] = KUBE_APPLY,         [CALL_APPLY_STATUS] = KUBE_APPLY,
+                [CALL_CREATE] = KUBE_CREATE,       [CALL_PATCH] = KUBE_MERGE_PATCH,
+                [CALL_DELETE] = KUBE_DELETE,       [CALL_GET] = KUBE_GET,
+                [CALL_PATCH_AT] = KUBE_JSON_PATCH,
         };
         bool apply = call->type == CALL_APPLY || call->type == CALL_APPLY_STATUS;
 

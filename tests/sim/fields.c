@@ -26,6 +26,7 @@ static const struct list_map {
         { "topologySpreadConstraints", { "topologyKey", "whenUnsatisfiable" } },
         { "volumeMounts", { "mountPath" } },
         { "volumes", { "name" } },
+        { "webhooks", { "name" } },
 };
 
 /* Maps that belong to one manager as a whole. */

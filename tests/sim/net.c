@@ -55,7 +55,7 @@ static const char *verb_name(const struct kube_call *c)
         static const char *const names[] = {
                 [KUBE_GET] = "get",       [KUBE_LIST] = "list",         [KUBE_WATCH] = "watch",
                 [KUBE_CREATE] = "create", [KUBE_UPDATE] = "update",     [KUBE_APPLY] = "apply",
-                [KUBE_DELETE] = "delete", [KUBE_MERGE_PATCH] = "patch",
+                [KUBE_DELETE] = "delete", [KUBE_MERGE_PATCH] = "patch", [KUBE_JSON_PATCH] = "patch",
         };
 
         return str_eq(c->subresource, STR("status")) ? "apply status of" : names[c->verb];
@@ -105,6 +105,8 @@ static enum call_type type_of(const struct kube_call *call)
                 return CALL_CREATE;
         case KUBE_MERGE_PATCH:
                 return CALL_PATCH;
+        case KUBE_JSON_PATCH:
+                return CALL_PATCH_AT;
         case KUBE_DELETE:
                 return CALL_DELETE;
         default:

@@ -290,6 +290,32 @@ static struct sim_reply patch(struct sim_api *api, const struct kube_call *call,
         return store(api, o, doc);
 }
 
+static struct sim_reply json_patch(struct sim_api *api, const struct kube_call *call)
+{
+        struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
+        yyjson_mut_val *before, *after, *body;
+        yyjson_mut_doc *doc;
+        struct writer w;
+
+        if (!o)
+                return refuse(404, "NotFound", "not found");
+        doc = yyjson_mut_doc_mut_copy(o->doc, NULL);
+        before = yyjson_mut_doc_get_root(doc);
+        body = sim_parse(doc, call->body);
+        assert(body);
+        after = yyjson_mut_patch(doc, before, body, NULL);
+        if (!after || !fits(o, after)) {
+                yyjson_mut_doc_free(doc);
+                return after ? refuse(409, "Conflict", "the object has been modified")
+                             : refuse(422, "Invalid",
+                                      "the server rejected our request due to an error in our request");
+        }
+        yyjson_mut_doc_set_root(doc, after);
+        writer_init(&w, call);
+        managed_update(doc, before, &w.base);
+        return store(api, o, doc);
+}
+
 static struct sim_reply delete_object(struct sim_api *api, const struct kube_call *call)
 {
         struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
@@ -391,6 +417,9 @@ void sim_api_serve(struct sim_api *api, const struct kube_call *call, struct sim
                 return;
         case KUBE_MERGE_PATCH:
                 *ret = patch(api, call, FIELDS_MERGE_PATCH);
+                return;
+        case KUBE_JSON_PATCH:
+                *ret = json_patch(api, call);
                 return;
         case KUBE_DELETE:
                 *ret = delete_object(api, call);

@@ -85,18 +85,19 @@ START_TEST(test_verbs)
                   .subresource = STR("status"),
                   .body = body,
                   .field_manager = manager },
+                { .verb = KUBE_JSON_PATCH, .body = body, .field_manager = manager },
                 { .verb = KUBE_DELETE,
                   .if_uid = STR("u-1"),
                   .if_version = STR("77"),
                   .propagation = STR("Background") },
         };
-        struct seen s[6] = { 0 };
+        struct seen s[7] = { 0 };
         struct error err;
 
         open_all(NULL);
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < 7; i++)
                 fake_api_will(&fake, (struct fake_step){ .body = "{\"kind\":\"Deployment\"}" });
-        for (int i = 0; i < 5; i++) {
+        for (int i = 0; i < 6; i++) {
                 ck_assert_int_eq(call_web(calls[i], see, &s[i], &err), 0);
                 fake_api_wait(&fake, was_called, &s[i]);
         }
@@ -106,10 +107,10 @@ START_TEST(test_verbs)
                                                         .limit = 2,
                                                         .label_selector = STR("a=b,c"),
                                                         .continue_token = STR("t/+") },
-                                   see, &s[5], NULL, &err),
+                                   see, &s[6], NULL, &err),
                          0);
-        fake_api_wait(&fake, was_called, &s[5]);
-        for (int i = 0; i < 6; i++) {
+        fake_api_wait(&fake, was_called, &s[6]);
+        for (int i = 0; i < 7; i++) {
                 ck_assert_int_eq(s[i].calls, 1);
                 ck_assert_int_eq(s[i].reason, KUBE_OK);
                 ck_assert_str_eq(s[i].body, "{\"kind\":\"Deployment\"}");
@@ -120,17 +121,18 @@ START_TEST(test_verbs)
                 "POST /apis/apps/v1/namespaces/shop/deployments?fieldManager=keelson\n"
                 "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=keelson&force=true\n"
                 "PATCH /apis/apps/v1/namespaces/shop/deployments/web/status?fieldManager=keelson\n"
+                "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=keelson\n"
                 "DELETE /apis/apps/v1/namespaces/shop/deployments/web\n"
                 "GET /apis/apps/v1/deployments?labelSelector=a=b,c&continue=t/+&limit=2\n");
         ck_assert_str_eq(
                 fake.bodies.data,
-                "\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n"
+                "\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n"
                 "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Background\","
                 "\"preconditions\":{\"uid\":\"u-1\",\"resourceVersion\":\"77\"}}\n\n");
         ck_assert_str_eq(fake.content_type.data,
                          "-\napplication/json\napplication/apply-patch+yaml\napplication/merge-patch+json\n"
-                         "application/json\n-\n");
-        ck_assert_str_eq(fake.authorization.data, "-\n-\n-\n-\n-\n-\n");
+                         "application/json-patch+json\napplication/json\n-\n");
+        ck_assert_str_eq(fake.authorization.data, "-\n-\n-\n-\n-\n-\n-\n");
         ck_assert_uint_eq(kube_client_pending(client), 0);
         close_all();
 }
