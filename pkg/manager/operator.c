@@ -46,6 +46,7 @@ struct operator
         struct health live, ready;
         enum stage stage;
         bool leading;
+        bool peer_started, peer_leads;
         bool in_cluster;
         struct error *err;
         char hostname[256];
@@ -86,11 +87,20 @@ static int enqueue_all(struct operator* op)
         return r;
 }
 
+static void let_peer_lead(struct operator* op, bool leads)
+{
+        if (!op->peer_started || leads == op->peer_leads)
+                return;
+        op->peer_leads = leads;
+        op->options->peer->lead(op->options->peer, leads);
+}
+
 /* Work may be done by a leader, and for the controllers whose caches are full. */
 static void update_permission(struct operator* op)
 {
         bool may = op->stage == RUNNING && op->leading;
 
+        let_peer_lead(op, may);
         watches_set_gates(&op->watches);
         if (may == op->manager.allowed)
                 return;
@@ -256,6 +266,7 @@ static void on_signal(struct loop_signal *source, const struct signalfd_siginfo 
         }
         log_info("stopping");
         op->stage = DRAINING;
+        let_peer_lead(op, false);
         watches_stop(&op->watches);
         manager_allow(&op->manager, false);
         if (loop_timer_set(op->loop, &op->drain_timer, clock_now() + DRAIN_TIMEOUT, on_drain_timeout, op) < 0)
@@ -334,21 +345,44 @@ int operator_check(const struct operator_options *options, struct error *err)
         return r;
 }
 
-static int start_election(struct operator* op, const struct kube_config *config, struct error *err)
+/* Where the Lease is, and all else that is ours and not of an App. */
+static struct str own_namespace(const struct operator* op)
+{
+        const struct kube_config *config = kube_client_config(op->client);
+
+        if (op->options->lease_namespace.data)
+                return op->options->lease_namespace;
+        return config->in_cluster ? config->namespace : STR("keelson-system");
+}
+
+static int start_election(struct operator* op, struct error *err)
 {
         const struct operator_options *o = op->options;
         struct leader_config leader = lease_times(o);
 
         leader.name = STR(LEASE_NAME);
-        leader.namespace = o->lease_namespace.data ? o->lease_namespace
-                           : config->in_cluster    ? config->namespace
-                                                   : STR("keelson-system");
+        leader.namespace = own_namespace(op);
         if (!o->leader_elect) {
                 op->leading = true;
                 operator_metrics_leading(&op->metrics, true);
                 return 0;
         }
         return election_init(&op->election, op->client, leader, own_name(op), on_election, op, err);
+}
+
+static int start_peer(struct operator* op, uint64_t seed, struct error *err)
+{
+        const struct peer_config config = {
+                .client = op->client,
+                .transport = &op->transport.base,
+                .metrics = op->metrics.registry,
+                .namespace = own_namespace(op),
+                .seed = seed,
+        };
+        int r = op->options->peer ? op->options->peer->start(op->options->peer, &config, err) : 0;
+
+        op->peer_started = op->options->peer && r == 0;
+        return r;
 }
 
 static int start_signals(struct operator* op)
@@ -415,7 +449,9 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
         r = start_server(op, err);
         if (r < 0)
                 return r;
-        r = start_election(op, config, err);
+        r = start_election(op, err);
+        if (r == 0)
+                r = start_peer(op, seed, err);
         if (r < 0)
                 return r;
         r = watches_start(&op->watches);
@@ -431,6 +467,9 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
 
 static void release(struct operator* op)
 {
+        let_peer_lead(op, false);
+        if (op->peer_started)
+                op->options->peer->stop(op->options->peer);
         server_free(op->server);
         loop_timer_stop(&op->drain_timer);
         loop_timer_stop(&op->resync_timer);

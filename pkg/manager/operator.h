@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "manager/controller.h"
+#include "manager/peer.h"
 
 struct operator_options {
         struct str kubeconfig;        /* absent: KUBECONFIG, in-cluster, ~/.kube/config */
@@ -22,6 +23,7 @@ struct operator_options {
         usec_t lease_duration, renew_deadline, retry_period;
         const struct controller *const *controllers;
         size_t n_controllers;
+        struct peer *peer; /* NULL: none */
         struct str version;
         struct str
                 image; /* that this program runs from, for helpers in the pods of Apps; absent: not known */

@@ -50,6 +50,20 @@ static int start_parts(struct replica *r)
                 if (result < 0)
                         return result;
         }
+        if (r->peer) {
+                const struct peer_config peer = {
+                        .client = &r->client,
+                        .transport = &r->transport.base,
+                        .metrics = r->metrics,
+                        .namespace = STR("keelson-system"),
+                        .seed = rand_next(&w->rand),
+                };
+
+                result = r->peer->start(r->peer, &peer, &err);
+                if (result < 0)
+                        return result;
+                r->peer_started = true;
+        }
         result = watches_init(&r->watches, &r->client, &r->manager, NULL, 0, rand_next(&w->rand), kick, r);
         if (result == 0)
                 result = watches_start(&r->watches);
@@ -94,6 +108,12 @@ void replica_crash(struct replica *r)
 {
         assert(r->up);
         world_note(r->world, r->name, "dies");
+        if (r->peer_started) {
+                if (r->may)
+                        r->peer->lead(r->peer, false);
+                r->peer->stop(r->peer);
+                r->peer_started = false;
+        }
         manager_release(&r->manager);
         watches_release(&r->watches);
         if (r->election.client)
@@ -118,6 +138,8 @@ static void update_permission(struct replica *r)
         if (may == r->may)
                 return;
         r->may = may;
+        if (r->peer_started)
+                r->peer->lead(r->peer, may);
         manager_allow(&r->manager, may);
         if (may && manager_enqueue_all(&r->manager) < 0)
                 r->manager.missed = true;

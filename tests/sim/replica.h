@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "manager/election.h"
 #include "manager/manager.h"
+#include "manager/peer.h"
 #include "manager/transport_kube.h"
 #include "manager/watches.h"
 #include "sim/apiserver.h"
@@ -39,6 +40,10 @@ struct replica {
         struct manager manager;
         struct watches watches;
         struct election election;
+        /* A test's own, or NULL: works while this replica does, with these metrics. */
+        struct peer *peer;
+        struct metrics *metrics;
+        bool peer_started;
         bool leading;
         bool may;    /* as last told to the manager */
         bool barred; /* by a test: it may not start requests */
