@@ -5,6 +5,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "controller/app/app.h"
+#include "controller/certificates/keeper.h"
 #include "controller/environment/environment.h"
 #include "manager/operator.h"
 
@@ -25,6 +26,13 @@ static const char usage[] =
         "  --retry-period D      between tries to get or renew the Lease (default: 2s)\n"
         "  --image IMAGE         this program's own image, for the helper in the pods of Apps with\n"
         "                        configReload: Signal (default: $KEELSON_IMAGE)\n"
+        "  --webhook-certificates=WHO\n"
+        "                        who makes the webhook's certificates: self (the default), or external,\n"
+        "                        such as cert-manager\n"
+        "  --webhook-service NAME\n"
+        "                        the webhook's Service, in the namespace of the Lease; its\n"
+        "                        configurations have the same name (default: keelson-webhook)\n"
+        "  --webhook-crd NAME    a definition whose conversion webhook it is as well; may be repeated\n"
         "  --namespace NS        watch this namespace only; may be repeated (default: all)\n" CMD_LOG_USAGE
         "  --help                this text\n";
 
@@ -37,6 +45,9 @@ enum option_id {
         OPT_RENEW_DEADLINE,
         OPT_RETRY_PERIOD,
         OPT_IMAGE,
+        OPT_WEBHOOK_CERTIFICATES,
+        OPT_WEBHOOK_SERVICE,
+        OPT_WEBHOOK_CRD,
         OPT_NAMESPACE,
 };
 
@@ -49,6 +60,9 @@ static const struct option options[] = {
         { "renew-deadline", required_argument, NULL, OPT_RENEW_DEADLINE },
         { "retry-period", required_argument, NULL, OPT_RETRY_PERIOD },
         { "image", required_argument, NULL, OPT_IMAGE },
+        { "webhook-certificates", required_argument, NULL, OPT_WEBHOOK_CERTIFICATES },
+        { "webhook-service", required_argument, NULL, OPT_WEBHOOK_SERVICE },
+        { "webhook-crd", required_argument, NULL, OPT_WEBHOOK_CRD },
         { "namespace", required_argument, NULL, OPT_NAMESPACE },
         CMD_LOG_OPTIONS,
         CMD_HELP_OPTION,
@@ -58,6 +72,9 @@ static const struct option options[] = {
 struct arguments {
         struct operator_options options;
         struct str namespaces[NAMESPACES_MAX];
+        bool makes_certificates;
+        struct keeper_options webhook;
+        struct str crds[KEEPER_CRDS_MAX];
         struct cmd_log log;
 };
 
@@ -86,6 +103,35 @@ static int add_namespace(struct arguments *a, struct str name)
         if (a->options.n_namespaces == NAMESPACES_MAX)
                 return -E2BIG;
         a->namespaces[a->options.n_namespaces++] = name;
+        return 0;
+}
+
+static int take_issuer(struct arguments *a, struct str value)
+{
+        a->makes_certificates = str_eq(value, STR("self"));
+        return a->makes_certificates || str_eq(value, STR("external")) ? 0 : -EINVAL;
+}
+
+/* A Service's name, which begins with a letter, and has room for what is put behind it. */
+static int take_service(struct arguments *a, struct str value)
+{
+        a->webhook.service = value;
+        return is_label(value) && value.len <= KEEPER_NAME_MAX && value.data[0] >= 'a' ? 0 : -EINVAL;
+}
+
+/* "apps.keelson.dev" */
+static int add_crd(struct arguments *a, struct str value)
+{
+        struct str label, rest = value;
+
+        while (rest.data) {
+                (void)str_cut(rest, '.', &label, &rest);
+                if (!is_label(label))
+                        return -EINVAL;
+        }
+        if (a->webhook.n_crds == KEEPER_CRDS_MAX || value.len > CERTIFICATE_NAME_MAX)
+                return -EINVAL;
+        a->crds[a->webhook.n_crds++] = value;
         return 0;
 }
 
@@ -121,6 +167,15 @@ static int take_option(void *arg, int id, struct str value, const char **ret_exp
                 *ret_expected = "the name of an image, such as registry.example/keelson:1.0";
                 o->image = value;
                 return str_empty(value) ? -EINVAL : 0;
+        case OPT_WEBHOOK_CERTIFICATES:
+                *ret_expected = "self or external";
+                return take_issuer(a, value);
+        case OPT_WEBHOOK_SERVICE:
+                *ret_expected = "the name of a Service (a-z, 0-9 and -, 59 at the most)";
+                return take_service(a, value);
+        case OPT_WEBHOOK_CRD:
+                *ret_expected = "the name of a definition, such as apps.keelson.dev, 16 times at the most";
+                return add_crd(a, value);
         case OPT_NAMESPACE:
                 *ret_expected = "the name of a namespace (a-z, 0-9 and -), 64 times at the most";
                 return is_label(value) ? add_namespace(a, value) : -EINVAL;
@@ -134,6 +189,21 @@ static struct str image_of_environment(void)
         const char *image = getenv("KEELSON_IMAGE");
 
         return image && *image ? str_c(image) : STR_NULL;
+}
+
+/* It lives as long as the program. */
+static int add_keeper(struct arguments *a, struct error *err)
+{
+        static struct keeper keeper;
+        int r;
+
+        if (!a->makes_certificates)
+                return 0;
+        a->webhook.crds = a->crds;
+        r = keeper_init(&keeper, &a->webhook, err);
+        if (r == 0)
+                a->options.peer = &keeper.peer;
+        return r;
 }
 
 int cmd_operator(int argc, char **argv)
@@ -154,6 +224,8 @@ int cmd_operator(int argc, char **argv)
                         .version = STR(KEELSON_VERSION),
                         .image = image_of_environment(),
                 },
+                .makes_certificates = true,
+                .webhook = { .service = STR("keelson-webhook") },
                 .log = CMD_LOG_INIT,
         };
         struct error err = ERROR_INIT;
@@ -162,7 +234,7 @@ int cmd_operator(int argc, char **argv)
         a.options.namespaces = a.namespaces;
         if (!cmd_parse(&line, argc, argv, &a, &code))
                 return code;
-        if (operator_check(&a.options, &err) < 0) {
+        if (operator_check(&a.options, &err) < 0 || add_keeper(&a, &err) < 0) {
                 fprintf(stderr, "keelson operator: %s\n", err.message);
                 return EXIT_USAGE;
         }

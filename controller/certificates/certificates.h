@@ -41,7 +41,7 @@
  * The price: after a jump ahead a certificate may live longer than it should, by as
  * much as the clock was ahead. Who minds deletes the Secret; all is made anew.
  *
- * What the caller does (the manager's side of it, which is not written yet):
+ * What the caller does (keeper.h):
  *
  * - It reads the Secret and each clientConfig.caBundle, both decoded from base64, and
  *   calls the step when one of them changes and at result.wake. It must have seen its
@@ -67,7 +67,8 @@
 #define CERTIFICATES_GRACE (15 * USEC_MINUTE)                  /* that a cache may be behind */
 #define CERTIFICATES_STEADY (10 * USEC_MINUTE)                 /* after which a new time is believed */
 #define CERTIFICATES_JUMP USEC_MINUTE                          /* what is not mere drift between two steps */
-#define CERTIFICATES_PAUSE USEC_MINUTE                         /* between two writes of the same thing */
+#define CERTIFICATES_PAUSE USEC_MINUTE                         /* between two writes of the Secret */
+#define CERTIFICATES_BUNDLE_PAUSE (5 * USEC_SEC)               /* between two writes of the bundles */
 #define CERTIFICATES_LOOK USEC_HOUR                            /* between two steps, at the most */
 #define CERTIFICATES_WALL_MIN (INT64_C(1577836800) * USEC_SEC) /* 2020-01-01 */
 #define CERTIFICATES_WALL_MAX (INT64_C(7258118400) * USEC_SEC) /* 2200-01-01 */

@@ -251,7 +251,7 @@ static int plan_bundle(struct step *t, const struct bundles *b)
                 wake_at(t, m->bundle_from);
                 return 0;
         }
-        m->bundle_from = t->have->now + CERTIFICATES_PAUSE;
+        m->bundle_from = t->have->now + CERTIFICATES_BUNDLE_PAUSE;
         wake_at(t, m->bundle_from);
         t->ret->bundle_reason = b->lack ? "it lacks a CA" : "it holds more than is needed";
         return buf_add_str(&t->ret->bundle, buf_str(b->lack ? &b->wide : &b->exact));

@@ -153,7 +153,7 @@ static bool write_bundles(struct history *h)
         if (!h->w.last.bundle_reason)
                 return false;
         if (h->last_bundle)
-                ck_assert_int_ge(h->w.now - h->last_bundle, CERTIFICATES_PAUSE);
+                ck_assert_int_ge(h->w.now - h->last_bundle, CERTIFICATES_BUNDLE_PAUSE);
         h->last_bundle = h->w.now;
         h->w.bundle_writes++;
         for (size_t i = 0; i < BUNDLES; i++) {

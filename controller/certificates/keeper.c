@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/certificates/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "json/read.h"
+
+static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
+                                              .plural = STR_INIT("secrets"),
+                                              .kind = STR_INIT("Secret"),
+                                              .namespaced = true };
+static const struct kube_kind validating_kind = {
+        .group = STR_INIT("admissionregistration.k8s.io"),
+        .version = STR_INIT("v1"),
+        .plural = STR_INIT("validatingwebhookconfigurations"),
+        .kind = STR_INIT("ValidatingWebhookConfiguration"),
+};
+static const struct kube_kind mutating_kind = {
+        .group = STR_INIT("admissionregistration.k8s.io"),
+        .version = STR_INIT("v1"),
+        .plural = STR_INIT("mutatingwebhookconfigurations"),
+        .kind = STR_INIT("MutatingWebhookConfiguration"),
+};
+static const struct kube_kind crd_kind = {
+        .group = STR_INIT("apiextensions.k8s.io"),
+        .version = STR_INIT("v1"),
+        .plural = STR_INIT("customresourcedefinitions"),
+        .kind = STR_INIT("CustomResourceDefinition"),
+};
+
+static const struct metric_desc expiry_desc = {
+        .name = "keelson_certificate_expiry_timestamp_seconds",
+        .help = "When the webhook's certificate expires; 0: none, or this replica does not lead.",
+        .type = METRIC_GAUGE,
+        .labels = { "certificate" },
+};
+static const struct metric_desc writes_desc = {
+        .name = "keelson_certificate_writes_total",
+        .help = "Writes of the webhook's certificates and of those that trust them.",
+        .type = METRIC_COUNTER,
+        .labels = { "resource", "result" },
+};
+static const struct metric_desc troubled_desc = {
+        .name = "keelson_certificate_problem",
+        .help = "1 while something about the webhook's certificates is due and cannot be done; the log says why.",
+        .type = METRIC_GAUGE,
+};
+
+static void look(struct keeper *k);
+
+static bool is_secret(const struct keeper_object *o)
+{
+        return o == &o->keeper->objects[0];
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static void on_timer(struct loop_timer *timer, void *arg)
+{
+        (void)timer;
+        look(arg);
+}
+
+static void look_at(struct keeper *k, usec_t when)
+{
+        if (loop_timer_set(kube_client_loop(k->config.client), &k->timer, when, on_timer, k) < 0)
+                log_error("out of memory: the certificates have lost their timer");
+}
+
+/* At the end of this turn, however much it brings. */
+static void look_soon(struct keeper *k)
+{
+        if (k->leading)
+                look_at(k, clock_now());
+}
+
+/* --- what is told ------------------------------------------------------------------------------ */
+
+static void set_problem(struct keeper *k, const char *problem)
+{
+        metric_set(metric_only(k->troubled), problem != NULL);
+        if (strncmp(k->problem, problem ? problem : "", sizeof(k->problem) - 1) == 0)
+                return;
+        snprintf(k->problem, sizeof(k->problem), "%s", problem ? problem : "");
+        if (problem)
+                log_error("the webhook's certificates need help", LOG_CSTR("problem", problem));
+        else
+                log_info("the webhook's certificates need no help any more");
+}
+
+static double expiry_of(struct str pem)
+{
+        struct certificate c;
+        double at;
+
+        if (str_empty(pem) || certificate_parse(pem, &c, NULL) < 0)
+                return 0;
+        at = (double)c.not_after / (double)USEC_SEC;
+        certificate_release(&c);
+        return at;
+}
+
+static void tell_expiry(struct keeper *k)
+{
+        const struct secret *items = k->objects[0].kept.items;
+
+        metric_set(metric_with(k->expiry, STR("ca")), expiry_of(secret_str(&items[CERTIFICATES_CA_CRT])));
+        metric_set(metric_with(k->expiry, STR("serving")),
+                   expiry_of(secret_str(&items[CERTIFICATES_TLS_CRT])));
+}
+
+static void count_write(struct keeper_object *o, struct str result)
+{
+        metric_add(metric_with(o->keeper->writes, o->kind->plural, result), 1);
+}
+
+/* --- what there is ------------------------------------------------------------------------------ */
+
+static int put(struct keeper_object *o, yyjson_val *object)
+{
+        const struct kept_service service = { o->keeper->config.namespace, o->keeper->options.service };
+        int r = is_secret(o) ? kept_put_secret(&o->kept, object) : kept_put_trust(&o->kept, object, &service);
+
+        if (r == 0 && is_secret(o))
+                tell_expiry(o->keeper);
+        return r;
+}
+
+static int gone(struct keeper_object *o, struct str version)
+{
+        int r = kept_gone(&o->kept, version);
+
+        if (r == 0 && is_secret(o))
+                tell_expiry(o->keeper);
+        return r;
+}
+
+static void on_list_begin(struct reflector *r, void *arg)
+{
+        struct keeper_object *o = arg;
+
+        (void)r;
+        o->found = false;
+}
+
+static int on_object(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg)
+{
+        struct keeper_object *o = arg;
+        yyjson_val *meta = yyjson_obj_get(object, "metadata");
+
+        (void)r;
+        if (!str_eq(json_get_str(meta, "name"), o->name))
+                return 0;
+        o->found = event != REFLECTOR_DELETED;
+        look_soon(o->keeper);
+        return o->found ? put(o, object) : gone(o, json_get_str(meta, "resourceVersion"));
+}
+
+static int on_list_end(struct reflector *r, struct str version, void *arg)
+{
+        struct keeper_object *o = arg;
+        int result = o->found ? 0 : gone(o, version);
+
+        (void)r;
+        if (result < 0)
+                return result;
+        o->listed = true;
+        look_soon(o->keeper);
+        return 0;
+}
+
+static void on_set_back(struct reflector *r, void *arg)
+{
+        struct keeper_object *o = arg;
+
+        (void)r;
+        kept_release(&o->kept);
+        o->listed = false;
+}
+
+static void on_state(struct reflector *r, enum reflector_state state, const struct error *err, void *arg)
+{
+        struct keeper_object *o = arg;
+
+        (void)r;
+        o->failing = state == REFLECTOR_FAILING;
+        if (o->failing)
+                log_warn("a watch for the webhook's certificates fails; it is tried again",
+                         LOG_STR("kind", o->kind->kind), LOG_STR("name", o->name),
+                         LOG_CSTR("error", err->message));
+        else
+                log_debug("watching for the webhook's certificates", LOG_STR("kind", o->kind->kind),
+                          LOG_STR("name", o->name));
+        look_soon(o->keeper);
+}
+
+/* --- writing ---------------------------------------------------------------------------------------- */
+
+static usec_t pause_after(struct keeper *k, unsigned failures, usec_t retry_after)
+{
+        usec_t most = KEEPER_BACKOFF_MIN;
+
+        while (failures-- > 1 && most < KEEPER_BACKOFF_MAX)
+                most *= 2;
+        most = MIN(most, KEEPER_BACKOFF_MAX);
+        most -= (usec_t)rand_below(&k->rand, (uint64_t)most / 2);
+        return MAX(most, MIN(retry_after, KEEPER_PAUSE_MAX));
+}
+
+/* Once for each reason. */
+static void tell_failure(struct keeper_object *o, const struct error *err)
+{
+        if (o->failure.code == err->code && strcmp(o->failure.message, err->message) == 0)
+                return;
+        o->failure = *err;
+        log_warn("the webhook's certificates could not be written; it is tried again",
+                 LOG_STR("kind", o->kind->kind), LOG_STR("name", o->name), LOG_CSTR("reason", o->reason),
+                 LOG_CSTR("error", err->message));
+}
+
+static void write_failed(struct keeper_object *o, usec_t retry_after)
+{
+        struct keeper *k = o->keeper;
+
+        o->retry_at = clock_now() + pause_after(k, ++o->failures, retry_after);
+        count_write(o, STR("failed"));
+        look_soon(k);
+}
+
+static void write_succeeded(struct keeper_object *o, const struct kube_reply *reply)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        o->failures = 0;
+        o->failure = (struct error)ERROR_INIT;
+        count_write(o, STR("ok"));
+        log_info("the webhook's certificates were written", LOG_STR("kind", o->kind->kind),
+                 LOG_STR("name", o->name), LOG_CSTR("reason", o->reason));
+        /* Where it cannot be taken in, the watch brings it; until then writes are refused. */
+        if (json_parse(reply->body, &doc, NULL) == 0 && put(o, yyjson_doc_get_root(doc)) < 0)
+                log_debug("the reply was not taken in", LOG_STR("kind", o->kind->kind));
+        look_soon(o->keeper);
+}
+
+static void on_written(const struct kube_reply *reply, void *arg)
+{
+        struct keeper_object *o = arg;
+
+        o->write = NULL;
+        if (!reply->error.code) {
+                write_succeeded(o, reply);
+                return;
+        }
+        /* Somebody else was faster: that comes by the watch. */
+        if (kube_reply_prospect(reply) != KUBE_CHANGED)
+                tell_failure(o, &reply->error);
+        write_failed(o, reply->retry_after);
+}
+
+static bool may_write(const struct keeper_object *o)
+{
+        return !o->write && clock_now() >= o->retry_at;
+}
+
+static void send_body(struct keeper_object *o, enum call_type type, const struct buf *body,
+                      const char *reason)
+{
+        struct transport *transport = o->keeper->config.transport;
+        const struct call call = {
+                .type = type,
+                .kind = o->kind,
+                .namespace = o->namespace,
+                .name = o->name,
+                .body = buf_str(body),
+        };
+        struct error err = ERROR_INIT;
+        int r = buf_error(body);
+
+        o->reason = reason;
+        if (r == 0)
+                r = transport->start(transport, &call, on_written, o, &o->write);
+        if (r == 0)
+                return;
+        o->write = NULL;
+        error_set(&err, r, "it cannot be sent: %s", strerror(-r));
+        tell_failure(o, &err);
+        write_failed(o, -1);
+}
+
+static void write_secret(struct keeper_object *o, const struct certificates_result *result)
+{
+        struct buf body = BUF_INIT(KEPT_BODY_MAX);
+
+        kept_write_secret(&o->kept, o->namespace, o->name, result->items, &body);
+        send_body(o, o->kept.there ? CALL_PATCH : CALL_CREATE, &body, result->secret_reason);
+        kept_wipe(&body);
+}
+
+static void write_bundles(struct keeper_object *o, const struct certificates_result *result)
+{
+        struct buf body = BUF_INIT(KEPT_BODY_MAX);
+
+        kept_write_bundles(&o->kept, buf_str(&result->bundle), &body);
+        send_body(o, CALL_PATCH_AT, &body, result->bundle_reason);
+        buf_release(&body);
+}
+
+/* The step counts what it asks for as written. What is not, or failed, is due at once:
+ * the pauses between two attempts are ours. */
+static void write_all(struct keeper *k, const struct certificates_result *result)
+{
+        if (result->secret_reason && may_write(&k->objects[0]))
+                write_secret(&k->objects[0], result);
+        if (!k->objects[0].write)
+                k->memory.secret_from = 0;
+        for (size_t i = 1; result->bundle_reason && i < k->n_objects; i++) {
+                struct keeper_object *o = &k->objects[i];
+
+                if (!kept_differs(&o->kept, buf_str(&result->bundle)))
+                        continue;
+                if (may_write(o))
+                        write_bundles(o, result);
+                if (!o->write)
+                        k->memory.bundle_from = 0;
+        }
+}
+
+/* --- looking ------------------------------------------------------------------------------------------ */
+
+static bool is_in_view(const struct keeper *k)
+{
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (!k->objects[i].listed)
+                        return false;
+        return true;
+}
+
+/* What there is. How many bundles there are, which may be more than have room. */
+static size_t gather(const struct keeper *k, struct str bundles[CERTIFICATES_BUNDLES_MAX],
+                     struct certificates_have *ret)
+{
+        size_t n = 0;
+
+        *ret = (struct certificates_have){
+                .bundles = bundles,
+                .names = k->names,
+                .n_names = KEEPER_NAMES,
+                .now = clock_now(),
+                .wall = clock_wall(),
+        };
+        for (size_t i = 0; i < CERTIFICATES_ITEMS; i++)
+                ret->items[i] = secret_str(&k->objects[0].kept.items[i]);
+        for (size_t i = 1; i < k->n_objects; i++)
+                for (size_t j = 0; j < k->objects[i].kept.n_bundles; j++, n++)
+                        if (n < CERTIFICATES_BUNDLES_MAX)
+                                bundles[n] = buf_str(&k->objects[i].kept.bundles[j].text);
+        return ret->n_bundles = n;
+}
+
+static usec_t next_look(const struct keeper *k, usec_t wake)
+{
+        const usec_t now = clock_now();
+
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (k->objects[i].retry_at > now)
+                        wake = MIN(wake, k->objects[i].retry_at);
+        return wake;
+}
+
+static void step(struct keeper *k, const struct certificates_have *have)
+{
+        struct certificates_result result = { 0 };
+        struct error err = ERROR_INIT;
+        usec_t wake = have->now + USEC_MINUTE; /* where it fails */
+
+        if (certificates_step(have, &k->memory, &result, &err) < 0) {
+                set_problem(k, err.message);
+        } else {
+                set_problem(k, result.problem);
+                write_all(k, &result);
+                wake = result.wake;
+        }
+        look_at(k, next_look(k, wake));
+        certificates_result_release(&result);
+}
+
+static bool start_watches(struct keeper *k)
+{
+        for (size_t i = 0; i < k->n_objects; i++) {
+                struct keeper_object *o = &k->objects[i];
+
+                if (!o->started && reflector_start(&o->reflector) < 0)
+                        return false;
+                o->started = true;
+        }
+        return true;
+}
+
+static const char *first_failure(const struct keeper *k)
+{
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (k->objects[i].failing && !k->objects[i].listed)
+                        return "what they are about cannot be read; the log names the watch that fails";
+        return NULL;
+}
+
+static void look(struct keeper *k)
+{
+        struct str bundles[CERTIFICATES_BUNDLES_MAX];
+        struct certificates_have have;
+
+        if (!k->leading)
+                return;
+        if (!start_watches(k)) {
+                look_at(k, clock_now() + KEEPER_BACKOFF_MIN);
+                return;
+        }
+        if (!is_in_view(k)) {
+                set_problem(k, first_failure(k));
+                return;
+        }
+        if (k->objects[0].write)
+                return; /* what becomes of the Secret matters to everything else */
+        if (gather(k, bundles, &have) > 0)
+                step(k, &have);
+        else
+                set_problem(k, NULL); /* there is no webhook that calls our Service */
+}
+
+/* --- its life ------------------------------------------------------------------------------------------- */
+
+static void forget(struct keeper *k)
+{
+        for (size_t i = 0; i < k->n_objects; i++) {
+                struct keeper_object *o = &k->objects[i];
+
+                reflector_stop(&o->reflector);
+                if (o->write)
+                        k->config.transport->cancel(k->config.transport, o->write);
+                kept_release(&o->kept);
+                o->started = o->listed = o->failing = false;
+                o->write = NULL;
+                o->failures = 0;
+                o->retry_at = 0;
+                o->failure = (struct error)ERROR_INIT;
+        }
+        k->memory = (struct certificates_memory){ 0 };
+        loop_timer_stop(&k->timer);
+        k->problem[0] = '\0';
+        metric_set(metric_only(k->troubled), 0);
+        tell_expiry(k);
+}
+
+static void keeper_lead(struct peer *p, bool leading)
+{
+        struct keeper *k = container_of(p, struct keeper, peer);
+
+        k->leading = leading;
+        if (leading)
+                look_soon(k);
+        else
+                forget(k);
+}
+
+static void watch_init(struct keeper *k, struct keeper_object *o)
+{
+        struct reflector_config config = {
+                .kind = o->kind,
+                .namespace = o->namespace,
+                .field_selector = str_c(o->selector),
+                .seed = rand_next(&k->rand),
+        };
+        const struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end,
+                                                     on_set_back,   on_state,  o };
+
+        reflector_init(&o->reflector, k->config.client, &config, &handlers);
+}
+
+static void add_object(struct keeper *k, const struct kube_kind *kind, struct str name)
+{
+        struct keeper_object *o = &k->objects[k->n_objects++];
+
+        *o = (struct keeper_object){ .keeper = k, .kind = kind, .name = name };
+        if (kind->namespaced)
+                o->namespace = k->config.namespace;
+        snprintf(o->selector, sizeof(o->selector), "metadata.name=%.*s", STR_FMT(name));
+        watch_init(k, o);
+}
+
+/* As clients in the cluster may call it; the API server uses the second one. */
+static void make_names(struct keeper *k)
+{
+        static const char *const tails[KEEPER_NAMES] = { "", ".svc", ".svc.cluster.local" };
+
+        for (size_t i = 0; i < KEEPER_NAMES; i++) {
+                snprintf(k->service_names[i], sizeof(k->service_names[i]), "%.*s.%.*s%s",
+                         STR_FMT(k->options.service), STR_FMT(k->config.namespace), tails[i]);
+                k->names[i] = str_c(k->service_names[i]);
+        }
+}
+
+static int add_metrics(struct keeper *k)
+{
+        int r = 0;
+
+        if (k->config.metrics)
+                r = metrics_add(k->config.metrics, &expiry_desc, &k->expiry);
+        if (k->config.metrics && r == 0)
+                r = metrics_add(k->config.metrics, &writes_desc, &k->writes);
+        if (k->config.metrics && r == 0)
+                r = metrics_add(k->config.metrics, &troubled_desc, &k->troubled);
+        return r;
+}
+
+static int keeper_start(struct peer *p, const struct peer_config *config, struct error *err)
+{
+        struct keeper *k = container_of(p, struct keeper, peer);
+        int r;
+
+        k->config = *config;
+        k->rand.state = config->seed;
+        k->n_objects = 0;
+        r = add_metrics(k);
+        if (r < 0)
+                return error_set(err, r, "out of memory at the start");
+        make_names(k);
+        add_object(k, &secret_kind, str_c(k->secret_name));
+        add_object(k, &validating_kind, k->options.service);
+        add_object(k, &mutating_kind, k->options.service);
+        for (size_t i = 0; i < k->options.n_crds; i++)
+                add_object(k, &crd_kind, k->options.crds[i]);
+        return 0;
+}
+
+static void keeper_stop(struct peer *p)
+{
+        struct keeper *k = container_of(p, struct keeper, peer);
+
+        for (size_t i = 0; i < k->n_objects; i++)
+                reflector_release(&k->objects[i].reflector);
+        k->n_objects = 0;
+}
+
+int keeper_init(struct keeper *k, const struct keeper_options *options, struct error *err)
+{
+        if (str_empty(options->service) || options->service.len > KEEPER_NAME_MAX)
+                return error_set(err, -EINVAL,
+                                 "the name of the webhook's Service must have 1 to %d characters",
+                                 KEEPER_NAME_MAX);
+        if (options->n_crds > KEEPER_CRDS_MAX)
+                return error_set(err, -EINVAL, "there are more than %d definitions", KEEPER_CRDS_MAX);
+        *k = (struct keeper){
+                .peer = { .start = keeper_start, .lead = keeper_lead, .stop = keeper_stop },
+                .options = *options,
+        };
+        snprintf(k->secret_name, sizeof(k->secret_name), "%.*s-tls", STR_FMT(options->service));
+        return 0;
+}
