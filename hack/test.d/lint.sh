@@ -13,6 +13,7 @@ test_lint() {
         check "build with gcc" lint_build build/test gcc
         check "build with clang" lint_build build/lint clang
         check "clang-tidy" lint_tidy build/lint
+        check "manifests" hack/manifests --check
         check "reasons" tests/lint/reasons.py
         check "reference docs" tests/lint/docs.sh build/test
         check "release build" hack/build

@@ -15,7 +15,9 @@ from kube import get, kubectl, wait_until
 
 SYSTEM = "keelson-system"
 OPERATOR = "keelson-operator"
+OPERATOR_PODS = "app.kubernetes.io/component=operator"
 MANIFEST = kube.ROOT / "manifests" / "install.yaml"
+DEFINITIONS = "app.kubernetes.io/part-of=keelson"  # the CRDs
 # What the manifest and the examples name, and what a cluster of KUBECONFIG can pull instead.
 IMAGES = {
     "keelson.dev/keelson:dev": os.environ.get("KEELSON_IMAGE"),
@@ -70,7 +72,6 @@ def install():
     if kube.OWN_CLUSTER:
         kube.cluster("images", *hack("image", "all").split())
     apply_manifest()
-    kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=keelson", "--timeout=30s")
     # A tag that was built anew has the name of the image before it.
     restart_operator()
 
@@ -96,6 +97,12 @@ def apply_manifest():
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest())
 
 
+def apply_definitions():
+    """As the operator's pods do when they begin."""
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(MANIFEST.parent / "crds.yaml"))
+    kubectl("wait", "--for=condition=Established", "crd", "-l", DEFINITIONS, "--timeout=30s")
+
+
 def restart_operator():
     kubectl("-n", SYSTEM, "rollout", "restart", f"deployment/{OPERATOR}")
     wait_for_operator()
@@ -108,7 +115,9 @@ def wait_for_operator():
 
 
 def uninstall():
+    """With all Apps, which the manifest leaves."""
     kubectl("delete", "-f", str(MANIFEST), "--ignore-not-found", "--timeout=120s", timeout=130)
+    kubectl("delete", "crd", "-l", DEFINITIONS, "--timeout=120s", timeout=130)
 
 
 # --- Apps ---------------------------------------------------------------------
@@ -263,10 +272,9 @@ def operator_restarts():
 
 
 def operator_pods():
-    selector = "app.kubernetes.io/component=operator"
     return {
         p["metadata"]["name"]: p
-        for p in get("pods", None, SYSTEM, selector)
+        for p in get("pods", None, SYSTEM, OPERATOR_PODS)
         if "deletionTimestamp" not in p["metadata"]
     }
 

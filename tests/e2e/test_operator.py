@@ -14,6 +14,7 @@ import keelson
 import kube
 from keelson import (
     OPERATOR,
+    OPERATOR_PODS,
     SYSTEM,
     WEBAPP_2,
     app,
@@ -27,6 +28,7 @@ from keelson import (
     leader,
     metrics,
     operator_pods,
+    operator_restarts,
     operator_url,
     readyz,
     versions,
@@ -109,7 +111,7 @@ def test_leader_that_stops_gives_the_lease_back(shop):
 def test_nothing_happens_without_an_operator(shop):
     kubectl("-n", SYSTEM, "scale", f"deployment/{OPERATOR}", "--replicas=0")
     try:
-        wait_until(lambda: not get("pods", None, SYSTEM), 40, "the operator to be gone")
+        wait_until(lambda: not get("pods", None, SYSTEM, OPERATOR_PODS), 40, "the operator to be gone")
         before = versions(*children(shop).values())
         change(shop, {"image": WEBAPP_2})
         kubectl("-n", shop, "delete", "service", "shop")
@@ -134,7 +136,7 @@ def test_nothing_happens_without_an_operator(shop):
 def test_both_replicas_lost_at_once(shop):
     old = set(operator_pods())
     before = versions(get("app", "shop", shop), *children(shop).values())
-    kubectl("-n", SYSTEM, "delete", "pod", "--all", "--force", "--grace-period=0")
+    kubectl("-n", SYSTEM, "delete", "pod", "-l", OPERATOR_PODS, "--force", "--grace-period=0")
     wait_until(lambda: leader() not in old | {None}, 40, "a new leader")
     wait_until(lambda: writes(leader()) is not None and all_ready(), 30, "both replicas")
     # All is as it should be, so a new leader has nothing to write.
@@ -265,11 +267,19 @@ def test_one_missing_right_stops_that_kind_only(space):
     wait_ready(space, "outside")
 
 
+def restart_program(pod):
+    """The operator in it begins anew, without what comes before it in a new pod."""
+    before = operator_restarts()[pod]
+    kill_operator(pod)
+    wait_until(lambda: operator_restarts()[pod] > before and readyz(pod)[0], 60, "the program to begin anew", every=0.2)
+
+
 def test_missing_crd_is_named(space, binary):
     wait_for_operator()
     kubectl("delete", "crd", CRD, timeout=120)
     try:
-        pod = restart_one()
+        pod = min(operator_pods())
+        restart_program(pod)
         status, text = wait_until(lambda: readyz(pod)[0] == 503 and readyz(pod), 10, "a reason", every=0.2)
         assert [line.split(": ")[0] for line in text.splitlines()] == [f"{CRD} in all namespaces"]
         assert CRD in text.split(": ", 1)[1]
@@ -277,8 +287,11 @@ def test_missing_crd_is_named(space, binary):
         done = run(binary, "--leader-elect=false")
         assert done.returncode == 1
         assert one_line(done).startswith(f"keelson operator: cannot watch {CRD} in all namespaces: ")
+        # A new pod brings it back.
+        restart_one()
+        assert get("crd", CRD)
     finally:
-        keelson.apply_manifest()
+        keelson.apply_definitions()
     wait_until(all_ready, 60, "the operator to be ready by itself")
     apply(app(), namespace=space)
     wait_ready(space)

@@ -200,7 +200,7 @@ def test_definition_that_is_older_than_the_operator(space):
         assert wait_ready(space)["status"]["image"] == WEBAPP_2
         assert len(events(space, "DefinitionOutdated")) < told + 100
     finally:
-        keelson.apply_manifest()
+        keelson.apply_definitions()
     # The definition is there again: so is the whole status, with the next change.
     change(space, {"replicas": 2})
     wait_until(lambda: wait_ready(space)["status"].get("profile") == "development/backend", 60, "the whole status")
