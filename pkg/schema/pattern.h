@@ -14,3 +14,7 @@
  * program? 1 or 0; -ENOMEM. A NUL matches nothing; what the C library cannot
  * compile matches. Past SCHEMA_PATTERNS_MAX a pattern is compiled each time. */
 int schema_match(struct str pattern, struct str text) _must_check_;
+
+/* What PATTERN asks for, for people: "must be letters, digits and _, …"; absent where
+ * nobody has put it into words yet. */
+struct str schema_pattern_words(struct str pattern);

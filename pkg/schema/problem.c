@@ -9,6 +9,29 @@ void problems_init(struct problems *p, struct arena *a)
         p->n = p->more = 0;
 }
 
+static bool is_control(char c)
+{
+        return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+/* What somebody wrote stands in it, and goes to terminals and logs, where a line break
+ * or an escape sequence would pass for a word of ours. */
+static struct str clean(struct str text, struct arena *a)
+{
+        struct str copy = STR_NULL;
+
+        for (size_t i = 0; i < text.len; i++) {
+                if (!is_control(text.data[i]))
+                        continue;
+                if (!copy.data)
+                        copy = arena_str(a, text);
+                if (!copy.data)
+                        return STR_NULL;
+                ((char *)(uintptr_t)copy.data)[i] = '?';
+        }
+        return copy.data ? copy : text;
+}
+
 void problem_add(struct problems *p, struct str path, const char *format, ...)
 {
         va_list args;
@@ -18,7 +41,8 @@ void problem_add(struct problems *p, struct str path, const char *format, ...)
                 return;
         }
         va_start(args, format);
-        p->all[p->n++] = (struct problem){ path, arena_vprintf(p->arena, format, args) };
+        p->all[p->n++] = (struct problem){ clean(path, p->arena),
+                                           clean(arena_vprintf(p->arena, format, args), p->arena) };
         va_end(args);
 }
 

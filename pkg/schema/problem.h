@@ -24,7 +24,8 @@ struct problems {
 
 void problems_init(struct problems *p, struct arena *a);
 
-/* PATH must outlive the list. Where there is no memory the arena has failed. */
+/* PATH must outlive the list. Control characters in either become '?'. Where there is
+ * no memory the arena has failed. */
 void problem_add(struct problems *p, struct str path, const char *format, ...) _printf_(3, 4);
 
 /* 0 if nothing is wrong, -EINVAL if something is, -ENOMEM if it could not be told. */

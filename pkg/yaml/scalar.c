@@ -5,10 +5,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-static bool is_one_of(struct str s, const char *a, const char *b, const char *c)
-{
-        return str_eq_c(s, a) || str_eq_c(s, b) || str_eq_c(s, c);
-}
+#define NUMBER_MAX 128 /* characters; what is longer is none */
+
+static const struct str nulls[] = { STR_INIT("~"), STR_INIT("null"), STR_INIT("Null"), STR_INIT("NULL") };
+static const struct str trues[] = { STR_INIT("true"), STR_INIT("True"), STR_INIT("TRUE"), STR_INIT("y"),
+                                    STR_INIT("Y"),    STR_INIT("yes"),  STR_INIT("Yes"),  STR_INIT("YES"),
+                                    STR_INIT("on"),   STR_INIT("On"),   STR_INIT("ON") };
+static const struct str falses[] = { STR_INIT("false"), STR_INIT("False"), STR_INIT("FALSE"), STR_INIT("n"),
+                                     STR_INIT("N"),     STR_INIT("no"),    STR_INIT("No"),    STR_INIT("NO"),
+                                     STR_INIT("off"),   STR_INIT("Off"),   STR_INIT("OFF") };
+static const struct str infinities[] = { STR_INIT(".inf"), STR_INIT(".Inf"), STR_INIT(".INF") };
+static const struct str not_numbers[] = { STR_INIT(".nan"), STR_INIT(".NaN"), STR_INIT(".NAN") };
 
 /* The number of leading characters of S that are decimal digits. */
 static size_t digits(struct str s)
@@ -78,58 +85,73 @@ static int read_natural(struct str s, unsigned base, uint64_t *ret)
         return 0;
 }
 
+/* 0x1f, 0b101, 0o17, 017: as Go reads a literal. */
 static int read_integer(struct str s, uint64_t *ret)
 {
-        if (str_starts(s, STR("0x")))
+        char letter = s.len > 2 && s.data[0] == '0' ? (char)(s.data[1] | 0x20) : '\0';
+
+        if (letter == 'x')
                 return read_natural(skip(s, 2), 16, ret);
-        if (str_starts(s, STR("0o")))
+        if (letter == 'b')
+                return read_natural(skip(s, 2), 2, ret);
+        if (letter == 'o')
                 return read_natural(skip(s, 2), 8, ret);
         if (s.len > 1 && s.data[0] == '0' && read_natural(s, 8, ret) == 0)
                 return 0;
         return read_natural(s, 10, ret);
 }
 
-static int resolve_number(struct str text, struct str body, bool negative, struct yaml_scalar *ret)
+static void resolve_number(struct str text, struct str body, bool negative, struct yaml_scalar *ret)
 {
+        struct yaml_scalar s = { .type = YAML_SCALAR_STRING };
         uint64_t n;
         int r = read_integer(body, &n);
 
-        if (r == 0 && !negative) {
-                *ret = (struct yaml_scalar){ .type = YAML_SCALAR_UINT, .natural = n };
-                return 0;
-        }
-        if (r == 0 && n <= (uint64_t)1 << 63) {
-                *ret = (struct yaml_scalar){ .type = YAML_SCALAR_INT, .integer = (int64_t)(0 - n) };
-                return 0;
-        }
-        if (!is_float(body)) {
-                *ret = (struct yaml_scalar){ .type = YAML_SCALAR_STRING };
-                return r == -ERANGE ? r : 0;
-        }
-        *ret = (struct yaml_scalar){ .type = YAML_SCALAR_REAL, .real = strtod(text.data, NULL) };
-        return isfinite(ret->real) ? 0 : -ERANGE;
+        if (r == 0 && !negative)
+                s = (struct yaml_scalar){ .type = YAML_SCALAR_UINT, .natural = n };
+        else if (r == 0 && n <= (uint64_t)1 << 63)
+                s = (struct yaml_scalar){ .type = YAML_SCALAR_INT, .integer = (int64_t)(0 - n) };
+        else if (is_float(body))
+                s = (struct yaml_scalar){ .type = YAML_SCALAR_REAL, .real = strtod(text.data, NULL) };
+        if (s.type == YAML_SCALAR_REAL && !isfinite(s.real))
+                s.type = YAML_SCALAR_STRING;
+        *ret = s;
+}
+
+/* TEXT begins like a number, maybe with its sign. 1_000 is 1000; not so .5_0. */
+static void resolve_digits(struct str text, struct yaml_scalar *ret)
+{
+        char plain[NUMBER_MAX + 1];
+        struct str number = { plain, 0 }, body;
+        bool negative = text.data[0] == '-', keep = text.data[0] == '.';
+
+        if (text.len > NUMBER_MAX)
+                return;
+        for (size_t i = 0; i < text.len; i++)
+                if (keep || text.data[i] != '_')
+                        plain[number.len++] = text.data[i];
+        plain[number.len] = '\0';
+        body = negative || text.data[0] == '+' ? skip(number, 1) : number;
+        if (body.len && (digits(body) > 0 || body.data[0] == '.'))
+                resolve_number(number, body, negative, ret);
 }
 
 int yaml_scalar_resolve(struct str text, struct yaml_scalar *ret)
 {
         struct yaml_scalar s = { .type = YAML_SCALAR_STRING };
-        struct str body = text;
-        bool negative = text.len && text.data[0] == '-';
-        int r = 0;
+        bool sign = text.len && (text.data[0] == '-' || text.data[0] == '+');
 
-        if (text.len && (negative || text.data[0] == '+'))
-                body = skip(text, 1);
-        if (text.len == 0 || str_eq_c(text, "~") || is_one_of(text, "null", "Null", "NULL"))
+        if (str_is_one_of(sign ? skip(text, 1) : text, infinities, ARRAY_SIZE(infinities)) ||
+            str_is_one_of(text, not_numbers, ARRAY_SIZE(not_numbers)))
+                return -ERANGE;
+        if (text.len == 0 || str_is_one_of(text, nulls, ARRAY_SIZE(nulls)))
                 s.type = YAML_SCALAR_NULL;
-        else if (is_one_of(text, "true", "True", "TRUE"))
+        else if (str_is_one_of(text, trues, ARRAY_SIZE(trues)))
                 s = (struct yaml_scalar){ .type = YAML_SCALAR_BOOL, .boolean = true };
-        else if (is_one_of(text, "false", "False", "FALSE"))
+        else if (str_is_one_of(text, falses, ARRAY_SIZE(falses)))
                 s.type = YAML_SCALAR_BOOL;
-        else if (is_one_of(body, ".inf", ".Inf", ".INF") || is_one_of(text, ".nan", ".NaN", ".NAN"))
-                r = -ERANGE;
-        else if (body.len && (digits(body) > 0 || body.data[0] == '.'))
-                r = resolve_number(text, body, negative, &s);
-        if (r == 0)
-                *ret = s;
-        return r;
+        else if (sign || text.data[0] == '.' || digits(text) > 0)
+                resolve_digits(text, &s);
+        *ret = s;
+        return 0;
 }

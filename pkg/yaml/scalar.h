@@ -26,5 +26,5 @@ struct yaml_scalar {
 };
 
 /* How a plain (unquoted) scalar reads. TEXT is NUL-terminated behind its
- * length. 0, or -ERANGE for a number that JSON cannot hold (.inf, 1e999). */
+ * length. 0, or -ERANGE for a number that JSON cannot hold (.inf, .nan). */
 int yaml_scalar_resolve(struct str text, struct yaml_scalar *ret) _must_check_;

@@ -4,14 +4,13 @@
  *
  *      replicas: 2                 { "replicas": 2,
  *      ports: [80, 0x1F90]   -->     "ports": [80, 8080],
- *      on: "yes"                     "on": "yes" }
+ *      tls: "yes"                    "tls": "yes" }
  *
- * Scalars follow YAML 1.2's core schema (true, null, 42, 0x2a, 1.5; all else
- * and everything quoted is a string), as Kubernetes does but for the old
- * yes/no/on/off, which stay strings here as well. A leading zero makes a whole
- * number octal, because "defaultMode: 0644" means 420 to kubectl too. Keys
- * become strings (8080: is "8080":). Anchors and aliases are followed; merge
- * keys (<<) and tags of one's own are refused rather than misread.
+ * Scalars are read as kubectl reads them, so that a file means the same to both: what
+ * is quoted is a string; plain, yes, no, on, off, y and n are booleans as in YAML 1.1,
+ * 0644 is octal, 1_000 is 1000, and 1:30 and dates stay strings. Keys become strings
+ * (8080: is "8080":). Anchors and aliases are followed; merge keys (<<) and tags of
+ * one's own are refused rather than misread.
  */
 #pragma once
 

@@ -117,7 +117,7 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                 { HEAD("App", "Shop") "spec: {image: a b}\n",
                   "stdin:1: App Shop: metadata.name: must be lower-case letters, digits and -, begin with a letter and "
                   "not end with -, and have 63 characters at most, for it becomes a host name\n"
-                  "stdin:1: App Shop: spec.image: must match ^[^[:space:]]+$ (is \"a b\")\n" },
+                  "stdin:1: App Shop: spec.image: must not have white space in it (is \"a b\")\n" },
                 { HEAD("App", "shop") "spec: {image: x:1, replica: 2}\n",
                   "stdin:1: App shop: spec.replica: is not a known field; did you mean \"replicas\"?\n" },
                 { HEAD("App", "shop") "spec: {image: x:1}\nport: 80\n",

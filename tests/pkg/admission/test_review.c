@@ -204,7 +204,7 @@ START_TEST(what_is_unwise_is_a_warning_that_a_header_can_hold)
                  long_one);
         ck_assert_uint_eq(ask(rest), 200);
         is_review(true);
-        ck_str_eq(text_at("/response/warnings/0"), "spec.env[0].name: two lines");
+        ck_str_eq(text_at("/response/warnings/0"), "spec.env[0].name: two?lines");
         warning = text_at("/response/warnings/1");
         ck_assert_uint_le(warning.len, REVIEW_WARNING_MAX);
         ck_assert_uint_ge(warning.len, REVIEW_WARNING_MAX - 1);

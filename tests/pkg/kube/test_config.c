@@ -483,7 +483,7 @@ static int parse_under_torture(void *arg _unused_)
                                       "\n    client-certificate-data: " PEM_BASE64
                                       "\n    client-key-data: " PEM_BASE64
                                       "\n    exec: {apiVersion: client.authentication.k8s.io/v1,"
-                                      " command: a/b, args: [x], env: [{name: y}]}\n"),
+                                      " command: a/b, args: [x], env: [{name: z}]}\n"),
                                   STR("/k"), &c, &err);
 
         if (r == 0)

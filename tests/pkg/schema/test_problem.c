@@ -38,6 +38,20 @@ START_TEST(of_very_many_the_rest_is_counted)
 }
 END_TEST
 
+/* F27: what somebody wrote does not move a terminal's cursor, nor begin a line of a log. */
+START_TEST(no_control_character_comes_through)
+{
+        struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
+        struct problems p;
+
+        problems_init(&p, &a);
+        problem_add(&p, STR("spec.a\nb"), "is \"%s\", \xc3\xa9", "\x1b[2J\r\x7f");
+        ck_str_eq(p.all[0].path, "spec.a?b");
+        ck_str_eq(p.all[0].message, "is \"?[2J??\", \xc3\xa9");
+        arena_release(&a);
+}
+END_TEST
+
 static int add_and_tell(void *arg _unused_)
 {
         struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
@@ -45,7 +59,7 @@ static int add_and_tell(void *arg _unused_)
         int r;
 
         problems_init(&p, &a);
-        problem_add(&p, STR("x"), "no");
+        problem_add(&p, STR("x\n"), "no\n");
         (void)problems_text(&p);
         r = problems_result(&p);
         arena_release(&a);
@@ -61,6 +75,7 @@ END_TEST
 static const TTest *const tests[] = {
         nothing_is_wrong_until_something_is,
         of_very_many_the_rest_is_counted,
+        no_control_character_comes_through,
         without_memory_it_says_so,
 };
 TEST_MAIN("schema/problem", tests)

@@ -37,7 +37,7 @@ START_TEST(test_plain)
 {
         check_json("a: 1\nb: [x, 'y', \"z\", 2.5, true, null, ~]\nc:\n- d: {}\n  e: []\n",
                    "{\"a\":1,\"b\":[\"x\",\"y\",\"z\",2.5,true,null,null],\"c\":[{\"d\":{},\"e\":[]}]}");
-        check_json("on: yes\n\"true\": 'true'\n8080: -5\n", "{\"on\":\"yes\",\"true\":\"true\",\"8080\":-5}");
+        check_json("on: yes\n\"true\": 'true'\n8080: -5\n", "{\"on\":true,\"true\":\"true\",\"8080\":-5}");
         check_json("script: |\n  a\n  b\nfolded: >-\n  c\n  d\n",
                    "{\"script\":\"a\\nb\\n\",\"folded\":\"c d\"}");
         check_json("{\"json\": [1, {\"is\": \"yaml\"}]}", "{\"json\":[1,{\"is\":\"yaml\"}]}");
