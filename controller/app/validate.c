@@ -90,6 +90,12 @@ static void check_resources(const struct app_spec *spec, struct problems *p)
 
 /* --- env and files --------------------------------------------------------------------- */
 
+/* In the words of the decoder, which offline says so before us. */
+static void tell_twice(struct str where, struct str key, struct problems *p)
+{
+        problem_add(p, where, "%.*s is in the list twice; take one of them out", RULES_SHOWN(key));
+}
+
 static bool is_earlier(const struct app_spec *spec, size_t i)
 {
         for (size_t j = 0; j < i; j++)
@@ -105,9 +111,7 @@ static void check_env(const struct app_spec *spec, struct problems *p)
                         problem_add(p, item(p, "env", i, ".value"),
                                     "has a NUL character, which no variable can hold; take it out");
                 if (is_earlier(spec, i))
-                        problem_add(p, item(p, "env", i, ".name"),
-                                    "%.*s is in the list twice; take one of them out",
-                                    STR_FMT(spec->env.items[i].name));
+                        tell_twice(item(p, "env", i, ".name"), spec->env.items[i].name, p);
         }
 }
 
@@ -142,17 +146,25 @@ static void check_mount(const struct app_spec *spec, size_t i, struct problems *
                    where = item(p, "configFiles", i, ".mountPath");
 
         if (path.len < 2 || path.data[0] != '/' || str_index(path, ':') >= 0)
-                problem_add(p, where, "must be the absolute path of a folder, such as /etc/shop");
+                problem_add(p, where,
+                            "must be the absolute path of a folder, of letters, digits, _, . and -, such as "
+                            "/etc/shop (is \"%.*s\")",
+                            RULES_SHOWN(path));
         else if (is_inside(path, STR("/tmp")))
                 problem_add(p, where, "must not be /tmp or inside it, which every App may write to");
         else if (has_part(path, STR(".")) || has_part(path, STR("..")))
                 problem_add(p, where, "must not have . or .. in it; name the folder itself");
-        for (size_t j = 0; j < spec->config_files.n; j++)
-                if (j != i && is_inside(path, spec->config_files.items[j].mount_path))
+        for (size_t j = 0; j < spec->config_files.n; j++) {
+                struct str other = spec->config_files.items[j].mount_path;
+
+                if (j < i && str_eq(path, other))
+                        tell_twice(where, path, p);
+                else if (j != i && !str_eq(path, other) && is_inside(path, other))
                         problem_add(p, where,
-                                    "%.*s is the same as, or inside, the mountPath of configFiles[%zu]; "
-                                    "give each a folder of its own",
+                                    "%.*s is inside the mountPath of configFiles[%zu]; give each a folder of "
+                                    "its own",
                                     STR_FMT(path), j);
+        }
 }
 
 /* kubelet keeps names such as ..data for itself. */
@@ -176,12 +188,18 @@ static void check_items(const struct app_spec_config_files *one, size_t i, struc
                 if (has_hidden_part(path))
                         problem_add(p, where, "%.*s has a part that begins with ..; give it another name",
                                     STR_FMT(path));
-                for (size_t k = 0; k < one->items.n; k++)
-                        if (k != j && is_inside(path, one->items.items[k].path))
-                                problem_add(p, where,
-                                            "%.*s is the same as, or inside, the path of items[%zu], which "
-                                            "is a file; give each a path of its own",
-                                            STR_FMT(path), k);
+                for (size_t k = 0; k < one->items.n; k++) {
+                        struct str other = one->items.items[k].path;
+
+                        if (k < j && str_eq(path, other))
+                                tell_twice(where, path, p);
+                        else if (k != j && !str_eq(path, other) && is_inside(path, other))
+                                problem_add(
+                                        p, where,
+                                        "%.*s is inside the path of items[%zu], which is a file; give each "
+                                        "a path of its own",
+                                        STR_FMT(path), k);
+                }
         }
 }
 
@@ -285,8 +303,8 @@ static void check_access(const struct app_spec *spec, struct problems *p)
                                     "goes with host or cidr only; leave it out");
                 if (to->cidr.data && !is_cidr(to->cidr))
                         problem_add(p, item(p, "access.to", i, ".cidr"),
-                                    "\"%.*s\" is no range of addresses; write one such as 10.20.0.0/16 or "
-                                    "2001:db8::/32",
+                                    "must be a range of addresses such as 10.20.0.0/16 or 2001:db8::/32 "
+                                    "(is \"%.*s\")",
                                     RULES_SHOWN(to->cidr));
         }
 }

@@ -13,7 +13,7 @@ void check_quantity(struct str path, struct str text, struct problems *problems)
         if (r == -ERANGE)
                 problem_add(problems, path, "%.*s is past all counting; write less", RULES_SHOWN(text));
         else if (r < 0)
-                problem_add(problems, path, "\"%.*s\" is not a quantity; write one such as 500m, 2 or 1Gi",
+                problem_add(problems, path, "must be a quantity such as 500m, 2 or 1Gi (is \"%.*s\")",
                             RULES_SHOWN(text));
         else if (q.nanos < 0)
                 problem_add(problems, path, "%.*s is less than nothing; write 0 or more", RULES_SHOWN(text));
@@ -49,7 +49,12 @@ void check_duration(struct str path, struct str text, usec_t least, usec_t most,
 {
         usec_t t;
 
-        if (text.data && (duration_parse(text, &t) < 0 || t < least || t > most))
+        if (!text.data)
+                return;
+        if (duration_parse(text, &t) == -EINVAL)
+                problem_add(problems, path, "must be a duration such as 30s, 5m or 1h30m (is \"%.*s\")",
+                            RULES_SHOWN(text));
+        else if (duration_parse(text, &t) < 0 || t < least || t > most)
                 problem_add(problems, path, "\"%.*s\" must be a duration between %s", RULES_SHOWN(text),
                             bounds);
 }

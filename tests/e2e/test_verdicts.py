@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One verdict everywhere: the API server with the webhook behind it, the webhook alone, and
+keelson validate are asked about the same files. The operator is asked in tests/verdicts."""
+
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import kube
+from program import address_of_server
+
+sys.path.append(str(kube.ROOT / "tests" / "webhook"))
+from webhook import Webhook  # noqa: E402
+
+BAD = sorted((kube.ROOT / "tests" / "e2e" / "bad").glob("*.yaml"))
+EXAMPLES = sorted((kube.ROOT / "examples").glob("*.yaml"))
+PLURALS = {"App": "apps", "Environment": "environments"}
+
+pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.xdist_group("verdicts")]
+
+
+# --- the webhook of this tree, asked by the API server about one namespace ----------
+
+
+class Certificates:
+    """A CA of its own, and a certificate of it for the address that the API server sees us at."""
+
+    def __init__(self, folder, address):
+        self.ca, self.cert, self.key = (os.path.join(folder, name) for name in ("ca.crt", "tls.crt", "tls.key"))
+        ca_key = os.path.join(folder, "ca.key")
+        self._make("-subj", "/CN=ca", "-keyout", ca_key, "-out", self.ca, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        self._make("-subj", "/CN=webhook", "-keyout", self.key, "-out", self.cert, "-CA", self.ca, "-CAkey", ca_key,
+                   "-addext", f"subjectAltName=IP:{address}", "-addext", "extendedKeyUsage=serverAuth",
+                   "-addext", "basicConstraints=critical,CA:FALSE")
+        self.address = address
+
+    def _make(self, *words):
+        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+        subprocess.run([*new, *words], check=True, capture_output=True)
+
+
+def own_address():
+    """Of this machine, as the API server sees it."""
+    with socket.create_connection(address_of_server()) as connection:
+        return connection.getsockname()[0]
+
+
+def configuration(name, namespace, webhook, certificates):
+    with open(certificates.ca, "rb") as f:
+        bundle = base64.b64encode(f.read()).decode()
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [{
+            "name": "verdicts.test.keelson.dev",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Fail",
+            "timeoutSeconds": 10,
+            "clientConfig": {"url": f"https://{certificates.address}:{webhook.port}/validate", "caBundle": bundle},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "rules": [{"apiGroups": ["keelson.dev"], "apiVersions": ["v1alpha1"], "operations": ["CREATE", "UPDATE"],
+                       "resources": list(PLURALS.values())}],
+        }],
+    }
+
+
+@pytest.fixture(scope="module")
+def webhook(binary, module_space, tmp_path_factory):
+    """Running, and asked about all that is written in module_space."""
+    if not kube.OWN_CLUSTER:
+        pytest.skip("the API server must reach this machine, so it runs on hack/cluster only")
+    certificates = Certificates(tmp_path_factory.mktemp("pki"), own_address())
+    running = Webhook(binary, "--listen", f"{certificates.address}:0", "--tls-cert", certificates.cert,
+                      "--tls-key", certificates.key)
+    running.context = ssl.create_default_context(cafile=certificates.ca)
+    running.address = certificates.address
+    name = f"keelson-{secrets.token_hex(3)}"
+    kube.apply(configuration(name, module_space, running, certificates))
+    # It counts a little later than it is stored.
+    kube.wait_until(lambda: "names no version" in dry_run(module_space, UNWISE), 60, "the API server to ask the webhook", every=0.1)
+    yield running
+    kube.delete("validatingwebhookconfiguration", name)
+    running.stop()
+
+
+UNWISE = json.dumps({"apiVersion": "keelson.dev/v1alpha1", "kind": "App", "metadata": {"name": "x"}, "spec": {"image": "x"}})
+
+
+# --- asking ----------------------------------------------------------------------------
+
+
+def dry_run(space, text):
+    """All that kubectl apply says of it, on whichever stream."""
+    done = subprocess.run(["kubectl", "-n", space, "apply", "--dry-run=server", "-f", "-"], input=text,
+                          capture_output=True, text=True, timeout=60)
+    return done.stderr + done.stdout
+
+
+def validate(binary, path):
+    """Exit code and "PATH: MESSAGE" of each problem."""
+    done = subprocess.run([binary, "validate", "-f", path], capture_output=True, text=True, timeout=60)
+    told = [re.sub(r"^\S+?:\d+: \S+ \S*: ", "", line) for line in done.stdout.splitlines()]
+    return done.returncode, [line for line in told if not line.startswith("warning: ")]
+
+
+def review(webhook, resource):
+    """Whether the webhook lets it through, and what it says."""
+    kind = resource["kind"]
+    body = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1",
+            "operation": "CREATE",
+            "kind": {"group": "keelson.dev", "version": "v1alpha1", "kind": kind},
+            "resource": {"group": "keelson.dev", "version": "v1alpha1", "resource": PLURALS[kind]},
+            "object": resource,
+        },
+    }
+    connection = http.client.HTTPSConnection(webhook.address, webhook.port, context=webhook.context, timeout=60)
+    connection.request("POST", "/validate", json.dumps(body), {"Content-Type": "application/json"})
+    response = json.loads(connection.getresponse().read())["response"]
+    connection.close()
+    causes = response.get("status", {}).get("details", {}).get("causes", [])
+    return response["allowed"], [": ".join(filter(None, (c["field"], c["message"]))) for c in causes]
+
+
+def ours(text):
+    return [one for one in yaml.safe_load_all(text) if one["apiVersion"].startswith("keelson.dev/")]
+
+
+def in_parallel(do, things):
+    """Those of which DO says something."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        return [said for said in pool.map(do, things) if said]
+
+
+# --- what is wrong -----------------------------------------------------------------------
+
+
+def head(text, word):
+    return re.findall(rf"^# {word}: (.*)$", text, re.M)
+
+
+def names_the_field(server, expected):
+    """What the API server names is the field, or the map or the list that it is in."""
+    path = re.match(r'unknown field "([^"]+)"|([^: ]+): ', server)
+    path = path and (path[1] or path[2])
+    return not path or any(field.startswith(path) or path.startswith(field) for field in
+                           (line.split(": ")[0] for line in expected))
+
+
+def wrong_with_server(space, path):
+    """What is wrong with the API server's answer; None: nothing."""
+    text = path.read_text()
+    said = dry_run(space, text)
+    expected, words = head(text, "expect"), head(text, "server")
+    for line in words or expected:
+        place, _, message = line.partition(": ")
+        if not any(place in one and message in one for one in said.splitlines()):
+            return f"{path.name}: kubectl does not say {line!r}, but: {said}"
+    if not all(names_the_field(line, expected) for line in words):
+        return f"{path.name}: {words} and {expected} name different fields"
+    return None if "(server dry run)" not in said else f"{path.name}: is let through"
+
+
+def test_bad_is_refused_by_the_api_server(webhook, module_space):
+    assert len(BAD) > 100
+    assert not in_parallel(lambda path: wrong_with_server(module_space, path), BAD)
+
+
+def test_bad_is_refused_by_the_command(binary):
+    for path in BAD:
+        code, told = validate(binary, path)
+        assert (code, told) == (1, head(path.read_text(), "expect")), path.name
+
+
+def test_bad_is_refused_by_the_webhook(webhook):
+    for path in BAD:
+        text = path.read_text()
+        for resource in ours(text):
+            if resource["kind"] in PLURALS and resource["apiVersion"].endswith("/v1alpha1"):
+                unseen = "webhook" in "".join(head(text, "unseen"))
+                assert review(webhook, resource) == (unseen, [] if unseen else head(text, "expect")), path.name
+
+
+# --- what is fine ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_fine(webhook, binary, module_space, path):
+    said = dry_run(module_space, path.read_text())
+    assert said.count("(server dry run)") == len(list(yaml.safe_load_all(path.read_text()))), said
+    assert "Warning" not in said
+    assert validate(binary, path) == (0, [])
+    for resource in ours(path.read_text()):
+        assert review(webhook, resource) == (True, [])

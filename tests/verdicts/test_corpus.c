@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is wrong in tests/e2e/bad is told by all who judge, and in the words that each
+ * file expects; what is in examples/ is fine to all. tests/e2e/test_verdicts.py asks
+ * the API server, the webhook and the command about the same files.
+ */
+#include <dirent.h>
+
+#include "verdicts.h"
+
+#include "base/file.h"
+#include "schema/pattern.h"
+#include "yaml/yaml.h"
+
+#define FILES_MAX 512
+#define FILE_MAX ((size_t)256 * 1024)
+
+/* One of bad/: what is told of it, and who cannot see it. */
+struct bad {
+        char expected[VERDICT_MAX];
+        bool unseen_by_webhook, unseen_by_operator;
+};
+
+/* "# expect: PATH: MESSAGE", once for each problem; "# unseen: webhook, operator". */
+static void read_head(struct str text, struct bad *bad)
+{
+        static const struct str expect = STR_INIT("# expect: "), unseen = STR_INIT("# unseen: ");
+        struct str line, rest = text;
+        size_t len = 0;
+
+        *bad = (struct bad){ 0 };
+        while (str_cut(rest, '\n', &line, &rest) && str_starts(line, STR("#"))) {
+                if (str_starts(line, unseen)) {
+                        bad->unseen_by_webhook = memmem(line.data, line.len, "webhook", 7) != NULL;
+                        bad->unseen_by_operator = memmem(line.data, line.len, "operator", 8) != NULL;
+                }
+                if (!str_starts(line, expect))
+                        continue;
+                len += (size_t)snprintf(bad->expected + len, VERDICT_MAX - len, "%s%.*s", len ? "; " : "",
+                                        (int)(line.len - expect.len), line.data + expect.len);
+                ck_assert_uint_lt(len, VERDICT_MAX);
+        }
+}
+
+static int is_yaml(const struct dirent *entry)
+{
+        return str_ends(str_c(entry->d_name), STR(".yaml"));
+}
+
+/* What is done with a document. */
+typedef void document_fn(const char *file, struct str text, yyjson_val *resource);
+
+struct reading {
+        const char *file;
+        struct str text;
+        struct str group; /* the others are passed over */
+        document_fn *fn;
+        size_t n;
+};
+
+static int take(yyjson_doc *doc, unsigned line _unused_, void *arg, struct error *err _unused_)
+{
+        struct reading *r = arg;
+        yyjson_val *resource = yyjson_doc_get_root(doc);
+
+        if (str_starts(json_get_str(resource, "apiVersion"), r->group)) {
+                r->fn(r->file, r->text, resource);
+                r->n++;
+        }
+        yyjson_doc_free(doc);
+        return 0;
+}
+
+/* Calls FN with each document of that GROUP in each file of FOLDER; how many those were. */
+static size_t each(const char *folder, struct str group, document_fn *fn)
+{
+        struct dirent **entries;
+        int n = scandir(folder, &entries, is_yaml, alphasort);
+        size_t found = 0;
+
+        ck_assert_int_gt(n, 0);
+        for (int i = 0; i < n; i++) {
+                struct buf text = BUF_INIT(FILE_MAX);
+                struct reading r = { .file = entries[i]->d_name, .group = group, .fn = fn };
+                struct error err = ERROR_INIT;
+                char path[512];
+
+                snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+                ck_assert_int_eq(file_read(path, &text), 0);
+                r.text = buf_str(&text);
+                ck_assert_msg(yaml_parse_all(r.text, take, &r, &err) == 0, "%s: %s", path, err.message);
+                found += r.n;
+                buf_release(&text);
+                free(entries[i]);
+        }
+        free(entries);
+        return found;
+}
+
+/* --- the corpus -------------------------------------------------------------------------- */
+
+static void must_be(const char *file, const char *who, const char *said, const char *expected)
+{
+        ck_assert_msg(strcmp(said, expected) == 0, "%s: %s says:\n%s\nand is expected to say:\n%s", file, who,
+                      said, expected);
+}
+
+static void is_refused_by_all(const char *file, struct str text, yyjson_val *resource)
+{
+        static struct bad bad;
+        static char said[VERDICT_MAX];
+
+        read_head(text, &bad);
+        ck_assert_msg(*bad.expected, "%s expects nothing", file);
+        if (!verdict_kind(resource))
+                return; /* of a kind that nobody knows */
+        verdict_offline(resource, said);
+        must_be(file, "keelson validate", said, bad.expected);
+        verdict_webhook(resource, said);
+        must_be(file, "the webhook", said, bad.unseen_by_webhook ? "" : bad.expected);
+        verdict_operator(resource, said);
+        /* Of an unknown field it may see what is missing in its place. */
+        if (!bad.unseen_by_operator)
+                must_be(file, "the operator", said, bad.expected);
+        else
+                ck_assert_msg(strcmp(said, bad.expected) != 0, "%s: the operator sees it", file);
+}
+
+START_TEST(what_is_wrong_is_refused_by_all_in_the_same_words)
+{
+        ck_assert_uint_gt(each(BAD_DIR, STR("keelson.dev/"), is_refused_by_all), 100);
+}
+END_TEST
+
+static void is_fine_to_all(const char *file, struct str text _unused_, yyjson_val *resource)
+{
+        static char said[VERDICT_MAX];
+
+        verdict_offline(resource, said);
+        must_be(file, "keelson validate", said, "");
+        verdict_webhook(resource, said);
+        must_be(file, "the webhook", said, "");
+        verdict_operator(resource, said);
+        must_be(file, "the operator", said, "");
+}
+
+START_TEST(what_is_fine_is_fine_to_all)
+{
+        ck_assert_uint_ge(each(EXAMPLES_DIR, STR("keelson.dev/"), is_fine_to_all), 4);
+}
+END_TEST
+
+/* --- each rule has its case ------------------------------------------------------------------- */
+
+static struct buf heads = BUF_INIT(FILE_MAX * 4); /* all lines "# server: …", without indices */
+
+static void keep_head(const char *file _unused_, struct str text, yyjson_val *resource _unused_)
+{
+        struct str line, rest = text;
+
+        while (str_cut(rest, '\n', &line, &rest) && str_starts(line, STR("#"))) {
+                for (size_t i = 0; i < line.len; i++)
+                        if (i == 0 || line.data[i - 1] != '[' || line.data[i] < '0' || line.data[i] > '9')
+                                buf_add_char(&heads, line.data[i]);
+                buf_add_char(&heads, '\n');
+        }
+}
+
+static void must_have_a_case(const char *path, const char *what)
+{
+        char line[2048];
+
+        snprintf(line, sizeof(line), "# server: %s: %s\n", path, what);
+        ck_assert_msg(memmem(heads.data, heads.len, line, strlen(line)) != NULL,
+                      "no file of tests/e2e/bad breaks this rule of the CRD (CEL):\n%s", line);
+}
+
+static size_t n_rules;
+
+/* A part of the definition, at PATH: its rules, and those below it. */
+static void walk_rules(yyjson_val *schema, const char *path)
+{
+        yyjson_val *rule, *name, *below;
+        char deeper[512];
+        size_t i, n;
+
+        yyjson_arr_foreach (yyjson_obj_get(schema, "x-kubernetes-validations"), i, n, rule) {
+                const char *field = yyjson_get_str(yyjson_obj_get(rule, "fieldPath"));
+                const char *message = yyjson_get_str(yyjson_obj_get(rule, "message"));
+
+                snprintf(deeper, sizeof(deeper), "%s%s", path, field ? field + !*path : "");
+                ck_assert_ptr_nonnull(message);
+                must_have_a_case(deeper, message);
+                n_rules++;
+        }
+        yyjson_obj_foreach (yyjson_obj_get(schema, "properties"), i, n, name, below) {
+                snprintf(deeper, sizeof(deeper), "%s%s%s", path, *path ? "." : "", yyjson_get_str(name));
+                if (strcmp(deeper, "status") != 0)
+                        walk_rules(below, deeper);
+        }
+        snprintf(deeper, sizeof(deeper), "%s[]", path);
+        below = yyjson_obj_get(schema, "items");
+        if (below)
+                walk_rules(below, deeper);
+}
+
+static void check_definition(const char *file _unused_, struct str text _unused_, yyjson_val *crd)
+{
+        yyjson_val *schema = json_get_path(crd, "/spec/versions/0/schema/openAPIV3Schema");
+
+        ck_assert_ptr_nonnull(schema);
+        walk_rules(schema, "");
+}
+
+START_TEST(each_rule_of_the_definitions_has_a_case)
+{
+        ck_assert_uint_gt(each(BAD_DIR, STR("keelson.dev/"), keep_head), 0);
+        ck_assert_uint_ge(each(CRDS_DIR, STR("apiextensions.k8s.io/"), check_definition), 2);
+        ck_assert_uint_gt(n_rules, 30);
+        buf_release(&heads);
+}
+END_TEST
+
+/* Words of ours, one for each class of bound that a schema has. */
+static const char *const classes[] = {
+        "is required",
+        "is not a known field",
+        "did you mean",
+        "must be one of",
+        "must be at least 1 (is 0)",
+        "must be at most 65535",
+        "must be at least 1 character",
+        "must be at most 512 characters",
+        "must have at most 16 items",
+        "must have at most 64 entries",
+        "must be an object",
+        "must be a list",
+        "must be a string",
+        "must be a string or an integer",
+        "must be an integer (is a string)",
+        "must be an integer (is a fraction)",
+        "must be true or false",
+        "is in the list twice",
+        "must not have white space",
+        "belongs under spec",
+};
+
+START_TEST(each_class_of_bounds_has_a_case)
+{
+        ck_assert_uint_gt(each(BAD_DIR, STR("keelson.dev/"), keep_head), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+                ck_assert_msg(memmem(heads.data, heads.len, classes[i], strlen(classes[i])) != NULL,
+                              "no file of tests/e2e/bad expects: %s", classes[i]);
+        buf_release(&heads);
+}
+END_TEST
+
+/* --- what is refused is told in words ------------------------------------------------------- */
+
+static void walk(const struct schema *s, const char *where);
+
+static void walk_field(const struct schema_field *f, const char *where)
+{
+        char path[512];
+
+        snprintf(path, sizeof(path), "%s.%.*s", where, STR_FMT(f->name));
+        ck_assert_msg(!f->pattern.data || schema_pattern_words(f->pattern).data,
+                      "%s: its pattern %.*s has no words (pkg/schema/pattern.c)", path, STR_FMT(f->pattern));
+        if (f->object)
+                walk(f->object, path);
+        if (f->element)
+                walk_field(f->element, path);
+}
+
+static void walk(const struct schema *s, const char *where)
+{
+        for (size_t i = 0; i < s->n_fields; i++)
+                walk_field(&s->fields[i], where);
+}
+
+START_TEST(each_pattern_has_words)
+{
+        walk(&app_spec_schema, "app");
+        walk(&environment_spec_schema, "environment");
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        what_is_wrong_is_refused_by_all_in_the_same_words,
+        what_is_fine_is_fine_to_all,
+        each_rule_of_the_definitions_has_a_case,
+        each_class_of_bounds_has_a_case,
+        each_pattern_has_words,
+};
+TEST_MAIN("verdicts/corpus", tests)
