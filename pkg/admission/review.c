@@ -2,9 +2,8 @@
 #include "admission/review.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-#define SHOWN_MAX ((size_t)64) /* of a word that may be of any length */
+static const struct envelope envelope = { STR_INIT("admission.k8s.io/v1"), STR_INIT("AdmissionReview") };
 
 enum operation { OPERATION_CREATE, OPERATION_UPDATE, OPERATION_DELETE, OPERATION_CONNECT };
 
@@ -42,37 +41,12 @@ void review_release(struct review *r)
 
 /* --- the request -------------------------------------------------------------------- */
 
-/* The members of OBJECT that are called NAMES. One that comes twice is refused: who
- * wrote it and who reads it next may not mean the same one. */
-static int pick(yyjson_val *object, const char *where, const char *const *names, size_t n, yyjson_val **ret,
-                struct error *err)
-{
-        yyjson_val *key, *value;
-        size_t at, n_members;
-
-        if (!yyjson_is_obj(object))
-                return error_set(err, -EINVAL, "%s must be an object", where);
-        yyjson_obj_foreach (object, at, n_members, key, value) {
-                for (size_t i = 0; i < n; i++) {
-                        if (!str_eq_c(json_val_str(key), names[i]))
-                                continue;
-                        if (ret[i])
-                                return error_set(err, -EINVAL, "%s has \"%s\" twice", where, names[i]);
-                        ret[i] = value;
-                }
-        }
-        for (size_t i = 0; i < n; i++)
-                if (yyjson_is_null(ret[i]))
-                        ret[i] = NULL;
-        return 0;
-}
-
 static int read_kind(const struct review *r, yyjson_val *json, struct request *req, struct error *err)
 {
         static const char *const names[] = { "group", "version", "kind" };
         yyjson_val *found[ARRAY_SIZE(names)] = { NULL };
 
-        if (pick(json, "request.kind", names, ARRAY_SIZE(names), found, err) < 0)
+        if (json_pick(json, "request.kind", names, ARRAY_SIZE(names), found, err) < 0)
                 return -EINVAL;
         req->group = json_val_str(found[0]);
         req->version = json_val_str(found[1]);
@@ -124,16 +98,15 @@ static int read_request(const struct review *r, yyjson_val *json, struct request
                                              "operation", "object", "oldObject" };
         yyjson_val *found[ARRAY_SIZE(names)] = { NULL };
 
-        if (pick(json, "request", names, ARRAY_SIZE(names), found, err) < 0)
+        if (json_pick(json, "request", names, ARRAY_SIZE(names), found, err) < 0)
                 return -EINVAL;
         req->uid = json_val_str(found[0]);
         req->subresource = json_val_str(found[2]);
         req->name = json_val_str(found[3]);
         req->object = found[5];
         req->old_object = found[6];
-        if (str_empty(req->uid) || req->uid.len > REVIEW_UID_MAX)
-                return error_set(err, -EINVAL, "request.uid must be a string of 1 to %zu bytes",
-                                 REVIEW_UID_MAX);
+        if (envelope_check_uid(req->uid, err) < 0)
+                return -EINVAL;
         if (found[2] && !yyjson_is_str(found[2]))
                 return error_set(err, -EINVAL, "request.subResource must be a string");
         if (read_kind(r, found[1], req, err) < 0 || read_operation(json_val_str(found[4]), req, err) < 0)
@@ -141,33 +114,12 @@ static int read_request(const struct review *r, yyjson_val *json, struct request
         return check_objects(req, err);
 }
 
-static int read_review(const struct review *r, yyjson_val *root, struct request *req, struct error *err)
-{
-        static const char *const names[] = { "apiVersion", "kind", "request" };
-        yyjson_val *found[ARRAY_SIZE(names)] = { NULL };
-
-        if (pick(root, "the body", names, ARRAY_SIZE(names), found, err) < 0)
-                return -EINVAL;
-        if (!str_eq(json_val_str(found[0]), STR("admission.k8s.io/v1")))
-                return error_set(err, -EINVAL, "apiVersion must be admission.k8s.io/v1");
-        if (!str_eq(json_val_str(found[1]), STR("AdmissionReview")))
-                return error_set(err, -EINVAL, "kind must be AdmissionReview");
-        return read_request(r, found[2], req, err);
-}
-
 static int read_body(struct review *r, struct buf *body, struct request *req, struct error *err)
 {
-        yyjson_doc *doc;
-        int ret;
+        yyjson_val *json;
+        int ret = envelope_open(&envelope, body, &r->arena, &json, err);
 
-        if (!buf_reserve(body, JSON_READ_PADDING))
-                return error_set(err, buf_error(body), "cannot be kept");
-        ret = json_parse_in_place(body->data, body->len, &r->arena, &doc, err);
-        if (ret < 0)
-                return ret;
-        if (yyjson_doc_get_val_count(doc) > REVIEW_VALUES_MAX)
-                return error_set(err, -EMSGSIZE, "has more than %zu values", REVIEW_VALUES_MAX);
-        return read_review(r, yyjson_doc_get_root(doc), req, err);
+        return ret < 0 ? ret : read_request(r, json, req, err);
 }
 
 /* --- the verdict -------------------------------------------------------------------- */
@@ -178,11 +130,6 @@ static void deny(struct verdict *v, unsigned code, const char *reason, struct st
         v->code = code;
         v->reason = reason;
         v->message = message;
-}
-
-static struct str shown(struct str s)
-{
-        return str_n(s.data, MIN(s.len, SHOWN_MAX));
 }
 
 static void deny_kind(struct review *r, const struct request *req, struct verdict *v)
@@ -199,8 +146,8 @@ static void deny_kind(struct review *r, const struct request *req, struct verdic
              arena_printf(&r->arena,
                           "this webhook does not know the kind %.*s of %.*s/%.*s, and judges %.*s; take it "
                           "out of the rules of the webhook configuration, or use a newer Keelson",
-                          STR_FMT(shown(req->kind_name)), STR_FMT(shown(req->group)),
-                          STR_FMT(shown(req->version)), STR_FMT(known)));
+                          STR_FMT(review_shown(req->kind_name)), STR_FMT(review_shown(req->group)),
+                          STR_FMT(review_shown(req->version)), STR_FMT(known)));
 }
 
 /* Are they the same, text for text? Values of a tree lie in one row, so a look along
@@ -274,7 +221,7 @@ static int judge(struct review *r, enum review_call call, const struct request *
                      arena_printf(&r->arena,
                                   "this webhook does not know the subresource %.*s; take it out of the rules "
                                   "of the webhook configuration",
-                                  STR_FMT(shown(req->subresource))));
+                                  STR_FMT(review_shown(req->subresource))));
         } else if (call == REVIEW_VALIDATE && req->operation != OPERATION_DELETE &&
                    str_empty(req->subresource) && !is_going(req)) {
                 return judge_object(r, req, v);
@@ -284,22 +231,10 @@ static int judge(struct review *r, enum review_call call, const struct request *
 
 /* --- the reply ---------------------------------------------------------------------- */
 
-/* At most MAX bytes, whole characters, and "..." where there were more. */
-static struct str cut(struct str s, size_t max, struct arena *a)
-{
-        size_t n = max - 3;
-
-        if (s.len <= max)
-                return s;
-        while (n > 0 && ((unsigned char)s.data[n] & 0xc0) == 0x80)
-                n--;
-        return arena_printf(a, "%.*s...", (int)n, s.data);
-}
-
 /* It becomes a header of HTTP; control characters are none in a problem. */
 static struct str warning_text(const struct problem *p, struct arena *a)
 {
-        return cut(
+        return review_cut(
                 arena_printf(a, "%.*s%s%.*s", STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message)),
                 REVIEW_WARNING_MAX, a);
 }
@@ -322,9 +257,9 @@ static void write_causes(const struct problems *p, struct json_writer *w)
         for (size_t i = 0; i < p->n; i++) {
                 json_object(w);
                 json_put_cstr(w, "reason", "FieldValueInvalid");
-                json_put_str(w, "message", cut(p->all[i].message, REVIEW_CAUSE_MAX, p->arena));
+                json_put_str(w, "message", review_cut(p->all[i].message, REVIEW_CAUSE_MAX, p->arena));
                 if (p->all[i].path.len)
-                        json_put_str(w, "field", cut(p->all[i].path, REVIEW_CAUSE_MAX, p->arena));
+                        json_put_str(w, "field", review_cut(p->all[i].path, REVIEW_CAUSE_MAX, p->arena));
                 json_end(w);
         }
         json_end(w);
@@ -335,20 +270,11 @@ static void write_details(const struct request *req, const struct verdict *v, st
         json_key(w, "details");
         json_object(w);
         if (!str_empty(req->name))
-                json_put_str(w, "name", cut(req->name, REVIEW_NAME_MAX, v->problems.arena));
+                json_put_str(w, "name", review_cut(req->name, REVIEW_NAME_MAX, v->problems.arena));
         json_put_str(w, "group", req->kind->kind->api.group);
         json_put_str(w, "kind", req->kind->kind->api.kind);
         write_causes(&v->problems, w);
         json_end(w);
-}
-
-static void begin_status(struct json_writer *w, unsigned code, const char *reason, struct str message)
-{
-        json_object(w);
-        json_put_cstr(w, "status", "Failure");
-        json_put_str(w, "message", message);
-        json_put_cstr(w, "reason", reason);
-        json_put_int(w, "code", code);
 }
 
 static void write_reply(struct review *r, const struct request *req, const struct verdict *v,
@@ -356,17 +282,12 @@ static void write_reply(struct review *r, const struct request *req, const struc
 {
         struct json_writer w;
 
-        json_writer_init(&w, reply);
-        json_object(&w);
-        json_put_cstr(&w, "apiVersion", "admission.k8s.io/v1");
-        json_put_cstr(&w, "kind", "AdmissionReview");
-        json_key(&w, "response");
-        json_object(&w);
-        json_put_str(&w, "uid", req->uid);
+        envelope_begin(&envelope, req->uid, &w, reply);
         json_put_bool(&w, "allowed", v->allowed);
         if (!v->allowed) {
                 json_key(&w, "status");
-                begin_status(&w, v->code, v->reason, cut(v->message, REVIEW_MESSAGE_MAX, &r->arena));
+                envelope_status(&w, v->code, v->reason,
+                                review_cut(v->message, REVIEW_MESSAGE_MAX, &r->arena));
                 if (v->problems.n)
                         write_details(req, v, &w);
                 json_end(&w);
@@ -376,56 +297,7 @@ static void write_reply(struct review *r, const struct request *req, const struc
         json_end(&w);
 }
 
-static const char *reason_of(unsigned status)
-{
-        switch (status) {
-        case 400:
-                return "BadRequest";
-        case 404:
-                return "NotFound";
-        case 413:
-                return "RequestEntityTooLarge";
-        case 415:
-                return "UnsupportedMediaType";
-        case 503:
-                return "ServiceUnavailable";
-        default:
-                return "InternalError";
-        }
-}
-
-void review_refuse(struct buf *reply, unsigned status, const char *format, ...)
-{
-        char message[1024];
-        struct json_writer w;
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(message, sizeof(message), format, args);
-        va_end(args);
-        buf_clear(reply);
-        json_writer_init(&w, reply);
-        begin_status(&w, status, reason_of(status), str_c(message));
-        json_put_cstr(&w, "kind", "Status");
-        json_put_cstr(&w, "apiVersion", "v1");
-        json_end(&w);
-}
-
 /* --- all of it ---------------------------------------------------------------------- */
-
-static unsigned refuse(const struct review *r, int code, const struct error *err, struct buf *reply)
-{
-        unsigned status = code == -EINVAL ? 400 : code == -EMSGSIZE || r->arena.full ? 413 : 500;
-
-        if (status == 400)
-                review_refuse(reply, status, "no AdmissionReview: %s", err->message);
-        else if (status == 413)
-                review_refuse(reply, status, "the AdmissionReview is too large: it %s",
-                              code == -EMSGSIZE ? err->message : "takes too much memory");
-        else
-                review_refuse(reply, status, "out of memory");
-        return status;
-}
 
 static int answer(struct review *r, enum review_call call, struct buf *body, struct buf *reply,
                   struct review_outcome *ret, struct error *err)
@@ -460,7 +332,7 @@ unsigned review_answer(struct review *r, enum review_call call, struct buf *body
         buf_clear(reply);
         code = answer(r, call, body, reply, ret, &err);
         if (code < 0)
-                status = refuse(r, code, &err, reply);
+                status = envelope_fail(&envelope, code, r->arena.full, &err, reply);
         arena_clear(&r->arena);
         return status;
 }

@@ -14,19 +14,13 @@
  */
 #pragma once
 
+#include "admission/envelope.h"
 #include "admission/judge.h"
-#include "json/read.h"
 
-#define REVIEW_BODY_MAX ((size_t)7 * 1024 * 1024) /* two objects of etcd's greatest size, and some */
-#define REVIEW_BUF_MAX (REVIEW_BODY_MAX + JSON_READ_PADDING)
-#define REVIEW_MEMORY_MAX ((size_t)64 * 1024 * 1024) /* for all that is made of one body */
-#define REVIEW_VALUES_MAX ((size_t)1000 * 1000)      /* in one body: keys, numbers, strings, … */
-#define REVIEW_REPLY_MAX ((size_t)512 * 1024)        /* more than all that follows, with each byte escaped */
-#define REVIEW_UID_MAX ((size_t)128)
+#define REVIEW_REPLY_MAX ((size_t)512 * 1024) /* more than all that follows, with each byte escaped */
 #define REVIEW_WARNINGS_MAX 16
-#define REVIEW_WARNING_MAX ((size_t)256)      /* bytes; the API server cuts longer ones */
-#define REVIEW_MESSAGE_MAX ((size_t)8 * 1024) /* all problems in a line */
-#define REVIEW_CAUSE_MAX ((size_t)1024)       /* one problem, and the path of its field */
+#define REVIEW_WARNING_MAX ((size_t)256) /* bytes; the API server cuts longer ones */
+#define REVIEW_CAUSE_MAX ((size_t)1024)  /* one problem, and the path of its field */
 #define REVIEW_NAME_MAX ((size_t)256)
 
 enum review_call { REVIEW_VALIDATE, REVIEW_MUTATE };
@@ -52,6 +46,3 @@ void review_release(struct review *r);
  * HTTP status, 200 or that of a Status; REPLY is JSON either way, unless it has an error. */
 unsigned review_answer(struct review *r, enum review_call call, struct buf *body, struct buf *reply,
                        struct review_outcome *ret);
-
-/* Replaces REPLY by a Status that says why there is no review: 400, 404, 413, … */
-void review_refuse(struct buf *reply, unsigned status, const char *format, ...) _printf_(3, 4);

@@ -136,6 +136,19 @@ int json_parse_in_place(char *text, size_t len, struct arena *a, yyjson_doc **re
         return 0;
 }
 
+int json_parse_arena(struct str text, struct arena *a, yyjson_doc **ret, struct error *err)
+{
+        char *copy =
+                text.len > SIZE_MAX - JSON_READ_PADDING ? NULL : arena_alloc(a, text.len + JSON_READ_PADDING);
+
+        if (!copy)
+                return a->full ? error_set(err, -EMSGSIZE, "has too many bytes")
+                               : error_set(err, -ENOMEM, "out of memory");
+        if (text.len)
+                memcpy(copy, text.data, text.len);
+        return json_parse_in_place(copy, text.len, a, ret, err);
+}
+
 void json_docp_free(yyjson_doc **doc)
 {
         yyjson_doc_free(*doc);
@@ -166,6 +179,29 @@ bool json_get_bool(yyjson_val *object, const char *key, bool fallback)
         yyjson_val *v = yyjson_obj_get(object, key);
 
         return yyjson_is_bool(v) ? yyjson_get_bool(v) : fallback;
+}
+
+int json_pick(yyjson_val *object, const char *where, const char *const *names, size_t n, yyjson_val **ret,
+              struct error *err)
+{
+        yyjson_val *key, *value;
+        size_t at, n_members;
+
+        if (!yyjson_is_obj(object))
+                return error_set(err, -EINVAL, "%s must be an object", where);
+        yyjson_obj_foreach (object, at, n_members, key, value) {
+                for (size_t i = 0; i < n; i++) {
+                        if (!str_eq_c(json_val_str(key), names[i]))
+                                continue;
+                        if (ret[i])
+                                return error_set(err, -EINVAL, "%s has \"%s\" twice", where, names[i]);
+                        ret[i] = value;
+                }
+        }
+        for (size_t i = 0; i < n; i++)
+                if (yyjson_is_null(ret[i]))
+                        ret[i] = NULL;
+        return 0;
 }
 
 yyjson_val *json_get_path(yyjson_val *value, const char *pointer)

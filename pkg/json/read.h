@@ -40,6 +40,9 @@ int json_parse_split(struct str text, yyjson_doc **ret, struct error *err) _must
 int json_parse_in_place(char *text, size_t len, struct arena *a, yyjson_doc **ret, struct error *err)
         _must_check_;
 
+/* The same with a copy of TEXT that is the arena's too, as is the tree. */
+int json_parse_arena(struct str text, struct arena *a, yyjson_doc **ret, struct error *err) _must_check_;
+
 /* For _cleanup_. */
 void json_docp_free(yyjson_doc **doc);
 
@@ -50,6 +53,13 @@ struct str json_val_str(yyjson_val *value);
 struct str json_get_str(yyjson_val *object, const char *key);
 int64_t json_get_int(yyjson_val *object, const char *key, int64_t fallback);
 bool json_get_bool(yyjson_val *object, const char *key, bool fallback);
+
+/* The N members of OBJECT that are called NAMES go to RET, which holds NULLs before; so
+ * does one that is null. For what others wrote: -EINVAL with *err, in which OBJECT is
+ * called WHERE, if it is no object or has one of them twice, since who wrote it and who
+ * reads it next may not mean the same one. */
+int json_pick(yyjson_val *object, const char *where, const char *const *names, size_t n, yyjson_val **ret,
+              struct error *err) _must_check_;
 
 /* What stands at a JSON Pointer (RFC 6901), "/metadata/labels/app.kubernetes.io~1name". */
 yyjson_val *json_get_path(yyjson_val *value, const char *pointer);

@@ -164,6 +164,54 @@ START_TEST(in_place_survives_a_lack_of_memory)
 }
 END_TEST
 
+START_TEST(picks_members_that_are_there_once)
+{
+        static const char *const names[] = { "a", "b", "c" };
+        yyjson_val *found[ARRAY_SIZE(names)] = { NULL };
+        struct arena a = ARENA_INIT(16 * IN_PLACE_MAX);
+        struct error err = ERROR_INIT;
+        yyjson_doc *doc;
+
+        ck_assert_int_eq(json_parse_arena(STR("{\"x\":0,\"b\":null,\"c\":3,\"x\":1}"), &a, &doc, &err), 0);
+        ck_assert_int_eq(json_pick(yyjson_doc_get_root(doc), "it", names, ARRAY_SIZE(names), found, &err), 0);
+        ck_assert_ptr_null(found[0]);
+        ck_assert_ptr_null(found[1]);
+        ck_assert_int_eq(yyjson_get_int(found[2]), 3);
+
+        ck_assert_int_eq(json_pick(found[2], "it", names, ARRAY_SIZE(names), found, &err), -EINVAL);
+        ck_assert_str_eq(err.message, "it must be an object");
+        memset(found, 0, sizeof(found));
+        ck_assert_int_eq(json_parse_arena(STR("{\"b\":null,\"b\":1}"), &a, &doc, &err), 0);
+        ck_assert_int_eq(json_pick(yyjson_doc_get_root(doc), "it", names, ARRAY_SIZE(names), found, &err),
+                         -EINVAL);
+        ck_assert_str_eq(err.message, "it has \"b\" twice");
+        arena_release(&a);
+}
+END_TEST
+
+static int parse_arena_once(void *arg)
+{
+        struct arena a = ARENA_INIT(16 * IN_PLACE_MAX);
+        yyjson_doc *doc;
+        int r = json_parse_arena(str_c(arg), &a, &doc, NULL);
+
+        arena_release(&a);
+        return r;
+}
+
+START_TEST(a_copy_is_the_arenas_too)
+{
+        static char text[] = "{\"a\":[1,2,\"three\"]}";
+        struct arena tiny = ARENA_INIT(16);
+        struct error err = ERROR_INIT;
+        yyjson_doc *doc;
+
+        torture(parse_arena_once, text, 0);
+        ck_assert_int_eq(json_parse_arena(str_c(text), &tiny, &doc, &err), -EMSGSIZE);
+        arena_release(&tiny);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         picks_values,
         says_where_it_is_wrong,
@@ -172,6 +220,8 @@ static const TTest *const tests[] = {
         reads_where_the_text_stands,
         in_place_the_arena_is_the_bound,
         in_place_survives_a_lack_of_memory,
+        picks_members_that_are_there_once,
+        a_copy_is_the_arenas_too,
 };
 
 TEST_MAIN("json/read", tests)
