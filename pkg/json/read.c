@@ -107,6 +107,11 @@ static void arena_free(void *ctx _unused_, void *p _unused_)
 {
 }
 
+yyjson_alc json_arena_alc(struct arena *a)
+{
+        return (yyjson_alc){ arena_malloc, arena_realloc, arena_free, a };
+}
+
 /* The text is changed up to there, so lines can no longer be counted. */
 static int report_in_place(const struct arena *a, const yyjson_read_err *e, struct error *err)
 {
@@ -119,7 +124,7 @@ static int report_in_place(const struct arena *a, const yyjson_read_err *e, stru
 
 int json_parse_in_place(char *text, size_t len, struct arena *a, yyjson_doc **ret, struct error *err)
 {
-        const yyjson_alc alc = { arena_malloc, arena_realloc, arena_free, a };
+        const yyjson_alc alc = json_arena_alc(a);
         yyjson_read_err failure = { 0 };
         yyjson_doc *doc;
 

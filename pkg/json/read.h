@@ -25,6 +25,9 @@
 /* yyjson's memory from mem_*, so that tests can make it fail. */
 extern const yyjson_alc json_alc;
 
+/* yyjson's memory from an arena, for trees that die with it. */
+yyjson_alc json_arena_alc(struct arena *a);
+
 /* Parses one whole JSON value. -EINVAL with "line 3, column 7: ..." in *err (may
  * be NULL), also past the depth cap; -ENOMEM. */
 int json_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check_;

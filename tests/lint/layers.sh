@@ -5,7 +5,7 @@
 
 cd "$(dirname "$0")/../.." || exit 1
 
-layers=(base crypto loop json yaml schema http kube cache queue manager admission failover controller agent cmd)
+layers=(base crypto loop json yaml schema http kube cache queue manager conversion admission failover controller agent cmd)
 
 rank() {
         local i
