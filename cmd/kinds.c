@@ -5,3 +5,12 @@
 #include "controller/environment/environment.h"
 
 const struct admission_kind *const cmd_kinds[CMD_KINDS] = { &app_admission, &environment_admission };
+
+/* One version each, so nothing is to be converted yet. */
+static const struct conversion_version v1alpha1 = { .name = STR_INIT("v1alpha1") };
+
+static const struct conversion_kind app = { STR_INIT("keelson.dev"), STR_INIT("App"), &v1alpha1, 1 };
+static const struct conversion_kind environment = { STR_INIT("keelson.dev"), STR_INIT("Environment"),
+                                                    &v1alpha1, 1 };
+
+const struct conversion_kind *const cmd_conversions[CMD_KINDS] = { &app, &environment };

@@ -10,10 +10,11 @@
 static const char usage[] =
         "usage: keelson webhook --tls-cert FILE --tls-key FILE [OPTION…]\n"
         "\n"
-        "Tells the API server whether Keelson's resources are as they may be. It needs no\n"
-        "access to the cluster.\n"
+        "Tells the API server whether Keelson's resources are as they may be, and converts\n"
+        "them between versions. It needs no access to the cluster.\n"
         "\n"
-        "  --listen ADDR:PORT          serve /validate and /mutate there, over TLS (default: :8443)\n"
+        "  --listen ADDR:PORT          serve /validate, /mutate and /convert there, over TLS\n"
+        "                              (default: :8443)\n"
         "  --tls-cert FILE             the certificate, with the chain below the root (PEM)\n"
         "  --tls-key FILE              its key (PEM). Both are read again when they change\n"
         "  --client-ca FILE            let in only clients with a certificate of this CA (PEM)\n"
@@ -88,6 +89,8 @@ int cmd_webhook(int argc, char **argv)
                         .metrics_listen = STR(":8080"),
                         .kinds = cmd_kinds,
                         .n_kinds = CMD_KINDS,
+                        .conversions = cmd_conversions,
+                        .n_conversions = CMD_KINDS,
                         .drain = 5 * USEC_SEC,
                         .version = STR(KEELSON_VERSION),
                 },

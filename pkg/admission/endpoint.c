@@ -16,13 +16,16 @@
 #define READ_SIZE ((size_t)8 * 1024)
 #define BODY_LARGE ((size_t)128 * 1024)
 
+enum call { CALL_VALIDATE, CALL_MUTATE, CALL_CONVERT };
+
 /* One connection, and the request on it. */
 struct peer {
         struct connection connection;
         struct identity *identity;
         struct buf body;
         size_t counted; /* of it in endpoint.bodies */
-        enum review_call call;
+        enum call call;
+        size_t replying;  /* of endpoint.replies */
         unsigned refusal; /* HTTP status; 0: none */
         usec_t began;
 };
@@ -91,41 +94,14 @@ static enum MHD_Result add_headers(const struct endpoint *e, struct MHD_Response
         return r;
 }
 
-static enum MHD_Result queue_reply(struct endpoint *e, struct MHD_Connection *c, struct peer *p,
-                                   unsigned status)
-{
-        struct MHD_Response *response;
-        enum MHD_Result r;
-
-        if (buf_error(&e->reply) < 0)
-                return MHD_NO;
-        response = MHD_create_response_from_buffer(e->reply.len, e->reply.data, MHD_RESPMEM_MUST_COPY);
-        if (!response)
-                return MHD_NO;
-        r = add_headers(e, response);
-        if (r == MHD_YES)
-                r = MHD_queue_response(c, status, response);
-        MHD_destroy_response(response);
-        connection_enter(&e->connections, &p->connection, CONNECTION_REPLY, clock_now());
-        return r;
-}
-
-static void count(struct endpoint *e, const struct peer *p, const struct review_outcome *o)
-{
-        metric_add(metric_with(e->requests, p->call == REVIEW_MUTATE ? STR("mutate") : STR("validate"),
-                               o->kind, o->operation, o->verdict),
-                   1);
-        metric_observe(metric_only(e->seconds), (double)(clock_now() - p->began) / (double)USEC_SEC);
-}
-
 static void write_refusal(struct endpoint *e, unsigned status)
 {
         switch (status) {
         case MHD_HTTP_NOT_FOUND:
-                review_refuse(&e->reply, status, "not found; there are /validate and /mutate");
+                review_refuse(&e->reply, status, "not found; there are /validate, /mutate and /convert");
                 return;
         case MHD_HTTP_BAD_REQUEST:
-                review_refuse(&e->reply, status, "only POST: send an AdmissionReview");
+                review_refuse(&e->reply, status, "only POST: send an AdmissionReview or a ConversionReview");
                 return;
         case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
                 review_refuse(&e->reply, status, "the Content-Type must be application/json");
@@ -141,25 +117,113 @@ static void write_refusal(struct endpoint *e, unsigned status)
         }
 }
 
+/* Peers that ask for much and read nothing would have us keep it all. */
+static unsigned count_reply(struct endpoint *e, struct peer *p, unsigned status)
+{
+        if (e->reply.len > ENDPOINT_REPLIES_MAX - e->replies) {
+                status = MHD_HTTP_SERVICE_UNAVAILABLE;
+                write_refusal(e, status);
+        }
+        p->replying += e->reply.len;
+        e->replies += e->reply.len;
+        return status;
+}
+
+static void end_reply(struct endpoint *e, struct peer *p)
+{
+        e->replies -= p->replying;
+        p->replying = 0;
+}
+
+static void trim_reply(struct endpoint *e)
+{
+        if (e->reply.size <= BODY_LARGE)
+                return;
+        buf_release(&e->reply);
+        mem_trim();
+}
+
+static enum MHD_Result queue_reply(struct endpoint *e, struct MHD_Connection *c, struct peer *p,
+                                   unsigned status)
+{
+        struct MHD_Response *response;
+        enum MHD_Result r;
+
+        if (buf_error(&e->reply) < 0)
+                return MHD_NO;
+        status = count_reply(e, p, status);
+        response = MHD_create_response_from_buffer(e->reply.len, e->reply.data, MHD_RESPMEM_MUST_COPY);
+        if (!response)
+                return MHD_NO;
+        r = add_headers(e, response);
+        if (r == MHD_YES)
+                r = MHD_queue_response(c, status, response);
+        MHD_destroy_response(response);
+        trim_reply(e);
+        connection_enter(&e->connections, &p->connection, CONNECTION_REPLY, clock_now());
+        return r;
+}
+
+static double seconds_of(const struct peer *p)
+{
+        return (double)(clock_now() - p->began) / (double)USEC_SEC;
+}
+
+static void count(struct endpoint *e, const struct peer *p, const struct review_outcome *o)
+{
+        metric_add(metric_with(e->requests, p->call == CALL_MUTATE ? STR("mutate") : STR("validate"), o->kind,
+                               o->operation, o->verdict),
+                   1);
+        metric_observe(metric_only(e->seconds), seconds_of(p));
+}
+
+static void count_conversion(struct endpoint *e, const struct peer *p, const struct conversion_outcome *o)
+{
+        metric_add(metric_with(e->conversions, o->kind, o->from, o->to, o->result), 1);
+        metric_observe(metric_only(e->conversion_seconds), seconds_of(p));
+}
+
+static void count_refusal(struct endpoint *e, const struct peer *p)
+{
+        const struct str other = STR("other"), error = STR("error");
+
+        if (p->call == CALL_CONVERT)
+                count_conversion(e, p, &(struct conversion_outcome){ other, other, other, error });
+        else
+                count(e, p, &(struct review_outcome){ other, other, error });
+}
+
 static enum MHD_Result refuse(struct endpoint *e, struct MHD_Connection *c, struct peer *p, unsigned status)
 {
-        const struct review_outcome outcome = { STR("other"), STR("other"), STR("error") };
-
         write_refusal(e, status);
-        count(e, p, &outcome);
+        count_refusal(e, p);
         return queue_reply(e, c, p, status);
+}
+
+static unsigned convert(struct endpoint *e, struct peer *p)
+{
+        struct conversion_outcome outcome;
+        unsigned status = conversion_review_answer(&e->conversion, &p->body, &e->reply, &outcome);
+
+        count_conversion(e, p, &outcome);
+        return status;
+}
+
+static unsigned review(struct endpoint *e, struct peer *p)
+{
+        enum review_call call = p->call == CALL_MUTATE ? REVIEW_MUTATE : REVIEW_VALIDATE;
+        struct review_outcome outcome;
+        unsigned status = review_answer(&e->review, call, &p->body, &e->reply, &outcome);
+
+        count(e, p, &outcome);
+        return status;
 }
 
 static enum MHD_Result answer(struct endpoint *e, struct MHD_Connection *c, struct peer *p)
 {
-        struct review_outcome outcome;
-        unsigned status;
-
         if (p->refusal)
                 return refuse(e, c, p, p->refusal);
-        status = review_answer(&e->review, p->call, &p->body, &e->reply, &outcome);
-        count(e, p, &outcome);
-        return queue_reply(e, c, p, status);
+        return queue_reply(e, c, p, p->call == CALL_CONVERT ? convert(e, p) : review(e, p));
 }
 
 /* --- requests ------------------------------------------------------------------------- */
@@ -192,9 +256,11 @@ static bool is_too_long(struct str length)
 static unsigned check_head(struct MHD_Connection *c, const char *path, const char *method, struct peer *p)
 {
         if (str_eq_c(str_c(path), "/validate"))
-                p->call = REVIEW_VALIDATE;
+                p->call = CALL_VALIDATE;
         else if (str_eq_c(str_c(path), "/mutate"))
-                p->call = REVIEW_MUTATE;
+                p->call = CALL_MUTATE;
+        else if (str_eq_c(str_c(path), "/convert"))
+                p->call = CALL_CONVERT;
         else
                 return MHD_HTTP_NOT_FOUND;
         if (!str_eq_c(str_c(method), MHD_HTTP_METHOD_POST))
@@ -234,6 +300,7 @@ static enum MHD_Result on_head(struct endpoint *e, struct MHD_Connection *c, con
         unsigned status;
 
         p->refusal = 0;
+        p->call = CALL_VALIDATE;
         status = check_head(c, path, method, p);
         if (status)
                 return refuse(e, c, p, status);
@@ -271,6 +338,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state _unus
         if (!p)
                 return;
         end_body(e, p);
+        end_reply(e, p);
         connection_enter(&e->connections, &p->connection, CONNECTION_IDLE, clock_now());
 }
 
@@ -354,6 +422,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
                 *context = NULL;
                 connection_close(&e->connections, &p->connection);
                 release_body(e, p);
+                end_reply(e, p);
                 identity_unref(p->identity);
                 mem_free(p);
         }
@@ -373,6 +442,14 @@ static int no_certificate(gnutls_session_t session _unused_,
 
 /* --- life ----------------------------------------------------------------------------- */
 
+/* The buckets of both are the same. */
+#define SECONDS(metric, text)                                                                                \
+        {                                                                                                    \
+                .name = (metric), .help = (text), .type = METRIC_HISTOGRAM,                                  \
+                .buckets = { 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5 },        \
+                .n_buckets = 11,                                                                             \
+        }
+
 static int add_metrics(struct endpoint *e, struct metrics *m)
 {
         static const struct metric_desc requests = {
@@ -381,16 +458,23 @@ static int add_metrics(struct endpoint *e, struct metrics *m)
                 .type = METRIC_COUNTER,
                 .labels = { "call", "kind", "operation", "verdict" },
         };
-        static const struct metric_desc seconds = {
-                .name = "keelson_admission_request_seconds",
-                .help = "From the first line of a request to its reply.",
-                .type = METRIC_HISTOGRAM,
-                .buckets = { 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1, 5 },
-                .n_buckets = 11,
+        static const struct metric_desc seconds = SECONDS("keelson_admission_request_seconds",
+                                                          "From the first line of a request to its reply.");
+        static const struct metric_desc conversions = {
+                .name = "keelson_conversion_requests_total",
+                .help = "Conversions, by what they were from and to, and how they ended.",
+                .type = METRIC_COUNTER,
+                .labels = { "kind", "from", "to", "result" },
         };
+        static const struct metric_desc conversion_seconds = SECONDS(
+                "keelson_conversion_request_seconds", "From the first line of a conversion to its reply.");
         int r = metrics_add(m, &requests, &e->requests);
 
-        return r < 0 ? r : metrics_add(m, &seconds, &e->seconds);
+        if (r == 0)
+                r = metrics_add(m, &seconds, &e->seconds);
+        if (r == 0)
+                r = metrics_add(m, &conversions, &e->conversions);
+        return r < 0 ? r : metrics_add(m, &conversion_seconds, &e->conversion_seconds);
 }
 
 /* Takes FD over. */
@@ -437,7 +521,8 @@ int endpoint_start(struct loop *l, struct endpoint *e, const struct endpoint_con
 
         connections_init(&e->connections, CONNECTIONS_MAX);
         review_init(&e->review, config->kinds, config->n_kinds);
-        buf_init(&e->reply, REVIEW_REPLY_MAX);
+        conversion_review_init(&e->conversion, config->conversions, config->n_conversions);
+        buf_init(&e->reply, MAX(REVIEW_REPLY_MAX, CONVERSION_REPLY_MAX));
         e->identities = config->identities;
         r = add_metrics(e, config->metrics);
         if (r < 0)
@@ -453,6 +538,7 @@ void endpoint_stop(struct endpoint *e)
         loop_timer_stop(&e->timer);
         http_daemon_stop(&e->daemon);
         review_release(&e->review);
+        conversion_review_release(&e->conversion);
         buf_release(&e->reply);
 }
 

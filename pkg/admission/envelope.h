@@ -18,7 +18,8 @@
 #define REVIEW_VALUES_MAX ((size_t)1000 * 1000)      /* in one body: keys, numbers, strings, … */
 #define REVIEW_UID_MAX ((size_t)128)
 #define REVIEW_MESSAGE_MAX ((size_t)8 * 1024) /* all problems in a line */
-#define REVIEW_SHOWN_MAX ((size_t)64)         /* of a word that may be of any length */
+#define REVIEW_NAME_MAX ((size_t)256)
+#define REVIEW_SHOWN_MAX ((size_t)64) /* of a word that may be of any length */
 
 /* The names of one sort of review. */
 struct envelope {

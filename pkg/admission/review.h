@@ -21,7 +21,6 @@
 #define REVIEW_WARNINGS_MAX 16
 #define REVIEW_WARNING_MAX ((size_t)256) /* bytes; the API server cuts longer ones */
 #define REVIEW_CAUSE_MAX ((size_t)1024)  /* one problem, and the path of its field */
-#define REVIEW_NAME_MAX ((size_t)256)
 
 enum review_call { REVIEW_VALIDATE, REVIEW_MUTATE };
 

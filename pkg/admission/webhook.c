@@ -235,6 +235,8 @@ static int start_parts(struct webhook *w, struct health health[2], struct error 
                 .listen = w->options->listen,
                 .kinds = w->options->kinds,
                 .n_kinds = w->options->n_kinds,
+                .conversions = w->options->conversions,
+                .n_conversions = w->options->n_conversions,
                 .identities = &w->identities,
                 .metrics = w->metrics,
         };

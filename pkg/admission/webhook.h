@@ -3,7 +3,7 @@
  * The webhook as a process: the endpoint that the API server asks, its certificate,
  * health and metrics, bound together. It runs until SIGTERM or SIGINT.
  *
- *      --listen          HTTPS   /validate /mutate
+ *      --listen          HTTPS   /validate /mutate /convert
  *      --metrics-listen  HTTP    /livez /readyz /metrics
  *
  * All that it needs is in a request: it holds no token, writes no file, starts no
@@ -17,6 +17,7 @@
 
 #include "admission/identity.h"
 #include "admission/judge.h"
+#include "conversion/convert.h"
 
 #define WEBHOOK_DRAIN_MAX (5 * USEC_MINUTE)
 
@@ -26,6 +27,8 @@ struct webhook_options {
         struct identity_files files;
         const struct admission_kind *const *kinds;
         size_t n_kinds;
+        const struct conversion_kind *const *conversions; /* the kinds that have versions */
+        size_t n_conversions;
         usec_t drain; /* from the signal until no new connection is taken */
         struct str version;
 };

@@ -32,6 +32,14 @@ static int check_memory(const struct arena *a, struct error *err)
         return a->failed ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
+/* A version's function has cut a character in two, or there is no memory. */
+static int cannot_write(const struct journey *j)
+{
+        int r = check_memory(j->c.arena, j->c.err);
+
+        return r < 0 ? r : error_set(j->c.err, -EINVAL, "does not become JSON");
+}
+
 /* --- the notes in the annotations --------------------------------------------------------- */
 
 static yyjson_mut_val *annotations_of(const struct journey *j)
@@ -79,6 +87,8 @@ static int put_note(struct journey *j, const struct conversion_version *version,
         size_t len = 0;
         char *text = yyjson_mut_val_write_opts(note, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
 
+        if (!text)
+                return cannot_write(j);
         if (len > CONVERSION_NOTE_MAX)
                 return error_set(
                         j->c.err, -EMSGSIZE,
@@ -180,6 +190,8 @@ static int write_object(struct journey *j, const struct conversion_version *to, 
         if (r < 0)
                 return r;
         text = yyjson_mut_val_write_opts(j->body, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+        if (!text)
+                return cannot_write(j);
         r = check_memory(j->c.arena, j->c.err);
         if (r < 0)
                 return r;

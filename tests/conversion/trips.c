@@ -257,6 +257,8 @@ void trips_forge(struct trips *t, yyjson_mut_val *app)
 
         if (choose(t, 16) == 0)
                 text.len /= 2; /* and no JSON any more */
+        while (text.len && (unsigned char)text.data[text.len - 1] >= 0x80)
+                text.len--; /* but whole characters */
         put(t, annotations,
             choose(t, 2) ? CONVERSION_NOTE_PREFIX "v1alpha1" : CONVERSION_NOTE_PREFIX "v1alpha2",
             yyjson_mut_strn(t->doc, text.data, text.len));

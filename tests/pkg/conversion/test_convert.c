@@ -17,6 +17,8 @@
 static int v2_to_hub(struct conversion *c, yyjson_mut_val *object)
 {
         edit_rename(c, edit_object(object, "spec"), "x", "a");
+        if (edit_object(object, "cut")) /* a character in two */
+                yyjson_mut_obj_add_str(c->doc, object, "broken", "\xc3");
         if (edit_object(object, "refuse"))
                 return error_set_at(c->err, -EINVAL, STR("spec.x"), "cannot be; say something else");
         return 0;
@@ -190,6 +192,7 @@ START_TEST(what_cannot_be_is_told_with_its_field)
                 const char *text, *path, *says;
         } bad[] = {
                 { "{'metadata':{},'refuse':{},'spec':{}}", "spec.x", "cannot be; say something else" },
+                { "{'metadata':{},'cut':{}}", "", "does not become JSON" },
                 { "{'spec':{}}", "metadata", "must be an object" },
                 { "{'metadata':[]}", "metadata", "must be an object" },
                 { "{'metadata':{'annotations':1}}", "metadata.annotations", "must be an object" },
@@ -199,6 +202,7 @@ START_TEST(what_cannot_be_is_told_with_its_field)
 
         trees_init(&t);
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                t.err = (struct error)ERROR_INIT;
                 ck_assert_ptr_null(convert(&widget, "v2", "v1", bad[i].text));
                 ck_assert_int_eq(result, -EINVAL);
                 ck_assert_str_eq(t.err.path, bad[i].path);
