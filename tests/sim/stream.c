@@ -234,14 +234,21 @@ static void query(const char *path, const char *key, char ret[QUERY_MAX])
 
 /* Is PATH that of all objects of the kind, in all namespaces? Without the
  * operator's buffers, which may be made to fail. */
+/* In one namespace or in all: it is not told apart, so there is one only where that matters. */
 static bool is_path_of(const char *path, const struct kube_kind *k)
 {
         bool core = str_empty(k->group);
-        char expected[512];
-        int n = snprintf(expected, sizeof(expected), "/%s/%.*s%s%.*s/%.*s", core ? "api" : "apis",
-                         STR_FMT(k->group), core ? "" : "/", STR_FMT(k->version), STR_FMT(k->plural));
+        char prefix[512], plural[128];
+        int n = snprintf(prefix, sizeof(prefix), "/%s/%.*s%s%.*s/", core ? "api" : "apis", STR_FMT(k->group),
+                         core ? "" : "/", STR_FMT(k->version));
 
-        return strncmp(path, expected, (size_t)n) == 0 && (path[n] == '?' || !path[n]);
+        if (strncmp(path, prefix, (size_t)n) != 0)
+                return false;
+        path += n;
+        if (strncmp(path, "namespaces/", 11) == 0 && strchr(path + 11, '/'))
+                path = strchr(path + 11, '/') + 1;
+        n = snprintf(plural, sizeof(plural), "%.*s", STR_FMT(k->plural));
+        return strncmp(path, plural, (size_t)n) == 0 && (path[n] == '?' || !path[n]);
 }
 
 static const struct kube_kind *kind_of(const struct world *w, const char *path)

@@ -4,6 +4,7 @@
  * gives. sim/conformance asks a real one the same questions.
  */
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,23 @@ static struct sim_reply patch(struct sim_api *api, const struct kube_call *call,
         return store(api, o, doc);
 }
 
+/* In an object, what is added takes the place of what is there (RFC 6902, 4.1); yyjson
+ * puts it beside that. */
+static void replace_what_is_there(yyjson_mut_doc *doc, yyjson_mut_val *before, yyjson_mut_val *patch)
+{
+        yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(patch);
+        yyjson_mut_val *operation;
+
+        while ((operation = yyjson_mut_arr_iter_next(&it))) {
+                const char *path = yyjson_mut_get_str(yyjson_mut_obj_get(operation, "path"));
+                bool member = !isdigit((unsigned char)strrchr(path, '/')[1]);
+
+                if (member && yyjson_mut_equals_str(yyjson_mut_obj_get(operation, "op"), "add") &&
+                    yyjson_mut_ptr_get(before, path))
+                        sim_put_str(doc, operation, "op", STR("replace"));
+        }
+}
+
 static struct sim_reply json_patch(struct sim_api *api, const struct kube_call *call)
 {
         struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
@@ -303,6 +321,7 @@ static struct sim_reply json_patch(struct sim_api *api, const struct kube_call *
         before = yyjson_mut_doc_get_root(doc);
         body = sim_parse(doc, call->body);
         assert(body);
+        replace_what_is_there(doc, before, body);
         after = yyjson_mut_patch(doc, before, body, NULL);
         if (!after || !fits(o, after)) {
                 yyjson_mut_doc_free(doc);
