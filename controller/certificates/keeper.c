@@ -57,16 +57,27 @@ static bool is_secret(const struct keeper_object *o)
 
 /* --- time ---------------------------------------------------------------------------------- */
 
-static void on_timer(struct loop_timer *timer, void *arg)
+static void on_timer(struct loop_timer *timer, void *arg);
+
+/* The timer is always set, so that this cannot fail. */
+static int set_timer(struct keeper *k, usec_t when)
 {
-        (void)timer;
-        look(arg);
+        return loop_timer_set(kube_client_loop(k->config.client), &k->timer, when, on_timer, k);
 }
 
 static void look_at(struct keeper *k, usec_t when)
 {
-        if (loop_timer_set(kube_client_loop(k->config.client), &k->timer, when, on_timer, k) < 0)
+        if (set_timer(k, when) < 0)
                 log_error("out of memory: the certificates have lost their timer");
+}
+
+static void on_timer(struct loop_timer *timer, void *arg)
+{
+        struct keeper *k = arg;
+
+        (void)timer;
+        look_at(k, USEC_NEVER);
+        look(k);
 }
 
 /* At the end of this turn, however much it brings. */
@@ -447,7 +458,7 @@ static void forget(struct keeper *k)
                 o->failure = (struct error)ERROR_INIT;
         }
         k->memory = (struct certificates_memory){ 0 };
-        loop_timer_stop(&k->timer);
+        look_at(k, USEC_NEVER);
         k->problem[0] = '\0';
         metric_set(metric_only(k->troubled), 0);
         tell_expiry(k);
@@ -523,6 +534,8 @@ static int keeper_start(struct peer *p, const struct peer_config *config, struct
         k->rand.state = config->seed;
         k->n_objects = 0;
         r = add_metrics(k);
+        if (r == 0)
+                r = set_timer(k, USEC_NEVER);
         if (r < 0)
                 return error_set(err, r, "out of memory at the start");
         make_names(k);
@@ -540,6 +553,7 @@ static void keeper_stop(struct peer *p)
 
         for (size_t i = 0; i < k->n_objects; i++)
                 reflector_release(&k->objects[i].reflector);
+        loop_timer_stop(&k->timer);
         k->n_objects = 0;
 }
 

@@ -42,11 +42,19 @@ void kept_release(struct kept *k)
         *k = (struct kept){ 0 };
 }
 
+/* Or none: what is known without its version would be written without a precondition. */
 static int set_version(struct kept *k, struct str version)
 {
-        k->version.cap = KEPT_VERSION_MAX;
-        buf_clear(&k->version);
-        return buf_add_str(&k->version, version);
+        struct buf text = BUF_INIT(KEPT_VERSION_MAX);
+        int r = buf_add_str(&text, version);
+
+        if (r < 0) {
+                buf_release(&text);
+                return r;
+        }
+        buf_release(&k->version);
+        k->version = text;
+        return 0;
 }
 
 /* --- reading -------------------------------------------------------------------------- */

@@ -202,6 +202,14 @@ START_TEST(a_wrong_command_line_is_told_and_gives_2)
                 { "operator --lease-namespace=",
                   "keelson operator: --lease-namespace: expected the name of a namespace (a-z, 0-9 and -), not "
                   "\"\"\n" },
+                { "operator --webhook-certificates=cert-manager",
+                  "keelson operator: --webhook-certificates: expected self or external, not \"cert-manager\"\n" },
+                { "operator --webhook-service=8hook",
+                  "keelson operator: --webhook-service: expected the name of a Service (a-z, 0-9 and -, 59 at the "
+                  "most), not \"8hook\"\n" },
+                { "operator --webhook-crd=apps..dev",
+                  "keelson operator: --webhook-crd: expected the name of a definition, such as apps.keelson.dev, 16 "
+                  "times at the most, not \"apps..dev\"\n" },
                 { "operator --image=",
                   "keelson operator: --image: expected the name of an image, such as registry.example/keelson:1.0, not "
                   "\"\"\n" },
