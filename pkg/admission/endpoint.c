@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "admission/stream.h"
 #include "base/mem.h"
 #include "http/listen.h"
 
@@ -15,6 +16,8 @@
 #define MHD_CONNECTIONS_MAX (CONNECTIONS_MAX + 64)
 #define READ_SIZE ((size_t)8 * 1024)
 #define BODY_LARGE ((size_t)128 * 1024)
+/* Connections that began and ended, after which the heap may be full of holes. */
+#define TRIM_AFTER 64
 
 enum call { CALL_VALIDATE, CALL_MUTATE, CALL_CONVERT };
 
@@ -22,6 +25,7 @@ enum call { CALL_VALIDATE, CALL_MUTATE, CALL_CONVERT };
 struct peer {
         struct connection connection;
         struct identity *identity;
+        struct stream stream;
         struct buf body;
         size_t counted; /* of it in endpoint.bodies */
         enum call call;
@@ -159,6 +163,7 @@ static enum MHD_Result queue_reply(struct endpoint *e, struct MHD_Connection *c,
         if (r == MHD_YES)
                 r = MHD_queue_response(c, status, response);
         MHD_destroy_response(response);
+        stream_hold(&p->stream, e->reply.len);
         trim_reply(e);
         connection_enter(&e->connections, &p->connection, CONNECTION_REPLY, clock_now());
         return r;
@@ -337,6 +342,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state _unus
 
         if (!p)
                 return;
+        if (stream_send(&p->stream) < 0)
+                shutdown(p->stream.fd, SHUT_RDWR);
         end_body(e, p);
         end_reply(e, p);
         connection_enter(&e->connections, &p->connection, CONNECTION_IDLE, clock_now());
@@ -359,6 +366,10 @@ static void on_timer(struct loop_timer *timer _unused_, void *arg)
         struct endpoint *e = arg;
         usec_t now = clock_now(), next = connections_expire(&e->connections, now);
 
+        if (e->turned_over >= TRIM_AFTER) {
+                e->turned_over = 0;
+                mem_trim();
+        }
         /* What begins meanwhile is due later than a look of once a second. */
         set_timer(e, next == USEC_NEVER ? next : MIN(next, now + USEC_SEC));
 }
@@ -398,6 +409,7 @@ static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int 
                 mem_free(p);
                 return NULL;
         }
+        stream_init(&p->stream, session, fd);
         buf_init(&p->body, REVIEW_BUF_MAX);
         connection_open(&e->connections, &p->connection, fd,
                         info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
@@ -412,6 +424,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         struct endpoint *e = arg;
         struct peer *p = *context;
 
+        e->turned_over++;
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
                 int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
 
@@ -423,6 +436,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
                 connection_close(&e->connections, &p->connection);
                 release_body(e, p);
                 end_reply(e, p);
+                stream_release(&p->stream);
                 identity_unref(p->identity);
                 mem_free(p);
         }

@@ -36,6 +36,7 @@ struct endpoint {
         struct identity_source *identities;
         struct buf reply;
         size_t bodies, replies; /* bytes */
+        size_t turned_over;     /* connections that began or ended since the last look at memory */
         bool leaving;           /* replies ask for another connection */
         uint16_t port;
         struct metric_family *requests, *seconds;

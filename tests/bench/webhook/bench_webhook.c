@@ -262,6 +262,8 @@ static void measure_beside_idle(void)
         printf("figure webhook.beside_idle.rss_anon %.0f KiB\n", proc_figure("status", "RssAnon:"));
         for (size_t i = 0; i < IDLE; i++)
                 close_client(idle[i]);
+        sleep(2); /* it gives memory back once a second */
+        printf("figure webhook.after_idle.rss_anon %.0f KiB\n", proc_figure("status", "RssAnon:"));
 }
 
 /* All ask before any looks for its reply. */
