@@ -11,7 +11,7 @@ BUILD_PACKAGES=(gcc libc6-dev binutils meson ninja-build pkg-config libcurl4-ope
 
 # What a release is built with; the Dockerfile says the same.
 # shellcheck disable=SC2034 # for those who source this
-RELEASE_OPTIONS=(--buildtype=release -Doptimization=2)
+RELEASE_OPTIONS=(--buildtype=release -Doptimization=2 -Db_lto=true)
 
 # need_build_deps: the compiler, and the libraries with their headers.
 need_build_deps() {
