@@ -371,7 +371,8 @@ static bool arrives(struct trips *t, yyjson_mut_val *before, yyjson_mut_val *aft
         {
                 const char *name = yyjson_mut_get_str(key);
 
-                if (!arrives(t, yyjson_mut_obj_get(before, name), value, yyjson_mut_obj_get(arrived, name)))
+                if (!yyjson_mut_obj_get(before, name) &&
+                    !arrives(t, NULL, value, yyjson_mut_obj_get(arrived, name)))
                         return false;
         }
         return true;
