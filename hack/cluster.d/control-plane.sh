@@ -38,15 +38,36 @@ component() {
         launch "$name" nsenter --net="/run/netns/$(netns control)" "$STATE/bin/$program" "$@"
 }
 
+# audit_policy: what pods ask of the API server, but for the cluster's own.
+audit_policy() {
+        cat <<'END'
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: None, userGroups: ["system:serviceaccounts:kube-system"]}
+  - {level: Metadata, userGroups: ["system:serviceaccounts"], omitManagedFields: true}
+  - {level: None}
+END
+}
+
+# audit: what was written down, the oldest first.
+audit() {
+        find "$STATE/log" -name 'audit*.log' -printf '%T@ %p\n' | sort -n | cut -d' ' -f2- | xargs -r cat
+}
+
 apiserver_start() {
+        audit_policy >"$STATE/audit-policy.yaml"
         component apiserver kube-apiserver --etcd-servers http://127.0.0.1:2379 \
                 --bind-address 0.0.0.0 --secure-port 6443 --advertise-address "$CONTROL_ADDRESS" \
                 --tls-cert-file "$PKI/apiserver.crt" --tls-private-key-file "$PKI/apiserver.key" \
-                --client-ca-file "$PKI/ca.crt" --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \
+                --client-ca-file "$PKI/ca.crt" --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
                 --service-account-issuer https://kubernetes.default.svc.cluster.local \
                 --service-account-key-file "$PKI/service-accounts.pub" \
                 --service-account-signing-key-file "$PKI/service-accounts.key" \
                 --service-cluster-ip-range "$SERVICE_CIDR" --allow-privileged \
+                --audit-policy-file "$STATE/audit-policy.yaml" --audit-log-path "$STATE/log/audit.log" \
+                --audit-log-maxsize 100 --audit-log-maxbackup 3 \
                 --kubelet-certificate-authority "$PKI/ca.crt" --kubelet-preferred-address-types InternalIP \
                 --kubelet-client-certificate "$PKI/apiserver-kubelet.crt" \
                 --kubelet-client-key "$PKI/apiserver-kubelet.key" \

@@ -15,6 +15,11 @@ test_e2e() {
                 return
         fi
         mkdir -p build
+        # All of it together shows which rights the operator uses; a part does not.
+        if [ -z "$ONLY" ]; then
+                KEELSON_E2E_SINCE=$(date -u +%FT%TZ)
+                export KEELSON_E2E_SINCE
+        fi
         # For the questions that the simulator's server and a real one are both asked.
         need_build_deps
         need_packages "${UNIT_PACKAGES[@]}"
@@ -33,6 +38,7 @@ e2e_run() {
         attempt "$label" e2e_pytest --junitxml="$results" "${@:3}" || true
         [ -z "$ONLY" ] || grep -q '<testcase' "$results" || return 0 # what -k names is in the other run
         tally "$label" junit "$results" "$log"
+        grep '^figure ' "$log" >&2 || true
         # The longest, to be seen before they become a habit.
         { grep -E '^ *[0-9.]+s (call|setup|teardown) ' "$log" || true; } | head -n 5 |
                 while read -r line; do say "  $line"; done

@@ -219,6 +219,11 @@ START_TEST(a_wrong_command_line_is_told_and_gives_2)
                   "keelson operator: unexpected argument \"here\"; keelson operator --help lists the options\n" },
                 { "version 2",
                   "keelson version: unexpected argument \"2\"; keelson version --help lists the options\n" },
+                { "define",
+                  "keelson define: --from must name a folder with definitions; keelson define --help lists the "
+                  "options\n" },
+                { "define --from / --timeout 2h",
+                  "keelson define: --timeout: expected a duration from 1s to 1h, not \"2h\"\n" },
                 { "operator --leader-elect=maybe",
                   "keelson operator: --leader-elect: expected true or false, not \"maybe\"\n" },
                 { "operator --lease-duration soon",
@@ -386,7 +391,56 @@ START_TEST(no_secret_is_logged)
 }
 END_TEST
 
+/* --- what runs before it ---------------------------------------------------------------- */
+
+static struct fake_step established(const char *asked _unused_)
+{
+        return (struct fake_step){
+                .body = "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"True\"}]}}"
+        };
+}
+
+static bool was_asked_twice(void *arg _unused_)
+{
+        const char *first = strstr(fake.asked.data, "PATCH ");
+
+        return first && strstr(first + 1, "PATCH ");
+}
+
+START_TEST(define_applies_what_is_in_the_folder)
+{
+        char words[512], path[sizeof(folder) + 16];
+
+        open_all(established);
+        snprintf(words, sizeof(words), "define --kubeconfig %s --from %s", kubeconfig, folder);
+        start(words);
+        ck_assert_int_eq(wait_end(), 1);
+        ck_assert_ptr_nonnull(strstr(said.data, "there is no *.yaml in it\n"));
+        ck_assert_uint_eq(fake.asked.len, 0);
+
+        snprintf(path, sizeof(path), "%s/a.yaml", folder);
+        write_file(path,
+                   "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "
+                   "apps.example.com}\n",
+                   0600);
+        start(words);
+        ck_assert_int_eq(wait_end(), 0);
+        ck_assert_ptr_nonnull(
+                strstr(said.data, "\"msg\":\"established\",\"definition\":\"apps.example.com\""));
+        ck_str_eq(buf_str(&fake.asked), "PATCH /apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+                                        "apps.example.com?fieldManager=kubectl&force=true\n");
+
+        fake.respond = one_app; /* which does not answer a PATCH */
+        start(words);
+        fake_api_wait(&fake, was_asked_twice, NULL);
+        ck_assert_int_eq(child_signal(child, SIGTERM), 0);
+        ck_assert_int_eq(wait_end(), 128 + SIGTERM);
+        unlink(path);
+        close_all();
+}
+
 static const TTest *const tests[] = {
+        define_applies_what_is_in_the_folder,
         a_wrong_command_line_is_told_and_gives_2,
         help_is_no_failure,
         what_cannot_begin_gives_1,

@@ -76,7 +76,7 @@ def binary(tmp_path_factory):
 def pytest_collection_modifyitems(items):
     """Long tests first, lest they end long after all others. Tests that break what others
     stand on run last: whoever runs them all, in any order, may see to that."""
-    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, -seconds(item)))
+    items.sort(key=lambda item: (*(item.get_closest_marker(name) is not None for name in ("alone", "last")), -seconds(item)))
 
 
 def seconds(item):
@@ -84,8 +84,14 @@ def seconds(item):
     return mark.args[0] if mark else 0
 
 
+def pytest_terminal_summary(terminalreporter):
+    for line in keelson.figures:
+        terminalreporter.write_line(f"figure {line}")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "long(seconds): waits for Kubernetes most of that time; begins before the others")
+    config.addinivalue_line("markers", "last: looks back at what all others did")
     config.addinivalue_line("markers", "alone: breaks or counts what the other tests need: never beside another test")
 
 

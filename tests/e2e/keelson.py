@@ -15,6 +15,8 @@ from kube import get, kubectl, wait_until
 
 SYSTEM = "keelson-system"
 OPERATOR = "keelson-operator"
+WEBHOOK = "keelson-webhook"
+WEBHOOK_PODS = "app.kubernetes.io/component=webhook"
 OPERATOR_PODS = "app.kubernetes.io/component=operator"
 MANIFEST = kube.ROOT / "manifests" / "install.yaml"
 DEFINITIONS = "app.kubernetes.io/part-of=keelson"  # the CRDs
@@ -35,6 +37,9 @@ KINDS = {
     "poddisruptionbudget": "PodDisruptionBudget",
 }
 CHILDREN = list(KINDS)
+
+# What a test has measured, for the end of the output: "NAME VALUE UNIT".
+figures = []
 
 # The tests talk to pods and services of the machine, wherever a proxy may lead.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -73,7 +78,9 @@ def install():
         kube.cluster("images", *hack("image", "all").split())
     apply_manifest()
     # A tag that was built anew has the name of the image before it.
-    restart_operator()
+    kubectl("-n", SYSTEM, "rollout", "restart", f"deployment/{OPERATOR}", f"deployment/{WEBHOOK}")
+    wait_for_operator()
+    wait_for_webhook()
 
 
 # On the operator's Deployment: that these tests have brought it here.
@@ -112,6 +119,11 @@ def wait_for_operator():
     """Until both replicas are ready and one leads."""
     kubectl("-n", SYSTEM, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=120s", timeout=130)
     wait_until(leader, 30, "a leader")
+
+
+def wait_for_webhook():
+    """Until both replicas are ready."""
+    kubectl("-n", SYSTEM, "rollout", "status", f"deployment/{WEBHOOK}", "--timeout=120s", timeout=130)
 
 
 def uninstall():
@@ -263,6 +275,40 @@ def _read_objects(stream, seen):
             lines.clear()
 
 
+class Writes:
+    """Changes of an App, one after the other, each of which the webhook is asked about; none is stored."""
+
+    def __init__(self, namespace, name):
+        self.command = ["kubectl", "-n", namespace, "patch", "app", name, "--type=merge", "--dry-run=server", "-p"]
+        self.count, self.refusals = 0, []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._write, daemon=True)
+
+    def _write(self):
+        while not self.ended.wait(0.05):
+            patch = json.dumps({"spec": {"env": [{"name": "APP_CHANGE", "value": str(self.count)}]}})
+            done = subprocess.run([*self.command, patch], capture_output=True, text=True)
+            self.count += 1
+            if done.returncode != 0:
+                self.refusals.append(f"number {self.count}: {done.stderr.strip()}")
+
+    def assert_none_refused(self):
+        assert self.count >= 20 and not self.refusals, f"of {self.count} writes: {self.refusals}"
+
+
+@contextlib.contextmanager
+def writing(namespace, name="shop"):
+    """Somebody changes the App all the time."""
+    writes = Writes(namespace, name)
+    writes.thread.start()
+    try:
+        yield writes
+        wait_until(lambda: writes.count >= 20, 60, "some writes")
+    finally:
+        writes.ended.set()
+        writes.thread.join(30)
+
+
 # --- the operator ---------------------------------------------------------------
 
 
@@ -314,6 +360,20 @@ def metrics(text, name):
 
 def kill_operator(name):
     kill(operator_pods()[name])
+
+
+def asked(user):
+    """What a service account has asked of the API server, as its audit log has it."""
+    events = map(json.loads, kube.cluster("audit").splitlines())
+    return [e for e in events if e["user"]["username"] == user and "objectRef" in e]
+
+
+def is_allowed(event):
+    return event["annotations"].get("authorization.k8s.io/decision") == "allow"
+
+
+def forbidden(user):
+    return [f"{e['verb']} {e['requestURI']}" for e in asked(user) if not is_allowed(e)]
 
 
 def writes(pod):

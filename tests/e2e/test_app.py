@@ -324,26 +324,37 @@ def test_refused_child_is_reported(space):
     assert condition(wait_ready(space), "Stalled") == "False AsExpected"
 
 
-def test_spec_that_contradicts_itself_is_reported(space):
-    apply(app(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}), namespace=space)
+# Of the profile no webhook knows.
+MORE_THAN_THE_PROFILE = {"minReplicas": 50}
+
+
+def test_spec_that_contradicts_the_profile_is_reported(space):
+    apply(app(autoscaling=MORE_THAN_THE_PROFILE), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True InvalidSpec")
-    assert message_of(thing, "Stalled").startswith("spec.resources.requests.memory: ")
+    assert message_of(thing, "Stalled").startswith("spec.autoscaling.minReplicas: ")
+    wait_until(lambda: events(space, "InvalidSpec"), 20, "the event InvalidSpec")
     assert not children(space)
-    change(space, {"resources": {"requests": {"memory": "32Mi"}}})
+    change(space, {"autoscaling": {"minReplicas": 1}})
     wait_ready(space)
 
 
 def test_target_without_requests_is_reported(space):
-    """A part of nothing says nothing: the schema cannot see that, so the App says it."""
+    """A part of nothing says nothing: the requests may come from the Environment, so the App says it."""
     scaling = {"minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 50}
     apply(app(autoscaling=scaling, resources={"requests": {"cpu": "0"}}), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True InvalidSpec")
     assert message_of(thing, "Stalled").startswith("spec.autoscaling.targetCPUUtilization: ")
     assert "spec.resources.requests.cpu" in message_of(thing, "Stalled")
-    wait_until(lambda: events(space, "InvalidSpec"), 20, "the event InvalidSpec")
     assert not children(space)
     change(space, {"resources": {"requests": {"cpu": "10m"}}})
     wait_ready(space)
+
+
+def test_spec_that_contradicts_itself_is_refused(space):
+    """What the schema cannot see, the webhook does."""
+    said = refused(app(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}), namespace=space)
+    assert said and "spec.resources.requests.memory: 64Mi is more than the limit" in said
+    assert not get("app", "shop", space)
 
 
 # --- drift ------------------------------------------------------------------------
@@ -504,8 +515,7 @@ def test_zero_writes_at_rest(shared, own_cluster):
     wait_ready(shared)
     apps = [get("app", "shop", shared), *children(shared).values()]
     # One that cannot work is at rest as well: nothing is tried again before its spec changes.
-    limits = {"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}
-    apply(app("odd", resources=limits), namespace=shared)
+    apply(app("odd", autoscaling=MORE_THAN_THE_PROFILE), namespace=shared)
     wait_for_condition(shared, "Stalled", "True InvalidSpec", "odd")
     wait_until(lambda: events(shared, "InvalidSpec", "odd"), 20, "the event InvalidSpec")
     leader = wait_until(keelson.leader, 30, "a leader")

@@ -14,6 +14,7 @@ import kube
 from keelson import (
     WEBAPP_1,
     WEBAPP_2,
+    WEBHOOK_PODS,
     address,
     app,
     ask,
@@ -28,7 +29,9 @@ from keelson import (
     operator_url,
     pods,
     wait_for_operator,
+    wait_for_webhook,
     wait_ready,
+    writing,
 )
 from kube import apply, get, kubectl, wait_until
 from load import load
@@ -50,6 +53,7 @@ def own_operator(operator):
     yield
     keelson.apply_manifest()
     wait_for_operator()
+    wait_for_webhook()
 
 
 def tree_of(commit, folder):
@@ -89,10 +93,12 @@ def wait_until_replaced(image, apps):
     """Until both replicas are of that image, one leads, and it has looked at so many Apps."""
 
     def replaced():
-        return {container(p)["image"] for p in operator_pods().values()} == {image}
+        found = [*operator_pods().values(), *get("pods", None, keelson.SYSTEM, WEBHOOK_PODS)]
+        return {container(p)["image"] for p in found} == {image}
 
     wait_until(replaced, 120, f"the replicas of {image}")
     wait_for_operator()
+    wait_for_webhook()
 
     def settled():
         text = ask(operator_url(leader(), "/metrics"))[1]
@@ -167,7 +173,7 @@ def test_operator_is_updated_and_taken_back_in_the_middle_of_rollouts(previous, 
         install(previous)
         wait_until_replaced(PREVIOUS_IMAGE, apps=2)
 
-    with load(address(space), rate=50, connections=20) as requests:
+    with load(address(space), rate=50, connections=20) as requests, writing(space, "rest") as writes:
         roll_out_while(space, WEBAPP_2, forward, requests)
         roll_out_while(space, WEBAPP_1, back, requests)
         settled = state(space, "shop")
@@ -175,6 +181,8 @@ def test_operator_is_updated_and_taken_back_in_the_middle_of_rollouts(previous, 
         assert state(space, "shop") == settled
         requests.wait_for_answers(30)
     requests.assert_no_failures()
+    # Nor was a write refused: the webhook is of this build or of that.
+    writes.assert_none_refused()
     assert events(space, "DriftRepaired") == []
 
 
