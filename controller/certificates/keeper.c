@@ -231,10 +231,21 @@ static void tell_failure(struct keeper_object *o, const struct error *err)
                  LOG_CSTR("error", err->message));
 }
 
+/* The step counts what it asked for as written. What was not is due at once: the pauses
+ * between two attempts are ours. */
+static void make_due(struct keeper_object *o)
+{
+        if (is_secret(o))
+                o->keeper->memory.secret_from = 0;
+        else
+                o->keeper->memory.bundle_from = 0;
+}
+
 static void write_failed(struct keeper_object *o, usec_t retry_after)
 {
         struct keeper *k = o->keeper;
 
+        make_due(o);
         o->retry_at = clock_now() + pause_after(k, ++o->failures, retry_after);
         count_write(o, STR("failed"));
         look_soon(k);
@@ -318,14 +329,14 @@ static void write_bundles(struct keeper_object *o, const struct certificates_res
         buf_release(&body);
 }
 
-/* The step counts what it asks for as written. What is not, or failed, is due at once:
- * the pauses between two attempts are ours. */
 static void write_all(struct keeper *k, const struct certificates_result *result)
 {
-        if (result->secret_reason && may_write(&k->objects[0]))
-                write_secret(&k->objects[0], result);
-        if (!k->objects[0].write)
-                k->memory.secret_from = 0;
+        struct keeper_object *secret = &k->objects[0];
+
+        if (result->secret_reason && may_write(secret))
+                write_secret(secret, result);
+        else if (result->secret_reason)
+                make_due(secret);
         for (size_t i = 1; result->bundle_reason && i < k->n_objects; i++) {
                 struct keeper_object *o = &k->objects[i];
 
@@ -333,8 +344,8 @@ static void write_all(struct keeper *k, const struct certificates_result *result
                         continue;
                 if (may_write(o))
                         write_bundles(o, result);
-                if (!o->write)
-                        k->memory.bundle_from = 0;
+                else if (!o->write)
+                        make_due(o);
         }
 }
 

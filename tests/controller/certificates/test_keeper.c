@@ -216,6 +216,23 @@ START_TEST(what_others_keep_in_the_secret_stays)
 }
 END_TEST
 
+/* Another program that takes the Secret for its own must not make us busy. */
+START_TEST(a_fight_over_the_secret_is_fought_once_a_minute)
+{
+        struct cluster c;
+
+        begin_made(&c);
+        for (int i = 0; i < 600; i++) {
+                sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
+                              "other");
+                world_run(&c.w, USEC_SEC);
+        }
+        ck_assert_uint_ge(c.w.n_calls[CALL_PATCH], 9);
+        ck_assert_uint_le(c.w.n_calls[CALL_PATCH], 11);
+        end(&c);
+}
+END_TEST
+
 /* Longer than any of ours, no base64 of a certificate, not even texts. */
 START_TEST(garbage_in_the_secret_counts_as_absent)
 {
@@ -407,6 +424,7 @@ static const TTest *const tests[] = {
         a_manifest_that_is_applied_again_takes_no_bundle_away,
         a_secret_that_is_deleted_is_made_anew_and_both_are_trusted_for_a_while,
         what_others_keep_in_the_secret_stays,
+        a_fight_over_the_secret_is_fought_once_a_minute,
         garbage_in_the_secret_counts_as_absent,
         certificates_are_renewed_and_the_ca_rotates,
         metrics_tell_of_expiry_and_writes,
