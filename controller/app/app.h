@@ -43,6 +43,9 @@ int app_reconcile(const struct view *view, struct plan *plan) _must_check_;
  * the App alone tells. */
 void app_validate(const struct app_spec *spec, struct problems *problems);
 
+/* A target at PATH is of no use: pods request nothing of RESOURCE. */
+void app_tell_no_request(struct str path, struct str resource, struct problems *problems);
+
 /* Adds to WARNINGS what works and is unwise. */
 void app_warn(const struct app_spec *spec, struct problems *warnings);
 

@@ -209,16 +209,13 @@ static int settle_resources(struct settling *s)
 
 /* --- what cannot work -------------------------------------------------------------------- */
 
-static void check_target(const struct settling *s, bool wanted, const char *path, const char *key)
+static void check_target(const struct settling *s, bool wanted, struct str path, struct str resource)
 {
-        struct str request = schema_map_get(&s->ret->spec.resources->requests, str_c(key));
+        struct str request = schema_map_get(&s->ret->spec.resources->requests, resource);
         struct quantity q;
 
         if (wanted && (quantity_parse(request, &q) < 0 || q.nanos <= 0))
-                problem_add(s->problems, str_c(path),
-                            "is a part of what the pods request, and they request no %s; set "
-                            "spec.resources.requests.%s",
-                            key, key);
+                app_tell_no_request(path, resource, s->problems);
 }
 
 static void check_targets(const struct settling *s)
@@ -227,9 +224,10 @@ static void check_targets(const struct settling *s)
 
         if (!scaling)
                 return;
-        check_target(s, scaling->has_target_cpu_utilization, "spec.autoscaling.targetCPUUtilization", "cpu");
-        check_target(s, scaling->has_target_memory_utilization, "spec.autoscaling.targetMemoryUtilization",
-                     "memory");
+        check_target(s, scaling->has_target_cpu_utilization, STR("spec.autoscaling.targetCPUUtilization"),
+                     STR("cpu"));
+        check_target(s, scaling->has_target_memory_utilization,
+                     STR("spec.autoscaling.targetMemoryUtilization"), STR("memory"));
 }
 
 static void check_helper(const struct settling *s)

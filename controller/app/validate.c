@@ -11,10 +11,10 @@
 
 #include "controller/app/app.h"
 #include "controller/environment/rules.h"
+#include "kube/quantity.h"
 
 #define HOST_NAME_MAX_LEN 63
-#define STOP_MAX USEC_HOUR             /* delay and timeout together */
-#define RESOURCE_MAX_LEN ((size_t)317) /* example.com/gpu: 253 and 63 */
+#define STOP_MAX USEC_HOUR /* delay and timeout together */
 
 /* "spec.env[3].name" */
 static struct str item(const struct problems *p, const char *list, size_t i, const char *field)
@@ -37,42 +37,12 @@ static void check_size(const struct app_spec *spec, struct problems *p)
 
 /* --- resources --------------------------------------------------------------------- */
 
-static bool is_all_of(struct str s, const char *others)
+void app_tell_no_request(struct str path, struct str resource, struct problems *p)
 {
-        for (size_t i = 0; i < s.len; i++)
-                if (!isalnum((unsigned char)s.data[i]) && (!s.data[i] || !strchr(others, s.data[i])))
-                        return false;
-        return s.len > 0;
-}
-
-/* One that a container may have; the last word is the API server's. */
-static bool is_resource(struct str name)
-{
-        struct str domain, rest;
-
-        if (name.len > RESOURCE_MAX_LEN)
-                return false;
-        if (str_cut(name, '/', &domain, &rest))
-                return is_all_of(domain, ".-") && is_all_of(rest, "._-");
-        return str_eq(name, STR("cpu")) || str_eq(name, STR("memory")) ||
-               str_eq(name, STR("ephemeral-storage")) ||
-               (str_starts(name, STR("hugepages-")) && is_all_of(name, "-"));
-}
-
-static void check_amounts(struct str path, const struct schema_map *map, struct problems *p)
-{
-        for (size_t i = 0; i < map->n; i++) {
-                const struct schema_pair *one = &map->items[i];
-
-                if (!is_resource(one->key))
-                        problem_add(p, path,
-                                    "\"%.*s\" is no resource of a container; name cpu, memory, "
-                                    "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
-                                    RULES_SHOWN(one->key));
-                else
-                        check_quantity(arena_printf(p->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(one->key)),
-                                       one->value, p);
-        }
+        problem_add(
+                p, path,
+                "is a part of what the pods request, and they request no %.*s; set spec.resources.requests.%.*s",
+                STR_FMT(resource), STR_FMT(resource));
 }
 
 static void check_resources(const struct app_spec *spec, struct problems *p)
@@ -82,10 +52,44 @@ static void check_resources(const struct app_spec *spec, struct problems *p)
 
         if (!spec->resources)
                 return;
-        check_amounts(requests, &spec->resources->requests, p);
-        check_amounts(limits, &spec->resources->limits, p);
+        check_resource_amounts(requests, &spec->resources->requests, p);
+        check_resource_amounts(limits, &spec->resources->limits, p);
         /* Both are the App's own: neither gives way. */
         check_not_above(requests, &spec->resources->requests, "the limit", &spec->resources->limits, p);
+        check_same(requests, &spec->resources->requests, "the limit", &spec->resources->limits, true, p);
+}
+
+/* Does the App itself say that its pods request nothing of it? A limit of nothing lowers the
+ * profile's request to it. */
+static bool requests_nothing(const struct app_spec_resources *own, struct str resource)
+{
+        struct str request = schema_map_get(&own->requests, resource);
+        struct quantity q;
+
+        if (!request.data)
+                request = schema_map_get(&own->limits, resource);
+        return request.data && quantity_parse(request, &q) == 0 && q.nanos == 0;
+}
+
+static void check_target(struct str path, const struct app_spec_resources *own, struct str resource,
+                         struct problems *p)
+{
+        if (requests_nothing(own, resource))
+                app_tell_no_request(path, resource, p);
+}
+
+/* With the Environment's figures more can be said: see settle.c. */
+static void check_targets(const struct app_spec *spec, struct problems *p)
+{
+        const struct app_spec_autoscaling *scaling = spec->autoscaling;
+
+        if (!scaling || !spec->resources)
+                return;
+        if (scaling->has_target_cpu_utilization)
+                check_target(STR("spec.autoscaling.targetCPUUtilization"), spec->resources, STR("cpu"), p);
+        if (scaling->has_target_memory_utilization)
+                check_target(STR("spec.autoscaling.targetMemoryUtilization"), spec->resources, STR("memory"),
+                             p);
 }
 
 /* --- env and files --------------------------------------------------------------------- */
@@ -313,6 +317,7 @@ void app_validate(const struct app_spec *spec, struct problems *p)
 {
         check_size(spec, p);
         check_resources(spec, p);
+        check_targets(spec, p);
         check_env(spec, p);
         check_env_from(spec, p);
         check_files(spec, p);

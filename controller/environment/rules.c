@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "controller/environment/resources.h"
 #include "kube/quantity.h"
 
 void check_quantity(struct str path, struct str text, struct problems *problems)
@@ -15,7 +16,7 @@ void check_quantity(struct str path, struct str text, struct problems *problems)
         else if (r < 0)
                 problem_add(problems, path, "must be a quantity such as 500m, 2 or 1Gi (is \"%.*s\")",
                             RULES_SHOWN(text));
-        else if (q.nanos < 0)
+        else if (text.data[0] == '-') /* -0 as well */
                 problem_add(problems, path, "%.*s is less than nothing; write 0 or more", RULES_SHOWN(text));
 }
 
@@ -24,10 +25,70 @@ static struct str member(struct str path, struct str key, const struct problems 
         return arena_printf(problems->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(key));
 }
 
-void check_quantities(struct str path, const struct schema_map *map, struct problems *problems)
+/* One that is a quantity; NAME is what it is of. */
+static void check_amount(struct str path, struct str name, struct str amount, struct problems *problems)
 {
-        for (size_t i = 0; i < map->n; i++)
-                check_quantity(member(path, map->items[i].key, problems), map->items[i].value, problems);
+        struct quantity q;
+
+        check_quantity(path, amount, problems);
+        if (quantity_parse(amount, &q) < 0)
+                return;
+        if (resource_is_whole(name) && q.nanos % ((__int128)1000 * 1000 * 1000) != 0)
+                problem_add(problems, path, "must be a whole number (is %.*s)", RULES_SHOWN(amount));
+        if (!resource_is_pages(name, amount))
+                problem_add(problems, path,
+                            "must be so many whole pages (is %.*s); write a multiple of the size",
+                            RULES_SHOWN(amount));
+}
+
+void check_resource_amounts(struct str path, const struct schema_map *map, struct problems *problems)
+{
+        for (size_t i = 0; i < map->n; i++) {
+                const struct schema_pair *one = &map->items[i];
+
+                if (resource_is_container(one->key))
+                        check_amount(member(path, one->key, problems), one->key, one->value, problems);
+                else
+                        problem_add(problems, path,
+                                    "\"%.*s\" is no resource of a container; name cpu, memory, "
+                                    "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
+                                    RULES_SHOWN(one->key));
+        }
+}
+
+void check_quota_amounts(struct str path, const struct schema_map *map, struct problems *problems)
+{
+        for (size_t i = 0; i < map->n; i++) {
+                const struct schema_pair *one = &map->items[i];
+
+                if (resource_is_quota(one->key))
+                        check_amount(member(path, one->key, problems), one->key, one->value, problems);
+                else
+                        problem_add(problems, path,
+                                    "\"%.*s\" is no resource that a quota knows; name one such as "
+                                    "requests.cpu, limits.memory, requests.storage, pods, "
+                                    "persistentvolumeclaims or count/deployments.apps",
+                                    RULES_SHOWN(one->key));
+        }
+}
+
+void check_same(struct str path, const struct schema_map *less, const char *name,
+                const struct schema_map *more, bool both, struct problems *problems)
+{
+        for (size_t i = 0; i < less->n; i++) {
+                struct str key = less->items[i].key, bound = schema_map_get(more, key);
+                struct quantity a, b;
+
+                if (resource_is_overcommitted(key) || !resource_is_container(key) ||
+                    quantity_parse(less->items[i].value, &a) < 0)
+                        continue;
+                if (bound.data ? quantity_parse(bound, &b) == 0 && a.nanos != b.nanos : both)
+                        problem_add(
+                                problems, member(path, key, problems),
+                                "must be the same as %s of %.*s, which cannot be overcommitted; set that, and "
+                                "leave this out",
+                                name, STR_FMT(key));
+        }
 }
 
 void check_not_above(struct str path, const struct schema_map *less, const char *name,

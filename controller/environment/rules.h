@@ -20,8 +20,16 @@
 /* Is it a quantity, and one that a pod could have? */
 void check_quantity(struct str path, struct str text, struct problems *problems);
 
-/* The same for all of a map. */
-void check_quantities(struct str path, const struct schema_map *map, struct problems *problems);
+/* The same for all of a map, whose keys must be resources that a container may have. */
+void check_resource_amounts(struct str path, const struct schema_map *map, struct problems *problems);
+
+/* The same for those that a quota may name. */
+void check_quota_amounts(struct str path, const struct schema_map *map, struct problems *problems);
+
+/* What is requested in LESS, at PATH, of a resource that cannot be overcommitted must be
+ * what MORE, known as NAME, has of it. BOTH: it must have it. */
+void check_same(struct str path, const struct schema_map *less, const char *name,
+                const struct schema_map *more, bool both, struct problems *problems);
 
 /* No request in LESS, at PATH, may be above its bound in MORE, which people know as NAME. */
 void check_not_above(struct str path, const struct schema_map *less, const char *name,

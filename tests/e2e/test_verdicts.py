@@ -148,6 +148,59 @@ def in_parallel(do, things):
         return [said for said in pool.map(do, things) if said]
 
 
+# --- the API server itself: hundreds of questions, over one connection ---------------------
+
+
+class ApiServer:
+    """Is asked what it would say to a new object. Nothing is stored."""
+
+    def __init__(self, folder):
+        config = yaml.safe_load(open(os.environ["KUBECONFIG"]))
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        context = ssl.create_default_context(cafile=self._file(folder, "ca", cluster, "certificate-authority"))
+        context.load_cert_chain(self._file(folder, "cert", user, "client-certificate"), self._file(folder, "key", user, "client-key"))
+        host, port = address_of_server()
+        self.connection = http.client.HTTPSConnection(host, port, context=context, timeout=60)
+
+    @staticmethod
+    def _file(folder, name, part, field):
+        if field in part:
+            return part[field]
+        (folder / name).write_bytes(base64.b64decode(part[field + "-data"]))
+        return folder / name
+
+    def create(self, space, thing):
+        """Code and message."""
+        group = thing["apiVersion"]
+        path = f"/{'apis' if '/' in group else 'api'}/{group}/namespaces/{space}/{RESOURCES[thing['kind']]}"
+        thing["metadata"]["namespace"] = space
+        self.connection.request("POST", path + "?dryRun=All&fieldValidation=Strict", json.dumps(thing),
+                                {"Content-Type": "application/json"})
+        reply = self.connection.getresponse()
+        text = json.loads(reply.read())
+        return reply.status, text.get("message", "")
+
+
+RESOURCES = {
+    **PLURALS,
+    "Deployment": "deployments",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "Ingress": "ingresses",
+    "LimitRange": "limitranges",
+    "NetworkPolicy": "networkpolicies",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "ResourceQuota": "resourcequotas",
+    "Service": "services",
+    "ServiceAccount": "serviceaccounts",
+    "ControllerRevision": "controllerrevisions",
+}
+
+
+@pytest.fixture(scope="module")
+def api_server(webhook, tmp_path_factory):
+    return ApiServer(tmp_path_factory.mktemp("client"))
+
+
 # --- what is wrong -----------------------------------------------------------------------
 
 
@@ -208,3 +261,43 @@ def test_examples_are_fine(webhook, binary, module_space, path):
     assert validate(binary, path) == (0, [])
     for resource in ours(path.read_text()):
         assert review(webhook, resource) == (True, [])
+
+
+# --- what nobody would write --------------------------------------------------------------------
+
+MUTANTS = 600
+
+
+@pytest.fixture(scope="module")
+def mutants():
+    """Resources, each with keelson validate's verdict and the children that the operator would make."""
+    for build in ("test", "dev", "asan"):
+        program = kube.ROOT / "build" / build / "tests" / "verdicts" / "print_mutants"
+        if program.exists():
+            break
+    else:
+        pytest.skip("build the tree first: meson setup build/dev && ninja -C build/dev")
+    first = secrets.randbelow(1000) * MUTANTS  # others each time; a failure names its own
+    lines = subprocess.run([program, str(first), str(MUTANTS)], check=True, capture_output=True, text=True).stdout
+    return [json.loads(line) for line in lines.split("\n") if line]  # not splitlines: a string may hold U+2028
+
+
+def test_mutants_are_judged_as_the_api_server_does(mutants, api_server, module_space):
+    wrong = []
+    for mutant in mutants:
+        code, message = api_server.create(module_space, mutant["resource"])
+        if (code == 201) != (mutant["verdict"] == ""):
+            wrong.append((mutant["number"], mutant["verdict"], message, json.dumps(mutant["resource"]["spec"])))
+    assert not wrong
+
+
+def test_what_mutants_become_is_taken(mutants, api_server, module_space):
+    wrong, taken = [], 0
+    for mutant in mutants:
+        for child in mutant["children"]:
+            code, message = api_server.create(module_space, child)
+            taken += code == 201
+            if code != 201:
+                wrong.append((mutant["number"], message, json.dumps(mutant["resource"]["spec"])))
+    assert not wrong
+    assert taken > MUTANTS / 2

@@ -4,16 +4,9 @@
  * file expects; what is in examples/ is fine to all. tests/e2e/test_verdicts.py asks
  * the API server, the webhook and the command about the same files.
  */
-#include <dirent.h>
+#include "corpus.h"
 
-#include "verdicts.h"
-
-#include "base/file.h"
 #include "schema/pattern.h"
-#include "yaml/yaml.h"
-
-#define FILES_MAX 512
-#define FILE_MAX ((size_t)256 * 1024)
 
 /* One of bad/: what is told of it, and who cannot see it. */
 struct bad {
@@ -40,61 +33,6 @@ static void read_head(struct str text, struct bad *bad)
                                         (int)(line.len - expect.len), line.data + expect.len);
                 ck_assert_uint_lt(len, VERDICT_MAX);
         }
-}
-
-static int is_yaml(const struct dirent *entry)
-{
-        return str_ends(str_c(entry->d_name), STR(".yaml"));
-}
-
-/* What is done with a document. */
-typedef void document_fn(const char *file, struct str text, yyjson_val *resource);
-
-struct reading {
-        const char *file;
-        struct str text;
-        struct str group; /* the others are passed over */
-        document_fn *fn;
-        size_t n;
-};
-
-static int take(yyjson_doc *doc, unsigned line _unused_, void *arg, struct error *err _unused_)
-{
-        struct reading *r = arg;
-        yyjson_val *resource = yyjson_doc_get_root(doc);
-
-        if (str_starts(json_get_str(resource, "apiVersion"), r->group)) {
-                r->fn(r->file, r->text, resource);
-                r->n++;
-        }
-        yyjson_doc_free(doc);
-        return 0;
-}
-
-/* Calls FN with each document of that GROUP in each file of FOLDER; how many those were. */
-static size_t each(const char *folder, struct str group, document_fn *fn)
-{
-        struct dirent **entries;
-        int n = scandir(folder, &entries, is_yaml, alphasort);
-        size_t found = 0;
-
-        ck_assert_int_gt(n, 0);
-        for (int i = 0; i < n; i++) {
-                struct buf text = BUF_INIT(FILE_MAX);
-                struct reading r = { .file = entries[i]->d_name, .group = group, .fn = fn };
-                struct error err = ERROR_INIT;
-                char path[512];
-
-                snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-                ck_assert_int_eq(file_read(path, &text), 0);
-                r.text = buf_str(&text);
-                ck_assert_msg(yaml_parse_all(r.text, take, &r, &err) == 0, "%s: %s", path, err.message);
-                found += r.n;
-                buf_release(&text);
-                free(entries[i]);
-        }
-        free(entries);
-        return found;
 }
 
 /* --- the corpus -------------------------------------------------------------------------- */
@@ -152,7 +90,7 @@ END_TEST
 
 /* --- each rule has its case ------------------------------------------------------------------- */
 
-static struct buf heads = BUF_INIT(FILE_MAX * 4); /* all lines "# server: …", without indices */
+static struct buf heads = BUF_INIT(CORPUS_FILE_MAX * 4); /* all lines "# server: …", without indices */
 
 static void keep_head(const char *file _unused_, struct str text, yyjson_val *resource _unused_)
 {

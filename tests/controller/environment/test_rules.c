@@ -19,7 +19,7 @@ START_TEST(of_a_long_value_little_is_shown)
         memset(digits, '9', LONG);
         memset(letters, 'x', LONG);
         problems_init(&p, &a);
-        check_quantities(STR("r"), &requests, &p);
+        check_resource_amounts(STR("r"), &requests, &p);
         check_quantity(STR("l"), str_n(letters, LONG), &p);
         check_duration(STR("d"), str_n(letters, LONG), 0, 1, "0s and 1us", &p);
         digits[0] = '-';
@@ -41,7 +41,7 @@ static int check_all(void *arg _unused_)
         int r;
 
         problems_init(&p, &a);
-        check_quantities(STR("r"), &requests, &p);
+        check_resource_amounts(STR("r"), &requests, &p);
         check_not_above(STR("r"), &requests, "the limit", &limits, &p);
         check_duration(STR("d"), STR("x"), 0, 1, "0s and 1us", &p);
         check_replicas(STR("m"), 2, 1, &p);
