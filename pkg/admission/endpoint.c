@@ -16,6 +16,7 @@
 #define MHD_CONNECTIONS_MAX (CONNECTIONS_MAX + 64)
 #define READ_SIZE ((size_t)8 * 1024)
 #define BODY_LARGE ((size_t)128 * 1024)
+#define REPLY_LARGE ((size_t)128 * 1024)
 /* Connections that began and ended, after which the heap may be full of holes. */
 #define TRIM_AFTER 64
 
@@ -124,7 +125,7 @@ static void write_refusal(struct endpoint *e, unsigned status)
 /* Peers that ask for much and read nothing would have us keep it all. */
 static unsigned count_reply(struct endpoint *e, struct peer *p, unsigned status)
 {
-        if (e->reply.len > ENDPOINT_REPLIES_MAX - e->replies) {
+        if (e->reply.len > REPLY_LARGE && e->reply.len + e->replies > ENDPOINT_REPLIES_MAX) {
                 status = MHD_HTTP_SERVICE_UNAVAILABLE;
                 write_refusal(e, status);
         }
@@ -139,12 +140,24 @@ static void end_reply(struct endpoint *e, struct peer *p)
         p->replying = 0;
 }
 
-static void trim_reply(struct endpoint *e)
+static void free_large(void *data)
 {
-        if (e->reply.size <= BODY_LARGE)
-                return;
-        buf_release(&e->reply);
+        mem_free(data);
         mem_trim();
+}
+
+/* A large one goes over to MHD; the others are copied, and what they stand in is kept. */
+static struct MHD_Response *make_response(struct endpoint *e)
+{
+        struct MHD_Response *response;
+
+        if (e->reply.len <= REPLY_LARGE)
+                return MHD_create_response_from_buffer(e->reply.len, e->reply.data, MHD_RESPMEM_MUST_COPY);
+        response =
+                MHD_create_response_from_buffer_with_free_callback(e->reply.len, e->reply.data, free_large);
+        if (response)
+                buf_init(&e->reply, e->reply.cap);
+        return response;
 }
 
 static enum MHD_Result queue_reply(struct endpoint *e, struct MHD_Connection *c, struct peer *p,
@@ -152,19 +165,20 @@ static enum MHD_Result queue_reply(struct endpoint *e, struct MHD_Connection *c,
 {
         struct MHD_Response *response;
         enum MHD_Result r;
+        size_t len;
 
         if (buf_error(&e->reply) < 0)
                 return MHD_NO;
         status = count_reply(e, p, status);
-        response = MHD_create_response_from_buffer(e->reply.len, e->reply.data, MHD_RESPMEM_MUST_COPY);
+        len = e->reply.len;
+        response = make_response(e);
         if (!response)
                 return MHD_NO;
         r = add_headers(e, response);
         if (r == MHD_YES)
                 r = MHD_queue_response(c, status, response);
         MHD_destroy_response(response);
-        stream_hold(&p->stream, e->reply.len);
-        trim_reply(e);
+        stream_hold(&p->stream, len);
         connection_enter(&e->connections, &p->connection, CONNECTION_REPLY, clock_now());
         return r;
 }

@@ -21,7 +21,7 @@
 
 /* Bytes of all bodies that are being received. */
 #define ENDPOINT_BODIES_MAX ((size_t)32 * 1024 * 1024)
-/* Bytes of all replies that their peers have not read yet. */
+/* Bytes of all replies that their peers have not read yet, past which large ones are refused. */
 #define ENDPOINT_REPLIES_MAX ((size_t)32 * 1024 * 1024)
 /* A connection keeps its memory for the next body up to here. */
 #define ENDPOINT_BODY_KEPT ((size_t)16 * 1024)

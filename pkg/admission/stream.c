@@ -59,17 +59,19 @@ void stream_release(struct stream *s)
 
 void stream_hold(struct stream *s, size_t size)
 {
+        s->varied |= size > STREAM_SMALL;
         if (size <= STREAM_HELD_MAX)
                 gnutls_record_cork(s->session);
 }
 
 /* MHD corks a socket before it sends the first head of a reply, and from then on thinks
- * that it is corked: it would cost 0.2 s each if it were. */
-static void uncork_once(struct stream *s)
+ * that it is corked: it would cost 0.2 s each if it were. Once a reply is larger, it
+ * takes the cork out and puts it in again as sizes vary. */
+static void uncork(struct stream *s)
 {
         const int off = 0;
 
-        if (!s->uncorked)
+        if (!s->uncorked || s->varied)
                 s->uncorked = setsockopt(s->fd, SOL_TCP, TCP_CORK, &off, sizeof(off)) == 0;
 }
 
@@ -79,6 +81,6 @@ int stream_send(struct stream *s)
 
         if (r < 0)
                 return r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED ? -EAGAIN : -EPIPE;
-        uncork_once(s);
+        uncork(s);
         return 0;
 }

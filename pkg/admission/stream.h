@@ -16,11 +16,13 @@
 
 #define STREAM_AHEAD ((size_t)8 * 1024) /* bytes read at once; kept no longer than until they are used */
 #define STREAM_HELD_MAX ((size_t)8 * 1024)
+#define STREAM_SMALL ((size_t)1024) /* a reply for which MHD always does the same with the socket */
 
 struct stream {
         gnutls_session_t session; /* borrowed */
         int fd;
         bool uncorked;
+        bool varied;
         char *ahead;
         size_t at, len; /* of AHEAD: what is not used yet */
 };

@@ -349,13 +349,15 @@ static yyjson_mut_val *plain(struct trips *t, yyjson_mut_val *app)
 }
 
 /* What differs BEFORE an edit and AFTER it must be so in ARRIVED as well, which has what
- * notes say besides. Lists are put together by item, which other tests look at. */
+ * notes say besides. Lists are put together by item, be they maps then or not, which
+ * other tests look at. */
 static bool arrives(struct trips *t, yyjson_mut_val *before, yyjson_mut_val *after, yyjson_mut_val *arrived)
 {
         yyjson_mut_val *key, *value;
         size_t i, n;
 
-        if (tree_same(before, after) || (yyjson_mut_is_arr(before) && yyjson_mut_is_arr(after)))
+        if (tree_same(before, after) || (yyjson_mut_is_arr(before) && yyjson_mut_is_ctn(after)) ||
+            (yyjson_mut_is_obj(before) && yyjson_mut_is_arr(after)))
                 return true;
         if (!yyjson_mut_is_obj(before) || !yyjson_mut_is_obj(after) || !yyjson_mut_is_obj(arrived))
                 return tree_same(after, arrived) ||
