@@ -8,7 +8,9 @@ RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
         gcc libc6-dev binutils meson ninja-build pkg-config ca-certificates \
         libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev libssl-dev libyyjson-dev
 COPY . /src
-RUN meson setup /build /src --buildtype=release -Doptimization=2 -Db_lto=true && ninja -C /build cmd/keelson
+RUN meson setup /build /src --buildtype=release -Doptimization=2 \
+        -Db_lto=true -Dc_link_args=-flto-partition=one && \
+    ninja -C /build cmd/keelson
 RUN sh /src/hack/closure /build/cmd/keelson /image
 
 FROM scratch
