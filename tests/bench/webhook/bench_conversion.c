@@ -24,7 +24,7 @@ static const struct conversion_kind *const kinds[] = { &app_two_versions };
 static struct conversion_review review;
 static struct buf request = BUF_INIT(REVIEW_BUF_MAX), reply = BUF_INIT(CONVERSION_REPLY_MAX);
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
         fprintf(stderr, "bench_conversion: %s\n", what);
         exit(EXIT_FAILURE);
