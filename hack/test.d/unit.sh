@@ -3,8 +3,8 @@
 #
 # The unit tests: plain, under sanitizers, under valgrind.
 
-# Some tests want the system's CAs and a server that speaks HTTP/2.
-UNIT_PACKAGES=(check ca-certificates nghttp2-server)
+# Some tests want the system's CAs and a server that speaks HTTP/2; one looks at system calls.
+UNIT_PACKAGES=(check ca-certificates nghttp2-server strace)
 
 # Names of tests, and suites, that the next run leaves out.
 NOT=() NOT_SUITES=''

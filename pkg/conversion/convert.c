@@ -156,8 +156,12 @@ static int step(struct journey *j, const struct conversion_version *from, const 
 static int open_object(struct journey *j, yyjson_val *object)
 {
         yyjson_mut_val *root = tree_of(j->c.doc, object), *annotations;
-        int r = tree_sort(root, j->c.arena, j->c.err);
+        int r;
 
+        if (tree_is_deeper(root, CONVERSION_DEPTH_MAX))
+                return error_set(j->c.err, -EINVAL, "more than %d objects and lists within each other",
+                                 CONVERSION_DEPTH_MAX);
+        r = tree_sort(root, j->c.arena, j->c.err);
         if (r < 0)
                 return r;
         j->body = root;

@@ -34,6 +34,10 @@
 /* An API server takes 256 KiB in all annotations of an object. */
 #define CONVERSION_NOTE_MAX ((size_t)192 * 1024)
 
+/* Objects and lists within each other: what is noted of them is twice as deep, and must
+ * be read again. */
+#define CONVERSION_DEPTH_MAX 100
+
 /* For the functions of a version. */
 struct conversion {
         yyjson_mut_doc *doc;

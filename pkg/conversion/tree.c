@@ -11,6 +11,20 @@ struct str tree_str(yyjson_mut_val *value)
                                         : STR_NULL;
 }
 
+bool tree_is_deeper(yyjson_mut_val *value, unsigned max)
+{
+        yyjson_mut_val *key, *below;
+        size_t i, n;
+
+        if (!yyjson_mut_is_ctn(value))
+                return false;
+        if (max == 0)
+                return true;
+        yyjson_mut_arr_foreach(value, i, n, below) if (tree_is_deeper(below, max - 1)) return true;
+        yyjson_mut_obj_foreach(value, i, n, key, below) if (tree_is_deeper(below, max - 1)) return true;
+        return false;
+}
+
 /* --- copies --------------------------------------------------------------------------- */
 
 static yyjson_mut_val *copy_object(yyjson_mut_doc *doc, yyjson_mut_val *object)

@@ -25,5 +25,8 @@ int tree_sort(yyjson_mut_val *value, struct arena *a, struct error *err) _must_c
 /* Are two sorted ones the same? Two numbers are if they are written alike. */
 bool tree_same(yyjson_mut_val *a, yyjson_mut_val *b);
 
+/* Are there more than MAX objects and lists within each other? */
+bool tree_is_deeper(yyjson_mut_val *value, unsigned max);
+
 /* The text of a string, or the absent string. */
 struct str tree_str(yyjson_mut_val *value);

@@ -2,6 +2,7 @@
 #include "trips.h"
 
 #define FORGED_DEPTH 4
+#define VALUE_DEPTH 4
 #define EDITS_MAX 4
 
 #define META                                                                                                 \
@@ -89,11 +90,11 @@ static struct str write(struct trips *t, yyjson_mut_val *value)
 
 /* --- random changes --------------------------------------------------------------------------- */
 
-static yyjson_mut_val *random_value(struct trips *t)
+static yyjson_mut_val *random_value_below(struct trips *t, unsigned depth)
 {
         yyjson_mut_val *made;
 
-        switch (choose(t, 8)) {
+        switch (choose(t, depth < VALUE_DEPTH ? 8 : 5)) {
         case 0:
                 return yyjson_mut_null(t->doc);
         case 1:
@@ -106,11 +107,17 @@ static yyjson_mut_val *random_value(struct trips *t)
                 return yyjson_mut_arr(t->doc);
         case 5:
                 made = yyjson_mut_obj(t->doc);
-                yyjson_mut_obj_add_val(t->doc, made, names[choose(t, ARRAY_SIZE(names))], random_value(t));
+                yyjson_mut_obj_add_val(t->doc, made, names[choose(t, ARRAY_SIZE(names))],
+                                       random_value_below(t, depth + 1));
                 return made;
         default:
                 return yyjson_mut_str(t->doc, texts[choose(t, ARRAY_SIZE(texts))]);
         }
+}
+
+static yyjson_mut_val *random_value(struct trips *t)
+{
+        return random_value_below(t, 0);
 }
 
 /* One of the containers in ROOT: it goes down as long as the source says so. */

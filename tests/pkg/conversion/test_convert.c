@@ -232,6 +232,27 @@ START_TEST(what_no_annotation_can_hold_is_refused)
 }
 END_TEST
 
+/* The deepest that is taken comes back whole, and with one more it is refused. */
+START_TEST(depth_is_bounded)
+{
+        char text[1024], opened[128] = "", closed[128] = "";
+        const char *second;
+
+        trees_init(&t);
+        memset(opened, '[', CONVERSION_DEPTH_MAX - 2);
+        memset(closed, ']', CONVERSION_DEPTH_MAX - 2);
+        snprintf(text, sizeof(text), WIDGET("v1", "", "'b':%s%s"), opened, closed);
+        second = convert(&widget, "v1", "v2", text);
+        ck_assert_ptr_nonnull(second);
+        ck_assert_str_eq(convert(&widget, "v2", "v1", second), text);
+        snprintf(text, sizeof(text), WIDGET("v1", "", "'b':[%s%s]"), opened, closed);
+        ck_assert_ptr_null(convert(&widget, "v1", "v2", text));
+        ck_assert_int_eq(result, -EINVAL);
+        ck_assert_str_eq(t.err.message, "more than 100 objects and lists within each other");
+        trees_release(&t);
+}
+END_TEST
+
 START_TEST(too_much_for_the_arena_is_told)
 {
         trees_init(&t);
@@ -377,6 +398,7 @@ static const TTest *const tests[] = {
         a_note_that_cannot_be_read_is_none,
         what_cannot_be_is_told_with_its_field,
         what_no_annotation_can_hold_is_refused,
+        depth_is_bounded,
         too_much_for_the_arena_is_told,
         each_difference_goes_both_ways,
         an_edit_wins_over_the_note,
