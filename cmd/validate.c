@@ -67,8 +67,10 @@ struct run {
         size_t n_fine, n_wrong, n_passed_over, n_unread;
 };
 
-/* Who a verdict is about. */
+/* Who a verdict is about, and where it stands. */
 struct subject {
+        const struct yaml_lines *lines;
+        yyjson_val *document, *object; /* that one, in there */
         unsigned line;
         struct str api_version, kind, namespace, name;
 };
@@ -77,8 +79,9 @@ struct subject {
 
 static void tell_line(struct run *run, const struct subject *s, const char *what, const struct problem *p)
 {
-        buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s\n", run->file, s->line, STR_FMT(s->kind),
-                   STR_FMT(s->name), what, STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
+        buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s\n", run->file,
+                   yaml_line(s->lines, s->document, s->object, p->path), STR_FMT(s->kind), STR_FMT(s->name),
+                   what, STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
 }
 
 static void tell_text(struct run *run, const struct subject *s, const struct problems *problems,
@@ -96,12 +99,14 @@ static void tell_text(struct run *run, const struct subject *s, const struct pro
                            STR_FMT(s->name), STR_FMT(explained));
 }
 
-static void put_problems(struct json_writer *w, const char *key, const struct problems *p)
+static void put_problems(struct json_writer *w, const struct subject *s, const char *key,
+                         const struct problems *p)
 {
         json_key(w, key);
         json_array(w);
         for (size_t i = 0; i < p->n; i++) {
                 json_object(w);
+                json_put_int(w, "line", yaml_line(s->lines, s->document, s->object, p->all[i].path));
                 json_put_str(w, "path", p->all[i].path.data ? p->all[i].path : STR(""));
                 json_put_str(w, "message", p->all[i].message);
                 json_end(w);
@@ -123,8 +128,8 @@ static void tell_json(struct run *run, const struct subject *s, const struct pro
                 json_put_str(w, "namespace", s->namespace);
         json_put_str(w, "name", s->name);
         json_put_bool(w, "valid", problems->n == 0);
-        put_problems(w, "problems", problems);
-        put_problems(w, "warnings", warnings);
+        put_problems(w, s, "problems", problems);
+        put_problems(w, s, "warnings", warnings);
         if (explained.data)
                 json_put_raw(w, "spec", explained);
         json_end(w);
@@ -204,11 +209,15 @@ static struct str explain(const struct admission_kind *kind, yyjson_val *object,
         return STR_NULL;
 }
 
-static int judge(struct run *run, yyjson_val *object, unsigned line)
+static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *document, yyjson_val *object)
 {
         yyjson_val *meta = yyjson_obj_get(object, "metadata");
         struct subject s = {
-                .line = line,
+                .lines = lines,
+                .document = document,
+                .object = object,
+                /* Of a document, where it begins; in a List, where the item does. */
+                .line = object == document ? lines->first : yaml_line(lines, document, object, STR_NULL),
                 .api_version = json_get_str(object, "apiVersion"),
                 .kind = json_get_str(object, "kind"),
                 .namespace = json_get_str(meta, "namespace"),
@@ -242,29 +251,29 @@ static int judge(struct run *run, yyjson_val *object, unsigned line)
 }
 
 /* A List, as kubectl get -o yaml writes it, is what it holds. */
-static int judge_all(struct run *run, yyjson_val *document, unsigned line)
+static int judge_all(struct run *run, const struct yaml_lines *lines, yyjson_val *document)
 {
         yyjson_val *items = yyjson_obj_get(document, "items"), *one;
         size_t i, n;
         int r = 0;
 
         if (!yyjson_is_arr(items) || !str_ends(json_get_str(document, "kind"), STR("List")))
-                return judge(run, document, line);
+                return judge(run, lines, document, document);
         yyjson_arr_foreach (items, i, n, one)
                 if (r == 0)
-                        r = judge(run, one, line);
+                        r = judge(run, lines, document, one);
         return r;
 }
 
-static int take_document(yyjson_doc *doc, unsigned line, void *arg, struct error *err)
+static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
 {
         struct run *run = arg;
         int r = 0;
 
         if (yyjson_is_obj(yyjson_doc_get_root(doc)))
-                r = judge_all(run, yyjson_doc_get_root(doc), line);
+                r = judge_all(run, lines, yyjson_doc_get_root(doc));
         else
-                r = error_set(err, -EINVAL, "line %u: the document is no object", line);
+                r = error_set(err, -EINVAL, "line %u: the document is no object", lines->first);
         yyjson_doc_free(doc);
         return r == -ENOMEM ? error_set(err, r, "out of memory") : r;
 }

@@ -42,7 +42,7 @@ static int add_json(struct definitions *d, yyjson_val *object, struct str name, 
         return 0;
 }
 
-static int add_document(yyjson_doc *doc, unsigned line, void *arg, struct error *err)
+static int add_document(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
 {
         struct definitions *d = arg;
         yyjson_val *root = yyjson_doc_get_root(doc);
@@ -54,7 +54,7 @@ static int add_document(yyjson_doc *doc, unsigned line, void *arg, struct error 
                 r = error_set(err, -EINVAL,
                               "line %u: no CustomResourceDefinition of apiextensions.k8s.io/v1 with a name; "
                               "nothing else belongs here",
-                              line);
+                              lines->first);
         else if (d->n == DEFINITIONS_MAX)
                 r = error_set(err, -E2BIG, "there are more than %d definitions", DEFINITIONS_MAX);
         else

@@ -44,6 +44,7 @@ struct parse {
         struct arena seen_memory;
         size_t n_objects;
         size_t n_nodes; /* in all documents */
+        struct yaml_lines lines;
         struct error *err;
 };
 
@@ -90,7 +91,7 @@ static int count_nodes(struct parse *p, const yaml_event_t *at, size_t n)
                 return error_set(p->err, -EMSGSIZE, "line %u: more than %zu values", line_of(&at->start_mark),
                                  YAML_NODES_MAX);
         p->n_nodes += n;
-        return 0;
+        return yaml_lines_add(&p->lines, line_of(&at->start_mark), n) < 0 ? out_of_memory(p) : 0;
 }
 
 /* --- anchors ------------------------------------------------------------ */
@@ -447,7 +448,7 @@ static int read_root(struct parse *p, yaml_event_t *at, yyjson_doc **ret)
 }
 
 /* Behind the start of a document: its value and its end. */
-static int read_document(struct parse *p, unsigned line, yaml_document_fn *fn, void *arg)
+static int read_document(struct parse *p, yaml_document_fn *fn, void *arg)
 {
         yyjson_doc *doc = NULL;
         yaml_event_t event;
@@ -461,7 +462,7 @@ static int read_document(struct parse *p, unsigned line, yaml_document_fn *fn, v
                 return r;
         if (!next_event(p, &event)) {
                 yaml_event_delete(&event);
-                return doc ? fn(doc, line, arg, p->err) : 0;
+                return doc ? fn(doc, &p->lines, arg, p->err) : 0;
         }
         yyjson_doc_free(doc);
         return parser_failed(p);
@@ -472,18 +473,18 @@ static int read_stream(struct parse *p, yaml_document_fn *fn, void *arg)
         for (;;) {
                 yaml_event_t event;
                 yaml_event_type_t type;
-                unsigned line;
                 int r = next_event(p, &event);
 
                 if (r < 0)
                         return r;
                 type = event.type;
-                line = line_of(&event.start_mark);
+                p->lines.first = line_of(&event.start_mark);
+                p->lines.n = 0;
                 yaml_event_delete(&event);
                 if (type == YAML_STREAM_END_EVENT)
                         return 0;
                 if (type == YAML_DOCUMENT_START_EVENT)
-                        r = read_document(p, line, fn, arg);
+                        r = read_document(p, fn, arg);
                 if (r < 0)
                         return r;
         }
@@ -507,11 +508,12 @@ int yaml_parse_all(struct str text, yaml_document_fn *fn, void *arg, struct erro
         map_release(&p.seen);
         anchors_clear(&p);
         mem_free(p.anchors);
+        yaml_lines_release(&p.lines);
         yaml_parser_delete(&p.parser);
         return r;
 }
 
-static int keep_one(yyjson_doc *doc, unsigned line, void *arg, struct error *err)
+static int keep_one(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
 {
         yyjson_doc **only = arg;
 
@@ -520,7 +522,7 @@ static int keep_one(yyjson_doc *doc, unsigned line, void *arg, struct error *err
                 return 0;
         }
         yyjson_doc_free(doc);
-        return error_set(err, -EINVAL, "line %u: a second document, where only one may stand", line);
+        return error_set(err, -EINVAL, "line %u: a second document, where only one may stand", lines->first);
 }
 
 int yaml_parse(struct str text, yyjson_doc **ret, struct error *err)

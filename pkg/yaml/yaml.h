@@ -17,6 +17,7 @@
 #include <yyjson.h>
 
 #include "base/error.h"
+#include "yaml/lines.h"
 
 /* Caps, since the text may come from anybody. */
 #define YAML_BYTES_MAX ((size_t)16 * 1024 * 1024)
@@ -29,9 +30,9 @@
  * more than one document; -EMSGSIZE past a cap; -ENOMEM. */
 int yaml_parse(struct str text, yyjson_doc **ret, struct error *err) _must_check_;
 
-/* Takes DOC over, which began at LINE of the text. A negative result ends the
- * parse with that result; it then says why in *err. */
-typedef int yaml_document_fn(yyjson_doc *doc, unsigned line, void *arg, struct error *err);
+/* Takes DOC over, whose values stand on those LINES of the text; they are gone when it
+ * returns. A negative result ends the parse with that result; it then says why in *err. */
+typedef int yaml_document_fn(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err);
 
 /* The same for a file of several documents between "---" lines: calls FN for
  * each in turn. Documents with nothing in them are passed over. The caps hold

@@ -113,23 +113,23 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                 const char *text, *said;
         } cases[] = {
                 { POD "---\n" BAD,
-                  "stdin:4: App shop: spec.hosts: need a port; set spec.port to the one that the program listens on\n" },
+                  "stdin:8: App shop: spec.hosts: need a port; set spec.port to the one that the program listens on\n" },
                 { HEAD("App", "Shop") "spec: {image: a b}\n",
-                  "stdin:1: App Shop: metadata.name: must be lower-case letters, digits and -, begin with a letter and "
+                  "stdin:3: App Shop: metadata.name: must be lower-case letters, digits and -, begin with a letter and "
                   "not end with -, and have 63 characters at most, for it becomes a host name\n"
-                  "stdin:1: App Shop: spec.image: must not have white space in it (is \"a b\")\n" },
+                  "stdin:4: App Shop: spec.image: must not have white space in it (is \"a b\")\n" },
                 { HEAD("App", "shop") "spec: {image: x:1, replica: 2}\n",
-                  "stdin:1: App shop: spec.replica: is not a known field; did you mean \"replicas\"?\n" },
+                  "stdin:4: App shop: spec.replica: is not a known field; did you mean \"replicas\"?\n" },
                 { HEAD("App", "shop") "spec: {image: x:1}\nport: 80\n",
-                  "stdin:1: App shop: port: belongs under spec; move it there\n" },
+                  "stdin:5: App shop: port: belongs under spec; move it there\n" },
                 { HEAD("Environment", "mine") "spec: {profile: staging}\n",
-                  "stdin:1: Environment mine: metadata.name: a namespace has one Environment, and it is called default; "
+                  "stdin:3: Environment mine: metadata.name: a namespace has one Environment, and it is called default; "
                   "set metadata.name to default\n" },
                 { HEAD("Ap", "shop"),
-                  "stdin:1: Ap shop: kind: \"Ap\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
+                  "stdin:2: Ap shop: kind: \"Ap\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
                   "Environment (v1alpha1)\n" },
                 { "kind: List\napiVersion: v1\nitems: [{apiVersion: keelson.dev/v1alpha1, kind: App, metadata: {name: a}}]\n",
-                  "stdin:1: App a: spec: is required\n" },
+                  "stdin:3: App a: spec: is required\n" },
         };
 
         begin();
@@ -156,7 +156,7 @@ START_TEST(a_folder_is_all_that_is_in_it)
         ck_assert_int_eq(RUN(NULL, "-f", "set", "--filename=set/b.yaml"), 1);
         ck_assert_str_eq(
                 said,
-                "set/a.yml:1: App shop: spec.hosts: need a port; set spec.port to the one that the program "
+                "set/a.yml:4: App shop: spec.hosts: need a port; set spec.port to the one that the program "
                 "listens on\nset/deeper/c.json:1: App c: spec.image: is required\n");
         ck_assert_str_eq(complained, "2 fine, 2 wrong, 0 not Keelson's\n");
         end();
@@ -169,7 +169,7 @@ START_TEST(what_cannot_be_read_is_told_and_the_rest_goes_on)
         ck_assert_int_eq(RUN(BAD, "-f", "missing.yaml", "-f", "-"), 2);
         ck_assert_ptr_nonnull(
                 strstr(complained, "keelson validate: missing.yaml: No such file or directory\n"));
-        ck_assert_ptr_nonnull(strstr(said, "stdin:1: App shop: spec.hosts"));
+        ck_assert_ptr_nonnull(strstr(said, "stdin:4: App shop: spec.hosts"));
         ck_assert_int_eq(RUN(GOOD "---\na: [1\n", "-f", "-"), 2);
         ck_assert_ptr_nonnull(strstr(complained, "keelson validate: stdin: line "));
         ck_assert_int_eq(RUN("[]\n", "-f", "-"), 2);
@@ -191,6 +191,7 @@ START_TEST(programs_read_json)
         ck_assert_int_eq(json_get_int(one, "line", 0), 1);
         ck_assert(!json_get_bool(one, "valid", true));
         ck_str_eq(json_val_str(json_get_path(one, "/problems/0/path")), "spec.hosts");
+        ck_assert_int_eq(yyjson_get_int(json_get_path(one, "/problems/0/line")), 4);
         one = yyjson_arr_get(yyjson_doc_get_root(doc), 1);
         ck_assert(json_get_bool(one, "valid", false));
         /* What it becomes, with the defaults. */

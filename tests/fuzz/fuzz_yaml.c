@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int check(yyjson_doc *doc, unsigned line _unused_, void *arg _unused_, struct error *err _unused_)
+static int check(yyjson_doc *doc, const struct yaml_lines *lines _unused_, void *arg _unused_, struct error *err _unused_)
 {
         char *json = yyjson_write(doc, 0, NULL);
 
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         yyjson_doc *doc;
 
         if (yaml_parse(text, &doc, &err) == 0)
-                (void)check(doc, 1, NULL, NULL);
+                (void)check(doc, NULL, NULL, NULL);
         else if (!err.code || !err.message[0])
                 abort();
         if (yaml_parse_all(text, check, NULL, NULL) == -ENOMEM)

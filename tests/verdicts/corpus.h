@@ -29,7 +29,7 @@ struct reading {
         size_t n;
 };
 
-static inline int take_document(yyjson_doc *doc, unsigned line _unused_, void *arg,
+static inline int take_document(yyjson_doc *doc, const struct yaml_lines *lines _unused_, void *arg,
                                 struct error *err _unused_)
 {
         struct reading *r = arg;

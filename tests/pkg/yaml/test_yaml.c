@@ -158,12 +158,12 @@ struct seen {
         int n;
 };
 
-static int see(yyjson_doc *doc, unsigned line, void *arg, struct error *err)
+static int see(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
 {
         struct seen *s = arg;
         char *json = yyjson_write(doc, 0, NULL);
 
-        buf_printf(&s->out, "%u:%s ", line, json);
+        buf_printf(&s->out, "%u:%s ", lines->first, json);
         free(json);
         yyjson_doc_free(doc);
         if (++s->n == s->stop_at)
