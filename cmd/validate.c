@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "cmd/cmd.h"
+#include "cmd/explain.h"
 #include "cmd/kinds.h"
 #include "cmd/options.h"
 #include "json/read.h"
@@ -35,7 +36,9 @@ static const char usage[] =
         "  -f, --filename FILE   a file, a folder with all its *.yaml, *.yml and *.json, or - for\n"
         "                        the standard input; may be repeated\n"
         "  --output FORMAT       text or json (default: text)\n"
-        "  --explain             show each resource with its defaults filled in\n"
+        "  --explain             show each resource with all that it leaves out filled in: defaults,\n"
+        "                        and the figures of its namespace's Environment where that is among\n"
+        "                        the files\n"
         "  --help                this text\n"
         "\n"
         "What needs the cluster (does that Secret exist, does another App claim the host?) is not\n"
@@ -64,6 +67,9 @@ struct run {
         struct buf out;       /* what goes to stdout */
         struct json_writer w; /* where that is JSON */
         const char *file;     /* the one under way */
+        struct buf input;     /* all of stdin, which is read once */
+        struct explain explain;
+        bool learning; /* what is known, before anything is told */
         size_t n_fine, n_wrong, n_passed_over, n_unread;
 };
 
@@ -183,32 +189,6 @@ static struct str known_kinds(struct arena *a)
         return list;
 }
 
-/* The spec with all its defaults, as JSON; absent where it cannot be read. */
-static struct str explain(const struct admission_kind *kind, yyjson_val *object, struct arena *a)
-{
-        const struct schema *root = kind->kind->schema;
-
-        for (size_t i = 0; i < root->n_fields; i++) {
-                const struct schema_field *f = &root->fields[i];
-                struct buf text = BUF_INIT(OUTPUT_MAX);
-                struct json_writer w;
-                struct str ret = STR_NULL;
-                void *spec;
-
-                if (!str_eq(f->name, STR("spec")) ||
-                    schema_decode(f->object, yyjson_obj_get(object, "spec"), f->name, SCHEMA_BORROW, a, &spec,
-                                  NULL) < 0)
-                        continue;
-                json_writer_init(&w, &text);
-                schema_encode(f->object, spec, &w);
-                if (buf_error(&text) == 0)
-                        ret = arena_str(a, buf_str(&text));
-                buf_release(&text);
-                return ret;
-        }
-        return STR_NULL;
-}
-
 static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *document, yyjson_val *object)
 {
         yyjson_val *meta = yyjson_obj_get(object, "metadata");
@@ -229,6 +209,8 @@ static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *do
         struct str explained = STR_NULL;
         int r;
 
+        if (run->learning)
+                return is_ours(s.api_version) ? explain_learn(&run->explain, object) : 0;
         if (!is_ours(s.api_version)) {
                 run->n_passed_over++;
                 return 0;
@@ -238,7 +220,7 @@ static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *do
         if (kind) {
                 r = admission_judge(kind, object, NULL, ADMISSION_OFFLINE, &problems, &warnings);
                 if (r == 0 && run->arguments->explain)
-                        explained = explain(kind, object, &a);
+                        r = explain_spec(&run->explain, kind, object, &warnings, &explained);
         } else {
                 problem_add(&problems, STR("kind"), "\"%.*s\" of %.*s is not known; there are %.*s",
                             STR_FMT(s.kind), STR_FMT(s.api_version), STR_FMT(known_kinds(&a)));
@@ -282,6 +264,8 @@ static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *
 
 static void complain(struct run *run, const char *path, const char *why)
 {
+        if (run->learning)
+                return; /* it will be told when it is judged */
         fprintf(stderr, "keelson validate: %s: %s\n", path, why);
         run->n_unread++;
 }
@@ -306,14 +290,14 @@ static void take_file(struct run *run, const char *path)
         _cleanup_(buf_release) struct buf text = BUF_INIT(YAML_BYTES_MAX);
         struct error err = ERROR_INIT;
         bool is_stdin = strcmp(path, "-") == 0;
-        int r = is_stdin ? read_stdin(&text) : file_read(path, &text);
+        int r = is_stdin ? read_stdin(&run->input) : file_read(path, &text);
 
         run->file = is_stdin ? "stdin" : path;
         if (r == -EMSGSIZE)
                 complain(run, run->file, "is larger than 16 MiB; split it");
         else if (r < 0)
                 complain(run, run->file, strerror(-r));
-        else if (yaml_parse_all(buf_str(&text), take_document, run, &err) < 0)
+        else if (yaml_parse_all(buf_str(is_stdin ? &run->input : &text), take_document, run, &err) < 0)
                 complain(run, run->file, err.message);
         run->file = NULL;
 }
@@ -379,6 +363,12 @@ static void take_input(struct run *run, const char *path)
                 take_file(run, path);
 }
 
+static void take_inputs(struct run *run)
+{
+        for (size_t i = 0; i < run->arguments->n_inputs; i++)
+                take_input(run, run->arguments->inputs[i]);
+}
+
 /* --- the command ------------------------------------------------------------------------ */
 
 static int take_option(void *arg, int id, struct str value, const char **ret_expected)
@@ -429,19 +419,29 @@ int cmd_validate(int argc, char **argv)
                 .command = "validate", .usage = usage, .options = options, .take = take_option
         };
         struct arguments arguments = { 0 };
-        struct run run = { .arguments = &arguments, .out = BUF_INIT(OUTPUT_MAX) };
+        struct run run = {
+                .arguments = &arguments,
+                .out = BUF_INIT(OUTPUT_MAX),
+                .input = BUF_INIT(YAML_BYTES_MAX),
+        };
         int code;
 
         if (!cmd_parse(&line, argc, argv, &arguments, &code))
                 return code;
         if (arguments.n_inputs == 0)
                 return cmd_refuse(&line, "what is to be looked at? Name it with -f");
+        explain_init(&run.explain);
+        run.learning = arguments.explain;
+        if (run.learning)
+                take_inputs(&run);
+        run.learning = false;
         json_writer_init(&run.w, &run.out);
         if (arguments.json)
                 json_array(&run.w);
-        for (size_t i = 0; i < arguments.n_inputs; i++)
-                take_input(&run, arguments.inputs[i]);
+        take_inputs(&run);
         code = print(&run);
+        explain_release(&run.explain);
+        buf_release(&run.input);
         buf_release(&run.out);
         return code;
 }

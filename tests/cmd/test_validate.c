@@ -201,6 +201,48 @@ START_TEST(programs_read_json)
 }
 END_TEST
 
+#define ENVIRONMENT(namespace, profile)                                                                                \
+        "apiVersion: keelson.dev/v1alpha1\nkind: Environment\nmetadata: {name: default" namespace "}\nspec: "          \
+                                                                                                  "{profile: " profile \
+                                                                                                  "}\n"
+#define OF(namespace, name, spec)                                                                            \
+        "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {name: " name namespace "}\nspec: " spec "\n"
+
+/* Wherever in the files it stands, and for its own namespace only. */
+START_TEST(an_environment_is_explained_with_its_apps)
+{
+        static const char text[] = OF("", "a", "{image: x:1, port: 80}") "---\n" OF(", namespace: other", "b", "{image: x:1, port: 80}") "---\n" ENVIRONMENT(
+                "",
+                "production") "---\n" OF("", "c",
+                                         "{image: x:1, port: 80, replicas: 7, resources: {limits: {cpu: 3}}}") "---\n" OF("",
+                                                                                                                          "d",
+                                                                                                                          "{image: x:1, port: 80, autoscaling: {minReplicas: 900}}");
+        yyjson_doc *doc;
+        yyjson_val *one;
+
+        begin();
+        ck_assert_int_eq(RUN(text, "-f", "-", "--output", "json", "--explain"), 0);
+        ck_assert_int_eq(json_parse(str_c(said), &doc, NULL), 0);
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 0);
+        ck_assert_msg(yyjson_get_int(json_get_path(one, "/spec/autoscaling/minReplicas")) > 1, "%s", said);
+        ck_str_eq(json_val_str(json_get_path(one, "/spec/tier")), "backend");
+        ck_assert_ptr_nonnull(json_get_path(one, "/spec/resources/requests/memory"));
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 1);
+        ck_assert_ptr_null(json_get_path(one, "/spec/autoscaling"));
+        ck_assert_ptr_null(json_get_path(one, "/spec/resources"));
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 3);
+        ck_assert_int_eq(yyjson_get_int(json_get_path(one, "/spec/replicas")), 7);
+        ck_str_eq(json_val_str(json_get_path(one, "/spec/resources/limits/cpu")), "3");
+        ck_assert_ptr_nonnull(json_get_path(one, "/spec/resources/limits/memory"));
+        /* Fine by itself, but not here. */
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 4);
+        ck_assert(json_get_bool(one, "valid", false));
+        ck_str_eq(json_val_str(json_get_path(one, "/warnings/0/path")), "spec.autoscaling.minReplicas");
+        yyjson_doc_free(doc);
+        end();
+}
+END_TEST
+
 START_TEST(a_wrong_command_line_is_refused)
 {
         begin();
@@ -218,6 +260,7 @@ static const TTest *const tests[] = {
         a_folder_is_all_that_is_in_it,
         what_cannot_be_read_is_told_and_the_rest_goes_on,
         programs_read_json,
+        an_environment_is_explained_with_its_apps,
         a_wrong_command_line_is_refused,
 };
 TEST_MAIN("cmd/validate", tests)

@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int check(yyjson_doc *doc, const struct yaml_lines *lines _unused_, void *arg _unused_, struct error *err _unused_)
+static int check(yyjson_doc *doc, const struct yaml_lines *lines _unused_, void *arg _unused_,
+                 struct error *err _unused_)
 {
         char *json = yyjson_write(doc, 0, NULL);
 

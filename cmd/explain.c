@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/explain.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "controller/app/app.h"
+#include "controller/environment/environment.h"
+#include "json/read.h"
+
+#define OBJECT_MAX ((size_t)32 * 1024 * 1024)
+
+void explain_init(struct explain *e)
+{
+        e->version = 0;
+        cache_init(&e->cache, STR("keelson"), NULL, NULL);
+}
+
+void explain_release(struct explain *e)
+{
+        cache_release(&e->cache);
+}
+
+static struct str namespace_of(yyjson_val *object)
+{
+        struct str namespace = json_get_str(yyjson_obj_get(object, "metadata"), "namespace");
+
+        return namespace.data ? namespace : STR("default"); /* kubectl's, unless it is told another */
+}
+
+/* Puts OBJECT into the cache, with what the API server would have added. */
+static int put(struct explain *e, const struct cache_kind *kind, yyjson_val *object, struct str name)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        _cleanup_(buf_release) struct buf text = BUF_INIT(OBJECT_MAX);
+        struct json_writer w;
+        char version[24];
+        size_t len;
+        char *spec = yyjson_val_write_opts(yyjson_obj_get(object, "spec"), 0, &json_alc, &len, NULL);
+
+        if (!spec)
+                return -ENOMEM;
+        json_writer_init(&w, &text);
+        json_object(&w);
+        json_key(&w, "metadata");
+        json_object(&w);
+        json_put_str(&w, "namespace", namespace_of(object));
+        json_put_str(&w, "name", name);
+        json_put_cstr(&w, "uid", "none");
+        snprintf(version, sizeof(version), "%llu", (unsigned long long)++e->version);
+        json_put_cstr(&w, "resourceVersion", version);
+        json_end(&w);
+        json_put_raw(&w, "spec", str_n(spec, len));
+        json_end(&w);
+        json_alc.free(NULL, spec);
+        if (buf_error(&text) < 0 || json_parse(buf_str(&text), &doc, NULL) < 0)
+                return -ENOMEM;
+        return cache_put(&e->cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH);
+}
+
+int explain_learn(struct explain *e, yyjson_val *object)
+{
+        struct arena a = ARENA_INIT(OBJECT_MAX);
+        struct problems problems, warnings;
+        int r;
+
+        if (!str_eq(json_get_str(object, "kind"), environment_kind.api.kind))
+                return 0;
+        problems_init(&problems, &a);
+        problems_init(&warnings, &a);
+        r = admission_judge(&environment_admission, object, NULL, ADMISSION_OFFLINE, &problems, &warnings);
+        arena_release(&a);
+        if (r < 0)
+                return r == -EINVAL ? 0 : r;
+        return put(e, &environment_kind, object, ENVIRONMENT_NAME);
+}
+
+static int write_spec(const struct schema *s, const void *spec, struct arena *a, struct str *ret)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(OBJECT_MAX);
+        struct json_writer w;
+
+        json_writer_init(&w, &text);
+        schema_encode(s, spec, &w);
+        *ret = arena_buf(a, &text);
+        return ret->data ? 0 : -ENOMEM;
+}
+
+static int with_defaults(const struct admission_kind *kind, yyjson_val *object, struct arena *a,
+                         struct str *ret)
+{
+        const struct schema *root = kind->kind->schema;
+        void *spec;
+        int r;
+
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+
+                if (!str_eq(f->name, STR("spec")))
+                        continue;
+                r = schema_decode(f->object, yyjson_obj_get(object, "spec"), f->name, SCHEMA_BORROW, a, &spec,
+                                  NULL);
+                return r < 0 ? r : write_spec(f->object, spec, a, ret);
+        }
+        return -ENOMEM; /* there is no such kind */
+}
+
+/* As in a cluster that has the App and the Environment, and nothing else. */
+static int settle(struct explain *e, yyjson_val *app, struct problems *warnings, struct str *ret)
+{
+        struct arena *a = warnings->arena;
+        struct app_settings *settings = arena_new(a, struct app_settings);
+        struct view view = { .cache = &e->cache, .image = STR("keelson") };
+        struct problems problems;
+        int r = put(e, &app_kind, app, STR("app"));
+
+        if (r < 0 || !settings)
+                return -ENOMEM;
+        view.self = cache_get(&e->cache, &app_kind, namespace_of(app), STR("app"));
+        r = view.self ? app_settle(&view, a, settings, &problems) : -ENOMEM;
+        for (size_t i = 0; r == -EINVAL && i < problems.n; i++)
+                problem_add(warnings, problems.all[i].path, "%.*s", STR_FMT(problems.all[i].message));
+        return r < 0 ? r : write_spec(&app_spec_schema, &settings->spec, a, ret);
+}
+
+int explain_spec(struct explain *e, const struct admission_kind *kind, yyjson_val *object,
+                 struct problems *warnings, struct str *ret)
+{
+        int r = -EINVAL;
+
+        if (kind == &app_admission &&
+            cache_get(&e->cache, &environment_kind, namespace_of(object), ENVIRONMENT_NAME))
+                r = settle(e, object, warnings, ret);
+        return r == -EINVAL ? with_defaults(kind, object, warnings->arena, ret) : r;
+}
