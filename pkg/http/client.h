@@ -43,7 +43,7 @@
 
 struct http_settings {
         unsigned refs;
-        struct http_tls tls;
+        struct http_tls *tls;
         char *proxy; /* NULL: libcurl looks into the environment */
         char *user_agent;
         long connect_timeout_ms;

@@ -66,11 +66,12 @@ static int certificate(const struct http_request *r, struct str origin, struct e
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
         case X509_V_ERR_CERT_SIGNATURE_FAILURE:
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not signed by the %s: %s",
-                                 STR_FMT(origin), r->settings->tls.roots ? "given CA" : "system's CAs", text);
+                                 STR_FMT(origin), r->settings->tls->roots ? "given CA" : "system's CAs",
+                                 text);
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not for %s", STR_FMT(origin),
-                                 r->settings->tls.server_name ? r->settings->tls.server_name : "that host");
+                                 r->settings->tls->server_name ? r->settings->tls->server_name : "that host");
         case X509_V_OK:
                 /* libcurl's own check of the name */
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not accepted: %s",

@@ -15,7 +15,7 @@ void settings_unref(struct http_settings *s)
 {
         if (!s || --s->refs > 0)
                 return;
-        http_tls_release(&s->tls);
+        http_tls_unref(s->tls);
         mem_free(s->proxy);
         mem_free(s->user_agent);
         mem_free(s);
@@ -44,6 +44,15 @@ static int copy(struct str s, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
+/* Parsing a certificate or a key costs about a millisecond. */
+static int tls_of(const struct http_config *config, struct http_tls **ret, struct error *err)
+{
+        if (!config->tls_of)
+                return http_tls_new(config, ret, err);
+        *ret = http_tls_ref(config->tls_of->settings->tls);
+        return 0;
+}
+
 static int settings_new(const struct http_config *config, struct http_settings **ret, struct error *err)
 {
         usec_t connect = config->connect_timeout ? config->connect_timeout : CONNECT_TIMEOUT_DEFAULT;
@@ -55,7 +64,7 @@ static int settings_new(const struct http_config *config, struct http_settings *
         s->refs = 1;
         s->connect_timeout_ms = (long)((connect + USEC_MSEC - 1) / USEC_MSEC);
         s->max_connections = config->max_connections ? config->max_connections : CONNECTIONS_DEFAULT;
-        r = http_tls_init(&s->tls, config, err);
+        r = tls_of(config, &s->tls, err);
         if (r == 0 && (copy(proxy_of(config), &s->proxy) < 0 || copy(config->user_agent, &s->user_agent) < 0))
                 r = error_set(err, -ENOMEM, "no memory for an HTTP client");
         if (r < 0) {

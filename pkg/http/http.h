@@ -25,6 +25,8 @@
 #include "base/error.h"
 #include "loop/loop.h"
 
+struct http_client;
+
 /* How a server is reached and who we are to it. All strings are borrowed for
  * the call of http_client_new (copied). Certificates and keys are PEM text. */
 struct http_config {
@@ -35,11 +37,13 @@ struct http_config {
         struct str proxy;           /* absent: libcurl's environment variables */
         struct str user_agent;
         bool insecure_skip_verify;
+        /* Absent, or a client that has the same certificates, key and server name:
+         * what it has made of them now is used as well, and those above and
+         * insecure_skip_verify are not looked at. It need not stay. */
+        const struct http_client *tls_of;
         usec_t connect_timeout; /* 0: 10 s; a wait for a free connection counts */
         long max_connections;   /* to one host; 0: 1, enough for HTTP/2 alone */
 };
-
-struct http_client;
 
 /* 0, -ENOMEM, or -EINVAL with what is wrong with the certificates or the key. */
 int http_client_new(struct loop *l, const struct http_config *config, struct http_client **ret,

@@ -171,7 +171,7 @@ static bool set_options(struct http_request *r)
                curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, s->connect_timeout_ms) == CURLE_OK &&
                curl_easy_setopt(e, CURLOPT_USERAGENT, s->user_agent) == CURLE_OK &&
                curl_easy_setopt(e, CURLOPT_PROXY, s->proxy) == CURLE_OK &&
-               http_tls_apply(&s->tls, e) == CURLE_OK;
+               http_tls_apply(s->tls, e) == CURLE_OK;
 }
 
 struct http_request *request_new(struct http_client *c)

@@ -111,33 +111,56 @@ static int read_identity(struct http_tls *tls, const struct http_config *config,
         return 0;
 }
 
-int http_tls_init(struct http_tls *tls, const struct http_config *config, struct error *err)
+static int read_all(struct http_tls *tls, const struct http_config *config, struct error *err)
 {
         int r = 0;
 
-        *tls = (struct http_tls){ .verify = !config->insecure_skip_verify };
         if (config->tls_server_name.len) {
                 tls->server_name = mem_strndup(config->tls_server_name.data, config->tls_server_name.len);
                 if (!tls->server_name)
-                        r = error_set(err, -ENOMEM, "no memory for the server name");
+                        return error_set(err, -ENOMEM, "no memory for the server name");
         }
-        if (r == 0 && config->ca_pem.data)
+        if (config->ca_pem.data)
                 r = read_roots(tls, config->ca_pem, err);
         if (r == 0 && (config->client_cert_pem.len || config->client_key_pem.len))
                 r = read_identity(tls, config, err);
-        if (r < 0)
-                http_tls_release(tls);
         return r;
 }
 
-void http_tls_release(struct http_tls *tls)
+int http_tls_new(const struct http_config *config, struct http_tls **ret, struct error *err)
 {
+        struct http_tls *tls = mem_new(struct http_tls);
+        int r;
+
+        if (!tls)
+                return error_set(err, -ENOMEM, "no memory for an HTTP client");
+        tls->refs = 1;
+        tls->verify = !config->insecure_skip_verify;
+        r = read_all(tls, config, err);
+        if (r < 0) {
+                http_tls_unref(tls);
+                return r;
+        }
+        *ret = tls;
+        return 0;
+}
+
+struct http_tls *http_tls_ref(struct http_tls *tls)
+{
+        tls->refs++;
+        return tls;
+}
+
+void http_tls_unref(struct http_tls *tls)
+{
+        if (!tls || --tls->refs > 0)
+                return;
         X509_STORE_free(tls->roots);
         X509_free(tls->cert);
         sk_X509_pop_free(tls->chain, X509_free);
         EVP_PKEY_free(tls->key);
         mem_free(tls->server_name);
-        *tls = (struct http_tls){ 0 };
+        mem_free(tls);
 }
 
 /* libcurl always asks for the host of the URL. The name goes into the

@@ -12,7 +12,9 @@
 
 #include "http/http.h"
 
+/* Counted, since clients may share it. */
 struct http_tls {
+        unsigned refs;
         X509_STORE *roots; /* NULL: the system's */
         X509 *cert;
         STACK_OF(X509) *chain; /* what stands behind cert in its PEM */
@@ -22,8 +24,9 @@ struct http_tls {
 };
 
 /* 0, -ENOMEM, or -EINVAL with what is wrong. */
-int http_tls_init(struct http_tls *tls, const struct http_config *config, struct error *err) _must_check_;
-void http_tls_release(struct http_tls *tls);
+int http_tls_new(const struct http_config *config, struct http_tls **ret, struct error *err) _must_check_;
+struct http_tls *http_tls_ref(struct http_tls *tls);
+void http_tls_unref(struct http_tls *tls); /* NULL is fine */
 
 /* Sets EASY to use TLS, which must outlive it. */
 CURLcode http_tls_apply(const struct http_tls *tls, CURL *easy);

@@ -22,6 +22,7 @@ static int open_http(struct kube_client *c, struct error *err)
         http.max_connections = STREAM_CONNECTIONS;
         r = http_client_new(c->loop, &http, &c->streams, err);
         http.max_connections = CALL_CONNECTIONS;
+        http.tls_of = c->streams;
         if (r == 0)
                 r = http_client_new(c->loop, &http, &c->calls, err);
         if (r < 0)
@@ -108,6 +109,7 @@ static int reconfigure(struct kube_client *c, struct error *err)
         http.max_connections = STREAM_CONNECTIONS;
         r = http_client_reconfigure(c->streams, &http, err);
         http.max_connections = CALL_CONNECTIONS;
+        http.tls_of = c->streams;
         if (r == 0)
                 r = http_client_reconfigure(c->calls, &http, err);
         c->tls_changed = r < 0;

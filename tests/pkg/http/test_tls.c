@@ -255,6 +255,51 @@ START_TEST(requests_in_flight_keep_their_certificates)
 }
 END_TEST
 
+static struct http_client *must_open(struct world *w, struct http_config config)
+{
+        struct error err = ERROR_INIT;
+        struct http_client *c;
+
+        ck_assert_msg(http_client_new(w->loop, &config, &c, &err) == 0, "%s", err.message);
+        return c;
+}
+
+static void must_reconfigure(struct http_client *c, struct http_config config)
+{
+        ck_assert_int_eq(http_client_reconfigure(c, &config, NULL), 0);
+}
+
+/* What is not PEM would be noticed if it were read again. */
+START_TEST(a_client_uses_what_another_has_read)
+{
+        struct http_config config = { .tls_server_name = STR("a.example") };
+        struct http_client *first, *second;
+        struct fetch f;
+        struct world w;
+
+        setup(&w, "DNS:a.example", false, true);
+        config.ca_pem = str_c(w.ca.cert_pem);
+        config.client_cert_pem = str_c(w.user.cert_pem);
+        config.client_key_pem = str_c(w.user.key_pem);
+        first = must_open(&w, config);
+        second = must_open(&w, (struct http_config){ .ca_pem = STR("no PEM"), .tls_of = first });
+        /* Neither another reading nor the end of the first changes the second. */
+        config.ca_pem = str_c(w.other_ca.cert_pem);
+        must_reconfigure(first, config);
+        fetch_with(&w, first, &f);
+        ck_assert_int_eq(f.result.error.code, -EKEYREJECTED);
+        fetch_with(&w, second, &f);
+        expect_ok(&f);
+        ck_assert_str_eq(w.server.client_name, "system:admin");
+        must_reconfigure(second, (struct http_config){ .tls_of = first });
+        http_client_free(first);
+        fetch_with(&w, second, &f);
+        ck_assert_int_eq(f.result.error.code, -EKEYREJECTED);
+        http_client_free(second);
+        teardown(&w);
+}
+END_TEST
+
 static void expect_bad(struct http_config config, const char *message)
 {
         struct error err = ERROR_INIT;
@@ -325,12 +370,12 @@ static int init_all(void *arg)
                 .client_key_pem = str_c(cert->key_pem),
                 .tls_server_name = STR("a.example"),
         };
-        struct http_tls tls;
+        struct http_tls *tls;
         int r;
 
-        r = http_tls_init(&tls, &config, NULL);
+        r = http_tls_new(&config, &tls, NULL);
         if (r == 0)
-                http_tls_release(&tls);
+                http_tls_unref(tls);
         return r;
 }
 
@@ -351,6 +396,7 @@ static const TTest *const tests[] = {
         the_client_shows_its_certificate,
         certificates_are_replaced_for_new_connections,
         requests_in_flight_keep_their_certificates,
+        a_client_uses_what_another_has_read,
         what_is_wrong_with_the_pem_is_said_at_once,
         it_survives_the_lack_of_memory,
 };
