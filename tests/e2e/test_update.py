@@ -40,7 +40,7 @@ pytestmark = pytest.mark.alone
 
 # A build of before, whose pods look as those of today. When they have to look another
 # way, which restarts all pods at an update, this becomes the first build that does so.
-PREVIOUS = "ce2a954"
+PREVIOUS = "67cba03"
 PREVIOUS_IMAGE = "keelson.dev/keelson:previous"
 CRD = "apps.keelson.dev"
 
