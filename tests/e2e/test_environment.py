@@ -167,6 +167,31 @@ def test_hosts_become_an_ingress(space):
     assert "routing" not in wait_ready(space)["status"]
 
 
+def test_quota_and_limits_whose_names_are_taken(space):
+    others = [
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "default"}, "spec": {"hard": {"configmaps": 50}}},
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "default"}, "spec": {"limits": []}},
+    ]
+    apply(*others, namespace=space)
+    limits = {"default": {"cpu": "500m", "memory": "256Mi"}}
+    apply(environment(quota={"hard": {"pods": 20}}, limitRange=limits), namespace=space)
+
+    def stalled():
+        return condition(get("environment", "default", space), "Stalled")
+
+    wait_until(lambda: stalled() == "True NameConflict", 20, "the Environment to say so")
+    assert get("resourcequota", "default", space)["spec"] == others[0]["spec"] | {"hard": {"configmaps": "50"}}
+    for one in others:
+        kubectl("-n", space, "delete", one["kind"].lower(), "default")
+    wait_until(lambda: stalled() == "False AsExpected", 90, "the Environment to be well")
+    assert get("resourcequota", "default", space)["spec"]["hard"] == {"pods": "20"}
+    assert get("limitrange", "default", space)["spec"]["limits"]
+    # What is not wanted any more goes.
+    change_environment(space, quota=None, limitRange=None)
+    for kind in "resourcequota", "limitrange":
+        wait_until(lambda: not get(kind, "default", space), 20, f"the {kind} to go")
+
+
 GATEWAY_CRDS = [f"{kind}.gateway.networking.k8s.io" for kind in ("gatewayclasses", "gateways", "httproutes", "referencegrants")]
 
 
@@ -198,6 +223,15 @@ def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cl
         # It is kept like every child.
         merge("httproutes.gateway.networking.k8s.io", "shop", space, {"spec": {"hostnames": ["other.example.com"]}})
         wait_until(lambda: httproute(space)["spec"] == route, 10, "the HTTPRoute to be set back", every=0.1)
+        # It goes with the last host, and where somebody else has its name by then, that is said.
+        change(space, {"hosts": None})
+        wait_until(lambda: not httproute(space), 10, "the HTTPRoute to go")
+        foreign = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}, "spec": {}}
+        apply(foreign, namespace=space)
+        change(space, {"hosts": ["shop.example.com"]})
+        wait_for_condition(space, "Stalled", "True NameConflict")
+        kubectl("-n", space, "delete", "httproutes.gateway.networking.k8s.io", "shop")
+        wait_until(lambda: httproute(space)["spec"] == route, 90, "the HTTPRoute to come back")
     finally:
         kubectl("delete", "crd", *GATEWAY_CRDS, "--ignore-not-found", timeout=120)
     wait_until(lambda: get("ingress", "shop", space), 90, "the Ingress to come back")

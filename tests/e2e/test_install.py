@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What manifests/install.yaml brings, what stays when it is deleted, and the webhook as a part of the cluster."""
 
+import base64
 import time
 
 import pytest
@@ -220,6 +221,16 @@ def test_webhook_has_no_token_and_no_rights():
     for pod in get("pods", None, SYSTEM, WEBHOOK_PODS):
         assert [v["name"] for v in pod["spec"]["volumes"]] == ["tls"]
         assert [item["key"] for item in pod["spec"]["volumes"][0]["secret"]["items"]] == ["tls.crt", "tls.key"]
+
+
+def test_certificate_that_somebody_breaks_is_made_again(space):
+    def certificate():
+        return base64.b64decode(get("secret", "keelson-webhook-tls", SYSTEM)["data"]["tls.crt"]).decode()
+
+    keelson.merge("secret", "keelson-webhook-tls", SYSTEM, {"stringData": {"tls.crt": "broken"}})
+    # It is not made twice a minute.
+    wait_until(lambda: certificate().startswith("-----BEGIN CERTIFICATE-----"), 90, "a certificate")
+    assert SENTENCE in refusal(WRONG, space)
 
 
 # --- for one namespace --------------------------------------------------------------------

@@ -40,13 +40,27 @@ FOREIGN = {
     },
     "service": {"apiVersion": "v1", "spec": {"ports": [{"port": 1234}]}},
     "serviceaccount": {"apiVersion": "v1"},
+    "horizontalpodautoscaler": {
+        "apiVersion": "autoscaling/v2",
+        "spec": {"maxReplicas": 1, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}},
+    },
+    "ingress": {
+        "apiVersion": "networking.k8s.io/v1",
+        "spec": {"defaultBackend": {"service": {"name": "other", "port": {"number": 80}}}},
+    },
+}
+KINDS = {**keelson.KINDS, "horizontalpodautoscaler": "HorizontalPodAutoscaler", "ingress": "Ingress"}
+# What an App must say to have such a child.
+WANTED = {
+    "horizontalpodautoscaler": {"autoscaling": {"minReplicas": 1, "maxReplicas": 2}},
+    "ingress": {"hosts": ["shop.example.com"]},
 }
 
 
 @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "keelson"}], ids=["foreign", "looks like ours"])
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_taken_name_is_left_alone(space, kind, labels):
-    apply({"kind": keelson.KINDS[kind], "metadata": {"name": "shop", "labels": labels}, **FOREIGN[kind]}, namespace=space)
+    apply({"kind": KINDS[kind], "metadata": {"name": "shop", "labels": labels}, **FOREIGN[kind]}, namespace=space)
 
     def content():
         thing = get(kind, "shop", space)
@@ -54,12 +68,12 @@ def test_taken_name_is_left_alone(space, kind, labels):
         return thing["metadata"]["uid"], thing["metadata"].get("ownerReferences"), thing.get("spec"), thing["metadata"].get("labels")
 
     before = content()
-    apply(app(), namespace=space)
+    apply(app(**WANTED.get(kind, {})), namespace=space)
     thing = wait_for_condition(space, "Stalled", "True NameConflict")
     assert condition(thing, "Ready") == "False NameConflict"
     assert condition(thing, "Reconciling") == "False AsExpected"
     message = message_of(thing, "Stalled")
-    assert message.startswith(f'{keelson.KINDS[kind]} "shop" exists already')
+    assert message.startswith(f'{KINDS[kind]} "shop" exists already')
     wait_until(lambda: events(space, "NameConflict"), 10, "the event NameConflict")
     assert content() == before
     assert not any(m["manager"] == "keelson" for m in get_managers(kind, space))
