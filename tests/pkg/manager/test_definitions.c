@@ -2,6 +2,7 @@
 #include "manager/definitions.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,8 @@
 #define NOT_YET "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"False\"}]}}"
 #define LONG USEC_MINUTE
 
-static char folder[] = "/tmp/keelson-test-XXXXXX";
+#define FOLDER "/tmp/keelson-test-XXXXXX"
+static char folder[] = FOLDER;
 
 static void put(const char *name, const char *text)
 {
@@ -45,7 +47,19 @@ static void take(const char *name)
 
 static void make_folder(void)
 {
+        memcpy(folder, FOLDER, sizeof(folder));
         ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_,
+                      struct FTW *at _unused_)
+{
+        return remove(path);
+}
+
+static void remove_folder(void)
+{
+        ck_assert_int_eq(nftw(folder, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void assert_refused(int code, const char *expected)
@@ -80,6 +94,7 @@ START_TEST(files_are_read_in_their_order)
                                  "\"CustomResourceDefinition\",\"metadata\":{\"name\":\"ones.example.com\"},"
                                  "\"spec\":{\"group\":\"example.com\"}}");
         definitions_release(&d);
+        remove_folder();
 }
 
 START_TEST(what_is_no_definition_is_refused)
@@ -115,6 +130,7 @@ START_TEST(there_are_caps)
                 buf_add_c(&text, "# words, and more of them\n");
         put("a.yaml", buf_str(&text).data);
         assert_refused(-EMSGSIZE, "larger than a ConfigMap");
+        remove_folder();
 }
 
 static int read_once(void *arg)
@@ -131,6 +147,7 @@ START_TEST(reading_without_memory)
         make_folder();
         put("a.yaml", CRD("ones.example.com") "---\n" CRD("twos.example.com"));
         torture(read_once, folder, 0);
+        remove_folder();
 }
 
 /* --- the API server ------------------------------------------------------------------- */
