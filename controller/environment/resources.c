@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/environment/resources.h"
 
-#include <ctype.h>
-
+#include "kube/names.h"
 #include "kube/quantity.h"
 
-#define DOMAIN_MAX_LEN ((size_t)253)
-#define NAME_MAX_LEN ((size_t)63)
 #define NANO ((__int128)1000 * 1000 * 1000)
 
 static const struct str pages = STR_INIT("hugepages-"), requests = STR_INIT("requests.");
@@ -14,53 +11,6 @@ static const struct str pages = STR_INIT("hugepages-"), requests = STR_INIT("req
 static struct str behind(struct str s, struct str prefix)
 {
         return str_n(s.data + prefix.len, s.len - prefix.len);
-}
-
-static bool is_lower(char c)
-{
-        return islower((unsigned char)c) || isdigit((unsigned char)c);
-}
-
-/* A part of a domain: a-1. */
-static bool is_label(struct str s)
-{
-        for (size_t i = 0; i < s.len; i++)
-                if (!is_lower(s.data[i]) && s.data[i] != '-')
-                        return false;
-        return s.len > 0 && s.data[0] != '-' && s.data[s.len - 1] != '-';
-}
-
-static bool is_domain(struct str s)
-{
-        struct str label, rest = s;
-
-        if (s.len > DOMAIN_MAX_LEN)
-                return false;
-        while (str_cut(rest, '.', &label, &rest))
-                if (!is_label(label))
-                        return false;
-        return is_label(label);
-}
-
-/* What stands behind the domain: gpu_0.x-y. */
-static bool is_name(struct str s)
-{
-        if (s.len == 0 || s.len > NAME_MAX_LEN)
-                return false;
-        for (size_t i = 0; i < s.len; i++) {
-                bool inner = i > 0 && i + 1 < s.len && s.data[i] && strchr("-_.", s.data[i]);
-
-                if (!isalnum((unsigned char)s.data[i]) && !inner)
-                        return false;
-        }
-        return true;
-}
-
-static bool is_qualified(struct str name)
-{
-        struct str domain, rest;
-
-        return str_cut(name, '/', &domain, &rest) && is_domain(domain) && is_name(rest);
 }
 
 /* 2Mi of hugepages-2Mi; 0 if it is none. */
@@ -83,7 +33,7 @@ static bool is_native(struct str name)
 
 static bool is_extended(struct str name)
 {
-        return is_qualified(name) && !is_native(name) && !str_starts(name, requests);
+        return kube_is_qualified(name) && !is_native(name) && !str_starts(name, requests);
 }
 
 bool resource_is_container(struct str name)
@@ -92,7 +42,7 @@ bool resource_is_container(struct str name)
                                           STR_INIT("ephemeral-storage") };
 
         return str_is_one_of(name, own, ARRAY_SIZE(own)) || page_size(name) > 0 || is_extended(name) ||
-               (is_qualified(name) && is_native(name));
+               (kube_is_qualified(name) && is_native(name));
 }
 
 static bool is_counted(struct str name)
@@ -129,7 +79,7 @@ bool resource_is_quota(struct str name)
 
         return is_counted(name) || str_is_one_of(name, measured, ARRAY_SIZE(measured)) ||
                page_size(str_starts(name, requests) ? behind(name, requests) : name) > 0 ||
-               is_qualified(name);
+               kube_is_qualified(name);
 }
 
 bool resource_is_whole(struct str name)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "admission/metadata.h"
 #include "json/read.h"
 
 static const struct str head_members[] = { STR_INIT("apiVersion"), STR_INIT("kind"), STR_INIT("metadata") };
@@ -80,12 +81,15 @@ static int decode(const struct admission_kind *kind, yyjson_val *object, enum sc
         return r;
 }
 
-/* The API server has seen to the name by then. */
-static void check_name(const struct admission_kind *kind, yyjson_val *object, struct problems *p)
+/* The API server has seen to it by the time that the webhook is asked. */
+static void check_metadata(const struct admission_kind *kind, yyjson_val *object, struct problems *p)
 {
         yyjson_val *meta = yyjson_obj_get(object, "metadata");
         struct str name = json_get_str(meta, "name");
 
+        metadata_check(object, p);
+        if (yyjson_obj_get(meta, "name") && !name.data)
+                return; /* it is no string */
         if (str_empty(name) && str_empty(json_get_str(meta, "generateName")))
                 problem_add(p, STR("metadata.name"), "is required");
         else if (name.data && kind->validate_name)
@@ -106,7 +110,7 @@ int admission_judge(const struct admission_kind *kind, yyjson_val *object, yyjso
         check_members(kind, object, problems);
         if (flags & ADMISSION_OFFLINE) {
                 strict |= SCHEMA_OFFLINE;
-                check_name(kind, object, problems);
+                check_metadata(kind, object, problems);
         }
         r = decode(kind, object, strict, true, problems, &state);
         if (r == 0 && old_object)
