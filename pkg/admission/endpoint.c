@@ -305,6 +305,7 @@ static void *on_line(void *arg, const char *uri _unused_, struct MHD_Connection 
         struct endpoint *e = arg;
         struct peer *p = peer_of(c);
 
+        e->daemon.moved = true;
         if (p) {
                 p->began = clock_now();
                 connection_enter(&e->connections, &p->connection, CONNECTION_HEADERS, p->began);
@@ -334,6 +335,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         struct endpoint *e = arg;
         struct peer *p = peer_of(c);
 
+        e->daemon.moved = true;
         if (!p)
                 return MHD_NO; /* there was no memory for it */
         if (!*state) {
@@ -354,6 +356,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state _unus
         struct endpoint *e = arg;
         struct peer *p = peer_of(c);
 
+        e->daemon.moved = true;
         if (!p)
                 return;
         if (stream_send(&p->stream) < 0)
@@ -423,7 +426,7 @@ static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int 
                 mem_free(p);
                 return NULL;
         }
-        stream_init(&p->stream, session, fd);
+        stream_init(&p->stream, session, fd, &e->daemon.moved);
         buf_init(&p->body, REVIEW_BUF_MAX);
         connection_open(&e->connections, &p->connection, fd,
                         info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
@@ -438,6 +441,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         struct endpoint *e = arg;
         struct peer *p = *context;
 
+        e->daemon.moved = true;
         e->turned_over++;
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
                 int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
@@ -534,6 +538,7 @@ static int start(struct loop *l, struct endpoint *e, struct str listen, struct e
         mhd = start_mhd(e, fd);
         if (!mhd)
                 return error_set(err, -ENOMEM, "cannot start the HTTPS server on %.*s", STR_FMT(listen));
+        e->daemon.paced = true;
         r = http_daemon_start(l, &e->daemon, mhd);
         if (r == 0)
                 r = loop_timer_set(l, &e->timer, clock_now() + USEC_SEC, on_timer, e);

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/mem.h"
 
@@ -20,6 +21,15 @@ static ssize_t use_ahead(struct stream *s, void *to, size_t n)
         return (ssize_t)n;
 }
 
+static ssize_t receive(struct stream *s, void *to, size_t n)
+{
+        ssize_t got = recv(s->fd, to, n, 0);
+
+        if (got > 0)
+                *s->moved = true;
+        return got;
+}
+
 /* As recv: GnuTLS looks at errno. */
 static ssize_t pull(gnutls_transport_ptr_t arg, void *to, size_t n)
 {
@@ -31,8 +41,8 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *to, size_t n)
         if (n < STREAM_AHEAD)
                 s->ahead = mem_alloc(STREAM_AHEAD);
         if (!s->ahead)
-                return recv(s->fd, to, n, 0);
-        got = recv(s->fd, s->ahead, STREAM_AHEAD, 0);
+                return receive(s, to, n);
+        got = receive(s, s->ahead, STREAM_AHEAD);
         if (got > 0) {
                 s->at = 0;
                 s->len = (size_t)got;
@@ -43,12 +53,25 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *to, size_t n)
         return got;
 }
 
-void stream_init(struct stream *s, gnutls_session_t session, int fd)
+/* As writev. */
+static ssize_t push(gnutls_transport_ptr_t arg, const giovec_t *pieces, int n)
 {
-        *s = (struct stream){ .session = session, .fd = fd };
-        /* To the kernel it sends as before. */
-        gnutls_transport_set_ptr2(session, s, (gnutls_transport_ptr_t)(intptr_t)fd);
+        const struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)pieces,
+                                        .msg_iovlen = (size_t)n };
+        struct stream *s = arg;
+        ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+
+        if (sent > 0)
+                *s->moved = true;
+        return sent;
+}
+
+void stream_init(struct stream *s, gnutls_session_t session, int fd, bool *moved)
+{
+        *s = (struct stream){ .session = session, .fd = fd, .moved = moved };
+        gnutls_transport_set_ptr(session, s);
         gnutls_transport_set_pull_function(session, pull);
+        gnutls_transport_set_vec_push_function(session, push);
 }
 
 void stream_release(struct stream *s)

@@ -20,6 +20,7 @@
 
 struct stream {
         gnutls_session_t session; /* borrowed */
+        bool *moved;              /* set with each byte; borrowed */
         int fd;
         bool uncorked;
         bool varied;
@@ -27,10 +28,10 @@ struct stream {
         size_t at, len; /* of AHEAD: what is not used yet */
 };
 
-/* From now on SESSION reads through S, which must stay where it is. */
-void stream_init(struct stream *s, gnutls_session_t session, int fd);
+/* From now on SESSION reads and writes through S, which must stay where it is. */
+void stream_init(struct stream *s, gnutls_session_t session, int fd, bool *moved);
 
-/* The session must not be read from any more. */
+/* The session must not be used any more. */
 void stream_release(struct stream *s);
 
 /* A reply of SIZE bytes comes: keeps it back until stream_send, unless it is so large

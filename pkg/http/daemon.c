@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+/* What MHD waits for comes as an event; this is in case it knows of something else. */
+#define PAUSE_MS 100U
+
 static void on_timer(struct loop_timer *timer, void *arg);
 
 /* The timer is always set: so it keeps its place in the loop's heap, and
@@ -19,9 +22,13 @@ static void run(struct http_daemon *d)
         MHD_UNSIGNED_LONG_LONG wait_ms;
         usec_t due = USEC_NEVER;
 
+        d->moved = false;
         MHD_run(d->mhd);
-        if (MHD_get_timeout(d->mhd, &wait_ms) == MHD_YES)
+        if (MHD_get_timeout(d->mhd, &wait_ms) == MHD_YES) {
+                if (d->paced && !d->moved)
+                        wait_ms = MAX(wait_ms, PAUSE_MS);
                 due = clock_now() + (usec_t)wait_ms * USEC_MSEC;
+        }
         set_timer(d, due);
 }
 

@@ -17,10 +17,15 @@ struct http_daemon {
         struct MHD_Daemon *mhd; /* NULL: not started */
         struct loop_fd fd;
         struct loop_timer timer;
+        /* While a TLS handshake waits for its peer, MHD asks to be run again at once, and
+         * again. So a server with TLS says that it is PACED, and sets MOVED with each byte
+         * and each callback: after a run without any there is a pause, which the next
+         * event ends. */
+        bool paced, moved;
 };
 
 /* Takes MHD over, be it that it fails: 0, -ENOMEM, or -EINVAL for one that was not
- * started so. D must be zeroed. */
+ * started so. D must be zeroed but for PACED. */
 int http_daemon_start(struct loop *l, struct http_daemon *d, struct MHD_Daemon *mhd) _must_check_;
 
 /* Stops MHD as well, which closes its sockets; fine where it was never started. Not

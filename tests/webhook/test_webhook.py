@@ -249,6 +249,23 @@ class Bounds(Case):
         if not webhook.is_sanitized():
             self.eventually(lambda: webhook.memory("RssAnon") < 8 * 1024 * 1024)
 
+    def test_f21_a_peer_that_waits_costs_nothing(self):
+        webhook = self.start()
+        hello = ssl.MemoryBIO()
+        half = self.context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="127.0.0.1")
+        with self.assertRaises(ssl.SSLWantReadError):
+            half.do_handshake()
+        hello = hello.read()
+        for sent in b"", hello[:50], hello:
+            with self.subTest(sent=len(sent)):
+                with socket.create_connection(("127.0.0.1", webhook.port), timeout=PATIENCE) as peer:
+                    peer.sendall(sent)
+                    if sent == hello:
+                        peer.recv(1)  # it has answered, and waits for more
+                    before = webhook.cpu()
+                    time.sleep(1)
+                    self.assertLess(webhook.cpu() - before, 0.1)
+
     def test_f21_slow_peers_are_cut(self):
         webhook = self.start()
         slow = [self.raw(webhook), self.raw(webhook)]

@@ -119,6 +119,11 @@ class Webhook:
                     return int(line.split()[1]) * 1024
         raise AssertionError(field)
 
+    def cpu(self):
+        """Seconds of processor time so far."""
+        with open(f"/proc/{self.process.pid}/schedstat", encoding="ascii") as f:
+            return int(f.read().split()[0]) / 1e9
+
     def is_sanitized(self):
         """Then its memory is mostly that of the sanitizer."""
         with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as f:

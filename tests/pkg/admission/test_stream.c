@@ -21,6 +21,7 @@ static gnutls_anon_server_credentials_t server_keys;
 static gnutls_anon_client_credentials_t client_keys;
 static struct end here, there;
 static struct stream stream;
+static bool moved;
 
 static void connect_both(void)
 {
@@ -56,7 +57,7 @@ static void setup(void)
         connect_both();
         start(&here, GNUTLS_SERVER, server_keys);
         start(&there, GNUTLS_CLIENT, client_keys);
-        stream_init(&stream, here.session, here.fd);
+        stream_init(&stream, here.session, here.fd, &moved);
         while (a < 0 || b < 0) {
                 b = b < 0 ? gnutls_handshake(there.session) : 0;
                 a = a < 0 ? gnutls_handshake(here.session) : 0;
@@ -235,6 +236,22 @@ START_TEST(a_peer_that_does_not_read_is_told_from_one_that_is_gone)
 }
 END_TEST
 
+START_TEST(each_byte_is_told)
+{
+        setup();
+        moved = false;
+        ck_assert_int_eq(gnutls_record_recv(here.session, (char[1]){ 0 }, 1), GNUTLS_E_AGAIN);
+        ck_assert(!moved);
+        tell(&here, "text");
+        ck_assert(moved);
+        tell(&there, "text");
+        moved = false;
+        expect(&here, "text");
+        ck_assert(moved);
+        finish();
+}
+END_TEST
+
 static const TTest *const tests[] = {
         all_that_came_is_read_at_once_and_used_in_its_time,
         more_than_is_read_at_once_comes_whole,
@@ -243,6 +260,7 @@ static const TTest *const tests[] = {
         the_pieces_of_a_reply_are_one_record,
         no_cork_keeps_it_back,
         a_peer_that_does_not_read_is_told_from_one_that_is_gone,
+        each_byte_is_told,
 };
 
 TEST_MAIN("admission/stream", tests)
