@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "json/word.h"
+#include "json/block.h"
 
 enum state {
         BETWEEN,     /* white space until an object begins */
@@ -110,42 +110,89 @@ static const char *skip_string(struct json_split *s, const char *p, const char *
         }
 }
 
-/* From inside a value to behind the bracket that takes the depth back to FLOOR,
- * or to END. *P advances. */
-static int skip_value(struct json_split *s, const char **p, const char *end, unsigned floor)
+/* A bracket outside of strings. */
+static int bracket(struct json_split *s, char c)
+{
+        switch (c) {
+        case '{':
+                return push(s, false);
+        case '[':
+                return push(s, true);
+        case '}':
+                return pop(s, false);
+        default:
+                return pop(s, true);
+        }
+}
+
+/* skip_value, byte by byte where it is not in a string. */
+static int skip_bytes(struct json_split *s, const char **p, const char *end, unsigned floor)
 {
         const char *at = *p;
         int r = 0;
 
         while (at < end && r == 0) {
+                char c;
+
                 if (s->in_string) {
                         at = skip_string(s, at, end);
                         continue;
                 }
-                switch (*at++) {
-                case '"':
-                        s->in_string = true;
-                        break;
-                case '{':
-                        r = push(s, false);
-                        break;
-                case '[':
-                        r = push(s, true);
-                        break;
-                case '}':
-                        r = pop(s, false);
-                        break;
-                case ']':
-                        r = pop(s, true);
-                        break;
-                default:
+                c = *at++;
+                s->in_string = c == '"';
+                if (c == '\\')
+                        r = -EBADMSG;
+                if ((c | 0x20) != '{' && (c | 0x20) != '}')
                         continue;
-                }
+                r = bracket(s, c);
                 if (s->depth == floor)
                         break;
         }
         *p = at;
         return r;
+}
+
+/* skip_value for one block. */
+static int skip_block(struct json_split *s, const char **p, unsigned floor)
+{
+        struct block block = block_read(*p);
+        uint64_t in_string, stray;
+
+        block_unescape(&block, &s->escaped);
+        in_string = block_in_string(block.quotes, s->in_string);
+        stray = block.backslashes & ~in_string;
+        for (uint64_t left = block.brackets & ~in_string; left; left &= left - 1) {
+                const char *at = *p + __builtin_ctzll(left);
+                int r = bracket(s, *at);
+
+                if (r < 0)
+                        return r;
+                if (s->depth == floor) {
+                        s->in_string = s->escaped = false;
+                        *p = at + 1;
+                        /* What stands behind the value is not looked at here. */
+                        return stray & ((left & -left) - 1) ? -EBADMSG : 0;
+                }
+        }
+        s->in_string = in_string >> (BLOCK_BYTES - 1);
+        *p += BLOCK_BYTES;
+        return stray ? -EBADMSG : 0;
+}
+
+/* From inside a value to behind the bracket that takes the depth back to FLOOR,
+ * or to END. *P advances. All that comes from the server goes through here, so a
+ * block at a time. A backslash outside of strings is an error: the parser would
+ * say so later, and what it escapes would be a question. */
+static int skip_value(struct json_split *s, const char **p, const char *end, unsigned floor)
+{
+        int r = 0;
+
+        while (r == 0 && end - *p >= BLOCK_BYTES) {
+                r = skip_block(s, p, floor);
+                if (s->depth == floor)
+                        return r;
+        }
+        return r < 0 ? r : skip_bytes(s, p, end, floor);
 }
 
 /* No more of the data than B may still take, so that a value past the cap fails

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/rand.h"
 #include "harness.h"
 
 #define VALUE_MAX ((size_t)1024)
@@ -99,6 +100,7 @@ START_TEST(refuses_what_cannot_be_json)
                 "{[}",
                 "{\"items\":[1]}",
                 "{\"items\":[[]]}",
+                "{\"items\":[{\\}]}",
                 "{\"items\":[\"a\"]}",
                 "{\"items\":[null]}",
                 "{\"items\":[,{}]}",
@@ -115,6 +117,82 @@ START_TEST(refuses_what_cannot_be_json)
         check(JSON_SPLIT_LIST, STR("{\"items\":[{}{}]}"), VALUE_MAX, -EBADMSG, "{}\n");
         check(JSON_SPLIT_LIST, STR("{\"items\":[{},,{}]}"), VALUE_MAX, -EBADMSG, "{}\n");
         check(JSON_SPLIT_LIST, STR("{\"items\":[]}{}"), VALUE_MAX, -EBADMSG, "={\"items\":[]}\n");
+}
+END_TEST
+
+/* Text of what matters to the splitter, mostly; often closed as it was opened. */
+static size_t make_text(struct rand *rand, char *out, size_t max)
+{
+        static const char alphabet[] = "{}[]\"\"\"\\:,a1 \xc3\xbb\xdb\x7b";
+        char open[16];
+        size_t depth = 0, len = 0;
+
+        out[len++] = '{';
+        open[depth++] = '}';
+        while (len < max && depth > 0) {
+                char c = alphabet[rand_below(rand, sizeof(alphabet) - 1)];
+
+                if (c == '"') {
+                        size_t n = (size_t)rand_below(rand, 90);
+
+                        out[len++] = '"';
+                        while (n-- && len < max)
+                                out[len++] = rand_below(rand, 15) ? 'f' : "\\\\\\\"{]"[rand_below(rand, 6)];
+                        if (len < max)
+                                out[len++] = '"';
+                } else if ((c == '{' || c == '[') && depth < sizeof(open)) {
+                        out[len++] = c;
+                        open[depth++] = c == '{' ? '}' : ']';
+                } else if (c == '}' || c == ']') {
+                        out[len++] = rand_below(rand, 50) ? open[--depth] : c;
+                } else {
+                        out[len++] = c;
+                }
+        }
+        return len;
+}
+
+/* Long values are read in blocks, short pieces byte by byte. */
+START_TEST(blocks_change_nothing)
+{
+        struct rand rand = { .state = 1 };
+        size_t good = 0;
+
+        for (unsigned i = 0; i < 20000; i++) {
+                _cleanup_(buf_release) struct buf whole = BUF_INIT(8192), cut = BUF_INIT(8192);
+                enum json_split_mode mode = i % 4 ? JSON_SPLIT_VALUES : JSON_SPLIT_LIST;
+                char text[1024] = "{\"items\":[";
+                size_t head = mode == JSON_SPLIT_LIST ? strlen(text) : 0;
+                size_t len = head + make_text(&rand, text + head, sizeof(text) - head);
+                int r = split(mode, str_n(text, len), len, VALUE_MAX, &whole);
+
+                ck_assert_int_eq(split(mode, str_n(text, len), 1, VALUE_MAX, &cut), r);
+                ck_assert(str_eq(buf_str(&whole), buf_str(&cut)));
+                buf_clear(&cut);
+                ck_assert_int_eq(split(mode, str_n(text, len), 100, VALUE_MAX, &cut), r);
+                ck_assert(str_eq(buf_str(&whole), buf_str(&cut)));
+                good += r == 0;
+        }
+        ck_assert_uint_gt(good, 2000);
+}
+END_TEST
+
+/* A backslash, a quote, a bracket, and the end of the value, at each place of a block. */
+START_TEST(blocks_meet_their_ends)
+{
+        for (size_t n = 0; n < 200; n++) {
+                char text[512], expected[520];
+                int len = snprintf(text, sizeof(text), "{\"%0*d\":\"\\\\\\\"}]\",\"b\":[{}]}", (int)n + 1, 0);
+
+                snprintf(expected, sizeof(expected), "%s\n{}\n", text);
+                memcpy(text + len, "{}", 3);
+                for (size_t chunk = 60; chunk < 140; chunk++) {
+                        _cleanup_(buf_release) struct buf out = BUF_INIT(4096);
+
+                        ck_assert_int_eq(split(JSON_SPLIT_VALUES, str_c(text), chunk, VALUE_MAX, &out), 0);
+                        ck_str_eq(buf_str(&out), expected);
+                }
+        }
 }
 END_TEST
 
@@ -218,8 +296,16 @@ START_TEST(survives_a_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        cuts_a_watch,          cuts_a_list,     refuses_what_cannot_be_json, notices_a_cut_stream,
-        caps_values_and_depth, stops_when_told, forgets_when_cleared,        survives_a_lack_of_memory,
+        cuts_a_watch,
+        cuts_a_list,
+        refuses_what_cannot_be_json,
+        blocks_change_nothing,
+        blocks_meet_their_ends,
+        notices_a_cut_stream,
+        caps_values_and_depth,
+        stops_when_told,
+        forgets_when_cleared,
+        survives_a_lack_of_memory,
 };
 
 TEST_MAIN("json/split", tests)
