@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "json/read.h"
 
 static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
                                               .plural = STR_INIT("secrets"),
@@ -50,9 +49,9 @@ static const struct metric_desc troubled_desc = {
 
 static void look(struct keeper *k);
 
-static bool is_secret(const struct keeper_object *o)
+static bool is_secret(const struct keeper *k, const struct keeper_object *o)
 {
-        return o == &o->keeper->objects[0];
+        return o == &k->objects[0];
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
@@ -122,201 +121,24 @@ static void tell_expiry(struct keeper *k)
                    expiry_of(secret_str(&items[CERTIFICATES_TLS_CRT])));
 }
 
-static void count_write(struct keeper_object *o, struct str result)
-{
-        metric_add(metric_with(o->keeper->writes, o->kind->plural, result), 1);
-}
-
-/* --- what there is ------------------------------------------------------------------------------ */
-
-static int put(struct keeper_object *o, yyjson_val *object)
-{
-        const struct kept_service service = { o->keeper->config.namespace, o->keeper->options.service };
-        int r = is_secret(o) ? kept_put_secret(&o->kept, object) : kept_put_trust(&o->kept, object, &service);
-
-        if (r == 0 && is_secret(o))
-                tell_expiry(o->keeper);
-        return r;
-}
-
-static int gone(struct keeper_object *o, struct str version)
-{
-        int r = kept_gone(&o->kept, version);
-
-        if (r == 0 && is_secret(o))
-                tell_expiry(o->keeper);
-        return r;
-}
-
-static void on_list_begin(struct reflector *r, void *arg)
-{
-        struct keeper_object *o = arg;
-
-        (void)r;
-        o->found = false;
-}
-
-static int on_object(struct reflector *r, enum reflector_event event, yyjson_val *object, void *arg)
-{
-        struct keeper_object *o = arg;
-        yyjson_val *meta = yyjson_obj_get(object, "metadata");
-
-        (void)r;
-        if (!str_eq(json_get_str(meta, "name"), o->name))
-                return 0;
-        o->found = event != REFLECTOR_DELETED;
-        look_soon(o->keeper);
-        return o->found ? put(o, object) : gone(o, json_get_str(meta, "resourceVersion"));
-}
-
-static int on_list_end(struct reflector *r, struct str version, void *arg)
-{
-        struct keeper_object *o = arg;
-        int result = o->found ? 0 : gone(o, version);
-
-        (void)r;
-        if (result < 0)
-                return result;
-        o->listed = true;
-        look_soon(o->keeper);
-        return 0;
-}
-
-static void on_set_back(struct reflector *r, void *arg)
-{
-        struct keeper_object *o = arg;
-
-        (void)r;
-        kept_release(&o->kept);
-        o->listed = false;
-}
-
-static void on_state(struct reflector *r, enum reflector_state state, const struct error *err, void *arg)
-{
-        struct keeper_object *o = arg;
-
-        (void)r;
-        o->failing = state == REFLECTOR_FAILING;
-        if (o->failing)
-                log_warn("a watch for the webhook's certificates fails; it is tried again",
-                         LOG_STR("kind", o->kind->kind), LOG_STR("name", o->name),
-                         LOG_CSTR("error", err->message));
-        else
-                log_debug("watching for the webhook's certificates", LOG_STR("kind", o->kind->kind),
-                          LOG_STR("name", o->name));
-        look_soon(o->keeper);
-}
-
 /* --- writing ---------------------------------------------------------------------------------------- */
 
-static usec_t pause_after(struct keeper *k, unsigned failures, usec_t retry_after)
-{
-        usec_t most = KEEPER_BACKOFF_MIN;
-
-        while (failures-- > 1 && most < KEEPER_BACKOFF_MAX)
-                most *= 2;
-        most = MIN(most, KEEPER_BACKOFF_MAX);
-        most -= (usec_t)rand_below(&k->rand, (uint64_t)most / 2);
-        return MAX(most, MIN(retry_after, KEEPER_PAUSE_MAX));
-}
-
-/* Once for each reason. */
-static void tell_failure(struct keeper_object *o, const struct error *err)
-{
-        if (o->failure.code == err->code && strcmp(o->failure.message, err->message) == 0)
-                return;
-        o->failure = *err;
-        log_warn("the webhook's certificates could not be written; it is tried again",
-                 LOG_STR("kind", o->kind->kind), LOG_STR("name", o->name), LOG_CSTR("reason", o->reason),
-                 LOG_CSTR("error", err->message));
-}
-
 /* The step counts what it asked for as written. What was not is due at once: the pauses
- * between two attempts are ours. */
-static void make_due(struct keeper_object *o)
+ * between two attempts are the object's. */
+static void make_due(struct keeper *k, const struct keeper_object *o)
 {
-        if (is_secret(o))
-                o->keeper->memory.secret_from = 0;
+        if (is_secret(k, o))
+                k->memory.secret_from = 0;
         else
-                o->keeper->memory.bundle_from = 0;
-}
-
-static void write_failed(struct keeper_object *o, usec_t retry_after)
-{
-        struct keeper *k = o->keeper;
-
-        make_due(o);
-        o->retry_at = clock_now() + pause_after(k, ++o->failures, retry_after);
-        count_write(o, STR("failed"));
-        look_soon(k);
-}
-
-static void write_succeeded(struct keeper_object *o, const struct kube_reply *reply)
-{
-        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-
-        o->failures = 0;
-        o->failure = (struct error)ERROR_INIT;
-        count_write(o, STR("ok"));
-        log_info("the webhook's certificates were written", LOG_STR("kind", o->kind->kind),
-                 LOG_STR("name", o->name), LOG_CSTR("reason", o->reason));
-        /* Where it cannot be taken in, the watch brings it; until then writes are refused. */
-        if (json_parse(reply->body, &doc, NULL) == 0 && put(o, yyjson_doc_get_root(doc)) < 0)
-                log_debug("the reply was not taken in", LOG_STR("kind", o->kind->kind));
-        look_soon(o->keeper);
-}
-
-static void on_written(const struct kube_reply *reply, void *arg)
-{
-        struct keeper_object *o = arg;
-
-        o->write = NULL;
-        if (!reply->error.code) {
-                write_succeeded(o, reply);
-                return;
-        }
-        /* Somebody else was faster: that comes by the watch. */
-        if (kube_reply_prospect(reply) != KUBE_CHANGED)
-                tell_failure(o, &reply->error);
-        write_failed(o, reply->retry_after);
-}
-
-static bool may_write(const struct keeper_object *o)
-{
-        return !o->write && clock_now() >= o->retry_at;
-}
-
-static void send_body(struct keeper_object *o, enum call_type type, const struct buf *body,
-                      const char *reason)
-{
-        struct transport *transport = o->keeper->config.transport;
-        const struct call call = {
-                .type = type,
-                .kind = o->kind,
-                .namespace = o->namespace,
-                .name = o->name,
-                .body = buf_str(body),
-        };
-        struct error err = ERROR_INIT;
-        int r = buf_error(body);
-
-        o->reason = reason;
-        if (r == 0)
-                r = transport->start(transport, &call, on_written, o, &o->write);
-        if (r == 0)
-                return;
-        o->write = NULL;
-        error_set(&err, r, "it cannot be sent: %s", strerror(-r));
-        tell_failure(o, &err);
-        write_failed(o, -1);
+                k->memory.bundle_from = 0;
 }
 
 static void write_secret(struct keeper_object *o, const struct certificates_result *result)
 {
         struct buf body = BUF_INIT(KEPT_BODY_MAX);
 
-        kept_write_secret(&o->kept, o->namespace, o->name, result->items, &body);
-        send_body(o, o->kept.there ? CALL_PATCH : CALL_CREATE, &body, result->secret_reason);
+        kept_write_secret(&o->kept, o->config.namespace, o->config.name, result->items, &body);
+        keeper_object_write(o, o->kept.there ? CALL_PATCH : CALL_CREATE, &body, result->secret_reason);
         kept_wipe(&body);
 }
 
@@ -325,7 +147,7 @@ static void write_bundles(struct keeper_object *o, const struct certificates_res
         struct buf body = BUF_INIT(KEPT_BODY_MAX);
 
         kept_write_bundles(&o->kept, buf_str(&result->bundle), &body);
-        send_body(o, CALL_PATCH_AT, &body, result->bundle_reason);
+        keeper_object_write(o, CALL_PATCH_AT, &body, result->bundle_reason);
         buf_release(&body);
 }
 
@@ -333,20 +155,32 @@ static void write_all(struct keeper *k, const struct certificates_result *result
 {
         struct keeper_object *secret = &k->objects[0];
 
-        if (result->secret_reason && may_write(secret))
+        if (result->secret_reason && keeper_object_may_write(secret))
                 write_secret(secret, result);
         else if (result->secret_reason)
-                make_due(secret);
+                make_due(k, secret);
         for (size_t i = 1; result->bundle_reason && i < k->n_objects; i++) {
                 struct keeper_object *o = &k->objects[i];
 
                 if (!kept_differs(&o->kept, buf_str(&result->bundle)))
                         continue;
-                if (may_write(o))
+                if (keeper_object_may_write(o))
                         write_bundles(o, result);
                 else if (!o->write)
-                        make_due(o);
+                        make_due(k, o);
         }
+}
+
+/* Of one of the objects. */
+static void on_news(struct keeper_object *o, enum keeper_news news, void *arg)
+{
+        struct keeper *k = arg;
+
+        if (news == KEEPER_FAILED)
+                make_due(k, o);
+        else if (is_secret(k, o))
+                tell_expiry(k);
+        look_soon(k);
 }
 
 /* --- looking ------------------------------------------------------------------------------------------ */
@@ -408,15 +242,11 @@ static void step(struct keeper *k, const struct certificates_have *have)
         certificates_result_release(&result);
 }
 
-static bool start_watches(struct keeper *k)
+static bool start_all(struct keeper *k)
 {
-        for (size_t i = 0; i < k->n_objects; i++) {
-                struct keeper_object *o = &k->objects[i];
-
-                if (!o->started && reflector_start(&o->reflector) < 0)
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (keeper_object_start(&k->objects[i]) < 0)
                         return false;
-                o->started = true;
-        }
         return true;
 }
 
@@ -435,7 +265,7 @@ static void look(struct keeper *k)
 
         if (!k->leading)
                 return;
-        if (!start_watches(k)) {
+        if (!start_all(k)) {
                 look_at(k, clock_now() + KEEPER_BACKOFF_MIN);
                 return;
         }
@@ -455,19 +285,8 @@ static void look(struct keeper *k)
 
 static void forget(struct keeper *k)
 {
-        for (size_t i = 0; i < k->n_objects; i++) {
-                struct keeper_object *o = &k->objects[i];
-
-                reflector_stop(&o->reflector);
-                if (o->write)
-                        k->config.transport->cancel(k->config.transport, o->write);
-                kept_release(&o->kept);
-                o->started = o->listed = o->failing = false;
-                o->write = NULL;
-                o->failures = 0;
-                o->retry_at = 0;
-                o->failure = (struct error)ERROR_INIT;
-        }
+        for (size_t i = 0; i < k->n_objects; i++)
+                keeper_object_stop(&k->objects[i]);
         k->memory = (struct certificates_memory){ 0 };
         look_at(k, USEC_NEVER);
         k->problem[0] = '\0';
@@ -486,29 +305,22 @@ static void keeper_lead(struct peer *p, bool leading)
                 forget(k);
 }
 
-static void watch_init(struct keeper *k, struct keeper_object *o)
-{
-        struct reflector_config config = {
-                .kind = o->kind,
-                .namespace = o->namespace,
-                .field_selector = str_c(o->selector),
-                .seed = rand_next(&k->rand),
-        };
-        const struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end,
-                                                     on_set_back,   on_state,  o };
-
-        reflector_init(&o->reflector, k->config.client, &config, &handlers);
-}
-
 static void add_object(struct keeper *k, const struct kube_kind *kind, struct str name)
 {
-        struct keeper_object *o = &k->objects[k->n_objects++];
+        const struct keeper_object_config config = {
+                .kind = kind,
+                .namespace = kind->namespaced ? k->config.namespace : STR_NULL,
+                .name = name,
+                .service = k->n_objects > 0 ? &k->service : NULL,
+                .client = k->config.client,
+                .transport = k->config.transport,
+                .writes = k->writes,
+                .seed = rand_next(&k->rand),
+                .heard = on_news,
+                .arg = k,
+        };
 
-        *o = (struct keeper_object){ .keeper = k, .kind = kind, .name = name };
-        if (kind->namespaced)
-                o->namespace = k->config.namespace;
-        snprintf(o->selector, sizeof(o->selector), "metadata.name=%.*s", STR_FMT(name));
-        watch_init(k, o);
+        keeper_object_init(&k->objects[k->n_objects++], &config);
 }
 
 /* As clients in the cluster may call it; the API server uses the second one. */
@@ -542,6 +354,7 @@ static int keeper_start(struct peer *p, const struct peer_config *config, struct
         int r;
 
         k->config = *config;
+        k->service = (struct kept_service){ config->namespace, k->options.service };
         k->rand.state = config->seed;
         k->n_objects = 0;
         r = add_metrics(k);
@@ -563,7 +376,7 @@ static void keeper_stop(struct peer *p)
         struct keeper *k = container_of(p, struct keeper, peer);
 
         for (size_t i = 0; i < k->n_objects; i++)
-                reflector_release(&k->objects[i].reflector);
+                keeper_object_release(&k->objects[i]);
         loop_timer_stop(&k->timer);
         k->n_objects = 0;
 }

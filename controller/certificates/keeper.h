@@ -27,20 +27,13 @@
  */
 #pragma once
 
-#include "controller/certificates/kept.h"
-#include "kube/reflector.h"
+#include "controller/certificates/keeper_object.h"
 #include "manager/peer.h"
 
 #define KEEPER_NAME_MAX 59 /* of the Service: with -tls it is a label */
 #define KEEPER_CRDS_MAX 16
 #define KEEPER_OBJECTS_MAX (3 + KEEPER_CRDS_MAX)
 #define KEEPER_NAMES 3 /* under which the Service is called */
-
-/* Pauses after a write that failed, from the one to the other, with jitter; or what
- * Retry-After says, KEEPER_PAUSE_MAX at the most. */
-#define KEEPER_BACKOFF_MIN (500 * USEC_MSEC)
-#define KEEPER_BACKOFF_MAX USEC_MINUTE
-#define KEEPER_PAUSE_MAX (5 * USEC_MINUTE)
 
 /* Borrowed for the keeper's life. */
 struct keeper_options {
@@ -50,29 +43,11 @@ struct keeper_options {
         size_t n_crds;
 };
 
-struct keeper;
-
-struct keeper_object {
-        struct keeper *keeper;
-        const struct kube_kind *kind;
-        struct str namespace, name;
-        char selector[320];
-        struct reflector reflector;
-        bool started;       /* the reflector */
-        bool listed, found; /* once; in the list under way */
-        bool failing;       /* its watch */
-        struct kept kept;
-        void *write;        /* under way */
-        const char *reason; /* of it */
-        unsigned failures;  /* of writes, in a row */
-        usec_t retry_at;
-        struct error failure; /* the last one that was logged */
-};
-
 struct keeper {
         struct peer peer; /* first set by keeper_init */
         struct keeper_options options;
         struct peer_config config;
+        struct kept_service service;
         char secret_name[KEEPER_NAME_MAX + 5];
         char service_names[KEEPER_NAMES][320];
         struct str names[KEEPER_NAMES];

@@ -30,6 +30,22 @@ START_TEST(the_secret_and_all_bundles_are_made)
 }
 END_TEST
 
+/* A reply tells what a slow watch has not brought yet. */
+START_TEST(what_it_wrote_it_knows_at_once)
+{
+        struct cluster c;
+
+        begin(&c, 1);
+        c.w.watch_lag = 40 * USEC_SEC;
+        world_start(&c.w);
+        world_run(&c.w, 5 * USEC_SEC);
+        check_well(&c, "before the watch");
+        world_run(&c.w, 5 * USEC_MINUTE);
+        ck_assert_uint_eq(calls(&c), 4);
+        end(&c);
+}
+END_TEST
+
 /* The next one takes over what there is. */
 START_TEST(a_new_process_writes_nothing)
 {
@@ -415,6 +431,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         the_secret_and_all_bundles_are_made,
+        what_it_wrote_it_knows_at_once,
         a_new_process_writes_nothing,
         where_no_webhook_calls_our_service_nothing_is_made,
         configurations_may_come_one_after_the_other,

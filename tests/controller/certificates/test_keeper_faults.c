@@ -125,6 +125,48 @@ START_TEST(retry_after_is_honoured_up_to_a_bound)
 }
 END_TEST
 
+/* The step is to see what it wrote before it is asked again. */
+START_TEST(while_the_secret_is_on_its_way_nothing_is_decided)
+{
+        struct cluster c;
+
+        begin_made(&c);
+        world_run(&c.w, USEC_MINUTE);
+        world_rule(&c.w, (struct world_rule){ .fate = WORLD_LOSE_REQUEST, .type = CALL_PATCH, .times = 1 });
+        sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}", "kubectl-edit");
+        world_run(&c.w, 100 * USEC_MSEC);
+        ck_assert_ptr_nonnull(c.keepers[0].objects[0].write);
+        empty_bundle(&c);
+        world_run(&c.w, USEC_SEC);
+        ck_assert_uint_eq(calls(&c), 5);
+        world_run(&c.w, 10 * USEC_SEC);
+        ck_assert_uint_eq(calls(&c), 7);
+        check_well(&c, "given up and made again");
+        end(&c);
+}
+END_TEST
+
+/* etcd was restored from a backup: until there is a new list nothing is known. */
+START_TEST(what_is_out_of_view_is_not_taken_for_absent)
+{
+        struct reflector *r;
+        struct cluster c;
+
+        begin_made(&c);
+        world_run(&c.w, USEC_MINUTE);
+        r = &c.keepers[0].objects[0].reflector;
+        r->handlers.on_set_back(r, r->handlers.arg);
+        empty_bundle(&c); /* so that it looks */
+        world_run(&c.w, 10 * USEC_SEC);
+        ck_assert_uint_eq(calls(&c), 4);
+        world_relist(&c.w);
+        world_run(&c.w, 10 * USEC_SEC);
+        check_well(&c, "listed again");
+        ck_assert_uint_eq(calls(&c), 5);
+        end(&c);
+}
+END_TEST
+
 /* --- dying ---------------------------------------------------------------------------------------- */
 
 /* Makes all, and all anew; the operator dies once. How many requests there were. */
@@ -208,6 +250,7 @@ START_TEST(only_the_leader_looks_and_writes)
         ck_assert(c.w.op[1].leading && !c.w.op[0].leading);
         ck_assert(!c.keepers[0].objects[0].started);
         ck_assert_ptr_null(c.keepers[0].objects[0].kept.items[CERTIFICATES_CA_KEY].data);
+        ck_assert(!c.keepers[0].memory.began); /* what it saw hours ago is no grace */
         from = c.w.api.n_log;
         delete_secret(&c);
         world_run(&c.w, 2 * USEC_MINUTE);
@@ -432,6 +475,8 @@ static const TTest *const tests[] = {
         what_is_refused_a_few_times_is_done_in_the_end,
         a_right_that_is_missing_holds_nothing_else_up,
         retry_after_is_honoured_up_to_a_bound,
+        while_the_secret_is_on_its_way_nothing_is_decided,
+        what_is_out_of_view_is_not_taken_for_absent,
         it_may_die_at_any_request,
         only_the_leader_looks_and_writes,
         without_the_right_to_write_it_waits,
