@@ -247,6 +247,32 @@ def events(namespace, reason, name="shop", kind="App"):
     ]
 
 
+def may_deploy(namespace):
+    return kubectl("-n", namespace, "create", "deployment", "trial", "--image=none", "--dry-run=server", check=False) != ""
+
+
+@contextlib.contextmanager
+def no_deployments(namespace):
+    """Meanwhile a policy of the cluster finds every new Deployment there invalid; gives what it says."""
+    name, told = f"no-deployments-{namespace}", "none may be made here"
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
+    here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    policy = {
+        "matchConstraints": {"namespaceSelector": here, "resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": told, "reason": "Invalid"}],
+    }
+    specs = {"": policy, "Binding": {"policyName": name, "validationActions": ["Deny"]}}
+    kinds = {f"ValidatingAdmissionPolicy{suffix}": spec for suffix, spec in specs.items()}
+    try:
+        for kind, spec in kinds.items():
+            kube.apply({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+        wait_until(lambda: not may_deploy(namespace), 60, "the policy to take effect")
+        yield told
+    finally:
+        for kind in kinds:
+            kube.delete(kind.lower(), name)
+
+
 # --- looking on while something happens -----------------------------------------
 
 

@@ -314,13 +314,14 @@ def test_one_pod_that_serves_is_available(space):
 
 
 def test_refused_child_is_reported(space):
-    # Of a resource of its own a pod may not request half.
-    apply(app(resources={"limits": {"example.com/gpu": "500m"}}), namespace=space)
-    thing = wait_for_condition(space, "Stalled", "True Invalid")
-    assert "Deployment" in message_of(thing, "Stalled") and "example.com/gpu" in message_of(thing, "Stalled")
-    assert condition(thing, "Ready") == "False Invalid"
-    wait_until(lambda: events(space, "Invalid"), 10, "the event")
-    change(space, {"resources": None})
+    with keelson.no_deployments(space) as told:
+        apply(app(), namespace=space)
+        thing = wait_for_condition(space, "Stalled", "True Invalid")
+        assert "Deployment" in message_of(thing, "Stalled") and told in message_of(thing, "Stalled")
+        assert condition(thing, "Ready") == "False Invalid"
+        wait_until(lambda: events(space, "Invalid"), 10, "the event")
+    wait_until(lambda: keelson.may_deploy(space), 60, "the policy to be gone")
+    change(space, {"replicas": 2})
     assert condition(wait_ready(space), "Stalled") == "False AsExpected"
 
 
@@ -338,22 +339,24 @@ def test_spec_that_contradicts_the_profile_is_reported(space):
     wait_ready(space)
 
 
-def test_target_without_requests_is_reported(space):
-    """A part of nothing says nothing: the requests may come from the Environment, so the App says it."""
-    scaling = {"minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 50}
-    apply(app(autoscaling=scaling, resources={"requests": {"cpu": "0"}}), namespace=space)
-    thing = wait_for_condition(space, "Stalled", "True InvalidSpec")
-    assert message_of(thing, "Stalled").startswith("spec.autoscaling.targetCPUUtilization: ")
-    assert "spec.resources.requests.cpu" in message_of(thing, "Stalled")
-    assert not children(space)
-    change(space, {"resources": {"requests": {"cpu": "10m"}}})
-    wait_ready(space)
+CONTRADICTIONS = {
+    "spec.resources.requests.memory: 64Mi is more than the limit": {
+        "resources": {"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}},
+    },
+    # A part of nothing says nothing.
+    "spec.autoscaling.targetCPUUtilization: is a part of what the pods request": {
+        "autoscaling": {"minReplicas": 1, "maxReplicas": 3, "targetCPUUtilization": 50},
+        "resources": {"requests": {"cpu": "0"}},
+    },
+    "spec.resources.limits.example.com/gpu: must be a whole number": {"resources": {"limits": {"example.com/gpu": "500m"}}},
+}
 
 
-def test_spec_that_contradicts_itself_is_refused(space):
+@pytest.mark.parametrize("sentence", CONTRADICTIONS)
+def test_spec_that_contradicts_itself_is_refused(space, sentence):
     """What the schema cannot see, the webhook does."""
-    said = refused(app(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}), namespace=space)
-    assert said and "spec.resources.requests.memory: 64Mi is more than the limit" in said
+    said = refused(app(**CONTRADICTIONS[sentence]), namespace=space)
+    assert said and sentence in said
     assert not get("app", "shop", space)
 
 

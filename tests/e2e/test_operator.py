@@ -302,8 +302,9 @@ def test_missing_crd_is_named(space, binary):
 
 def test_metrics_are_all_there(shop):
     # Those that count errors are there from the first one on.
-    apply(app("odd", resources={"limits": {"example.com/gpu": "500m"}}), namespace=shop)
-    wait_for_condition(shop, "Stalled", "True Invalid", "odd")
+    with keelson.no_deployments(shop):
+        apply(app("odd"), namespace=shop)
+        wait_for_condition(shop, "Stalled", "True Invalid", "odd")
     declared = re.findall(r'\.name = "(\w+)"', (kube.ROOT / "pkg/manager/operator_metrics.c").read_text())
     assert len(declared) >= 12
     text = ask(operator_url(leader(), "/metrics"))[1]
