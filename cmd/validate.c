@@ -83,11 +83,30 @@ struct subject {
 
 /* --- telling --------------------------------------------------------------------------- */
 
+/* Ends the line that begins at START, in which names are as somebody wrote them. */
+static void end_line(struct run *run, size_t start)
+{
+        problem_clean(run->out.data + start, run->out.len - start);
+        buf_add_char(&run->out, '\n');
+}
+
 static void tell_line(struct run *run, const struct subject *s, const char *what, const struct problem *p)
 {
-        buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s\n", run->file,
+        size_t start = run->out.len;
+
+        buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s", run->file,
                    yaml_line(s->lines, s->document, s->object, p->path), STR_FMT(s->kind), STR_FMT(s->name),
                    what, STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
+        end_line(run, start);
+}
+
+static void tell_more(struct run *run, const struct subject *s, struct str what)
+{
+        size_t start = run->out.len;
+
+        buf_printf(&run->out, "%s:%u: %.*s %.*s: %.*s", run->file, s->line, STR_FMT(s->kind),
+                   STR_FMT(s->name), STR_FMT(what));
+        end_line(run, start);
 }
 
 static void tell_text(struct run *run, const struct subject *s, const struct problems *problems,
@@ -96,13 +115,11 @@ static void tell_text(struct run *run, const struct subject *s, const struct pro
         for (size_t i = 0; i < problems->n; i++)
                 tell_line(run, s, "", &problems->all[i]);
         if (problems->more)
-                buf_printf(&run->out, "%s:%u: %.*s %.*s: and %zu more\n", run->file, s->line,
-                           STR_FMT(s->kind), STR_FMT(s->name), problems->more);
+                tell_more(run, s, arena_printf(problems->arena, "and %zu more", problems->more));
         for (size_t i = 0; i < warnings->n; i++)
                 tell_line(run, s, "warning: ", &warnings->all[i]);
         if (explained.data)
-                buf_printf(&run->out, "%s:%u: %.*s %.*s: %.*s\n", run->file, s->line, STR_FMT(s->kind),
-                           STR_FMT(s->name), STR_FMT(explained));
+                tell_more(run, s, explained);
 }
 
 static void put_problems(struct json_writer *w, const struct subject *s, const char *key,
@@ -264,9 +281,14 @@ static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *
 
 static void complain(struct run *run, const char *path, const char *why)
 {
+        char text[PATH_LEN_MAX + sizeof(((struct error *)NULL)->message)];
+        int n;
+
         if (run->learning)
                 return; /* it will be told when it is judged */
-        fprintf(stderr, "keelson validate: %s: %s\n", path, why);
+        n = snprintf(text, sizeof(text), "keelson validate: %s: %s", path, why);
+        problem_clean(text, MIN((size_t)n, sizeof(text) - 1));
+        fprintf(stderr, "%s\n", text);
         run->n_unread++;
 }
 

@@ -9,27 +9,41 @@ void problems_init(struct problems *p, struct arena *a)
         p->n = p->more = 0;
 }
 
-static bool is_control(char c)
+/* The length of the control character that TEXT begins with; 0: it begins with none. */
+static size_t control_length(const char *text, size_t len)
 {
-        return (unsigned char)c < ' ' || c == 0x7f;
+        const unsigned char *c = (const unsigned char *)text;
+
+        if (c[0] < ' ' || c[0] == 0x7f)
+                return 1;
+        return len > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0; /* U+0080 to U+009F */
 }
 
-/* What somebody wrote stands in it, and goes to terminals and logs, where a line break
- * or an escape sequence would pass for a word of ours. */
+void problem_clean(char *text, size_t len)
+{
+        for (size_t i = 0; i < len; i++)
+                for (size_t n = control_length(text + i, len - i); n; n--)
+                        text[i + n - 1] = '?';
+}
+
+static bool is_clean(struct str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (control_length(text.data + i, text.len - i))
+                        return false;
+        return true;
+}
+
 static struct str clean(struct str text, struct arena *a)
 {
-        struct str copy = STR_NULL;
+        struct str copy;
 
-        for (size_t i = 0; i < text.len; i++) {
-                if (!is_control(text.data[i]))
-                        continue;
-                if (!copy.data)
-                        copy = arena_str(a, text);
-                if (!copy.data)
-                        return STR_NULL;
-                ((char *)(uintptr_t)copy.data)[i] = '?';
-        }
-        return copy.data ? copy : text;
+        if (is_clean(text))
+                return text;
+        copy = arena_str(a, text);
+        if (copy.data)
+                problem_clean((char *)(uintptr_t)copy.data, copy.len);
+        return copy;
 }
 
 void problem_add(struct problems *p, struct str path, const char *format, ...)

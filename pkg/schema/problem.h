@@ -24,6 +24,11 @@ struct problems {
 
 void problems_init(struct problems *p, struct arena *a);
 
+/* TEXT has in it what somebody wrote, and goes to terminals and logs, where a line break
+ * or an escape sequence would pass for a word of ours: each byte of a control character,
+ * be it one of those that take two bytes, becomes a '?'. */
+void problem_clean(char *text, size_t len);
+
 /* PATH must outlive the list. Control characters in either become '?'. Where there is
  * no memory the arena has failed. */
 void problem_add(struct problems *p, struct str path, const char *format, ...) _printf_(3, 4);

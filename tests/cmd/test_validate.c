@@ -107,6 +107,27 @@ START_TEST(what_is_fine_needs_no_words)
 }
 END_TEST
 
+START_TEST(what_it_repeats_looks_like_no_word_of_its_own)
+{
+        begin();
+        ck_assert_int_eq(RUN(HEAD("\"A\\e[1mp\\n\"", "\"s\\e[2J\\nstdin:1: App s: fine\\x9b\"") "spec: {}\n",
+                             "-f", "-"),
+                         1);
+        ck_assert_str_eq(
+                said,
+                "stdin:2: A?[1mp? s?[2J?stdin:1: App s: fine??: kind: \"A?[1mp?\" of "
+                "keelson.dev/v1alpha1 is not known; there are App (v1alpha1), Environment (v1alpha1)\n");
+        ck_assert_int_eq(RUN("\"a\\e\": 1\n\"a\\e\": 2\n", "-f", "-"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "the key \"a?\" stands here twice\n"));
+        ck_assert_int_eq(RUN("", "-f", "a\x1b\n.yaml"), 2);
+        ck_assert_ptr_eq(strstr(complained, "keelson validate: a??.yaml: "), complained);
+        write_file("b\n.yaml", BAD);
+        ck_assert_int_eq(RUN("", "-f", "b\n.yaml"), 1);
+        ck_assert_ptr_eq(strstr(said, "b?.yaml:4: App shop: spec.hosts: "), said);
+        end();
+}
+END_TEST
+
 START_TEST(what_is_wrong_has_its_file_line_and_field)
 {
         static const struct {
@@ -256,6 +277,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         what_is_fine_needs_no_words,
+        what_it_repeats_looks_like_no_word_of_its_own,
         what_is_wrong_has_its_file_line_and_field,
         a_folder_is_all_that_is_in_it,
         what_cannot_be_read_is_told_and_the_rest_goes_on,

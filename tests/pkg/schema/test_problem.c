@@ -45,9 +45,11 @@ START_TEST(no_control_character_comes_through)
         struct problems p;
 
         problems_init(&p, &a);
-        problem_add(&p, STR("spec.a\nb"), "is \"%s\", \xc3\xa9", "\x1b[2J\r\x7f");
+        problem_add(&p, STR("spec.a\nb"), "is \"%s\", \xc3\xa9",
+                    "\x1b[2J\r\x7f\xc2\x9b"
+                    "1m\xc2\xa0\xc2");
         ck_str_eq(p.all[0].path, "spec.a?b");
-        ck_str_eq(p.all[0].message, "is \"?[2J??\", \xc3\xa9");
+        ck_str_eq(p.all[0].message, "is \"?[2J????1m\xc2\xa0\xc2\", \xc3\xa9");
         arena_release(&a);
 }
 END_TEST
