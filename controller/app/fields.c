@@ -95,6 +95,7 @@ static void put_access(const struct app_settings *settings, struct arena *a, str
 static struct str url_of(const struct view *view, const struct app_settings *settings, struct arena *a)
 {
         const struct app_spec *spec = &settings->spec;
+        char digits[STR_INT_MAX];
 
         if (!spec->has_port)
                 return STR_NULL;
@@ -102,8 +103,8 @@ static struct str url_of(const struct view *view, const struct app_settings *set
                 for (size_t i = 0; i < spec->hosts.n; i++)
                         if (!str_starts(spec->hosts.items[i], STR("*")))
                                 return arena_printf(a, "https://%.*s", STR_FMT(spec->hosts.items[i]));
-        return arena_printf(a, "http://%.*s.%.*s.svc:%lld", STR_FMT(view->self->name),
-                            STR_FMT(view->self->namespace), (long long)spec->port);
+        return arena_join(a, STR("http://"), view->self->name, STR("."), view->self->namespace, STR(".svc:"),
+                          str_int(spec->port, digits));
 }
 
 void app_put_figures(const struct view *view, const struct app_settings *settings, struct arena *a,

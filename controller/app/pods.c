@@ -218,8 +218,12 @@ int app_pod_spec(const struct child_meta *c, struct app_pods *pods, struct arena
 /* The labels of all children, and which revision the pod is of. */
 static struct str pod_labels(const struct child_meta *c, struct str revision, struct arena *a)
 {
-        return arena_printf(a, "%.*s,\"keelson.dev/revision\":\"%.*s\"}", (int)c->labels.len - 1,
-                            c->labels.data, STR_FMT(revision));
+        struct str labels = c->labels;
+
+        if (!labels.data)
+                return STR_NULL;
+        labels.len--; /* without the brace */
+        return arena_join(a, labels, STR(",\"keelson.dev/revision\":\""), revision, STR("\"}"));
 }
 
 int app_child_deployment(const struct child_meta *c, const struct app_settings *settings,

@@ -45,7 +45,9 @@ static void show(struct settling *s, const char *setting, struct str value, stru
 
 static void show_number(struct settling *s, const char *setting, const struct app_number *n)
 {
-        show(s, setting, arena_printf(s->a, "%lld", (long long)n->value), n->from);
+        char digits[STR_INT_MAX];
+
+        show(s, setting, arena_str(s->a, str_int(n->value, digits)), n->from);
 }
 
 /* What the App itself says, over what the Environment says. */
@@ -165,7 +167,7 @@ static void show_resources(struct settling *s, const char *what, const struct sc
 {
         for (size_t i = 0; i < merged->n; i++) {
                 struct str key = merged->items[i].key, value = merged->items[i].value;
-                struct str setting = arena_printf(s->a, "resources.%s.%.*s", what, STR_FMT(key));
+                struct str setting = arena_join(s->a, STR("resources."), str_c(what), STR("."), key);
 
                 if (setting.data)
                         show(s, setting.data, value, origin(key, value, own, here, built_in));
@@ -180,9 +182,8 @@ static void check_taken(const struct settling *s, const char *what, const struct
                 const struct schema_pair *p = &merged->items[i];
 
                 if (!schema_map_find(own, p->key))
-                        check_quantity(arena_printf(s->a,
-                                                    "spec.overrides of the Environment, resources.%s.%.*s",
-                                                    what, STR_FMT(p->key)),
+                        check_quantity(arena_join(s->a, STR("spec.overrides of the Environment, resources."),
+                                                  str_c(what), STR("."), p->key),
                                        p->value, s->problems);
         }
 }

@@ -139,6 +139,21 @@ struct str arena_buf(struct arena *a, const struct buf *text)
         return STR_NULL;
 }
 
+struct str arena_join_n(struct arena *a, const struct str *parts, size_t n)
+{
+        size_t len = 0;
+        char *out, *at;
+
+        for (size_t i = 0; i < n; i++)
+                len += parts[i].len;
+        out = at = arena_alloc(a, len + 1);
+        if (!out)
+                return STR_NULL;
+        for (size_t i = 0; i < n; i++)
+                (void)str_store(&at, parts[i]);
+        return str_n(out, len);
+}
+
 /* It is written to the rest of the block, which mostly has room for it: to find
  * out the length first takes as long as the writing. */
 struct str arena_vprintf(struct arena *a, const char *format, va_list args)

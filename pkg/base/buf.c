@@ -92,10 +92,9 @@ int buf_add_char(struct buf *b, char c)
 
 int buf_add_int(struct buf *b, int64_t n)
 {
-        char digits[24];
-        int len = snprintf(digits, sizeof(digits), "%lld", (long long)n);
+        char digits[STR_INT_MAX];
 
-        return buf_add(b, digits, (size_t)len);
+        return buf_add_str(b, str_int(n, digits));
 }
 
 int buf_printf(struct buf *b, const char *format, ...)

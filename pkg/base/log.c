@@ -148,17 +148,20 @@ static void add_quoted(struct line *l, struct str s)
 static void add_field(struct line *l, const struct log_field *f)
 {
         size_t before = l->len;
-        char number[24];
+        char number[STR_INT_MAX];
 
         if (!f->key)
                 return;
         add_c(l, config.format == LOG_JSON ? ",\"" : " ");
         add_c(l, f->key);
         add_c(l, config.format == LOG_JSON ? "\":" : "=");
-        if (f->is_number)
-                add(l, number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)f->number));
-        else
+        if (f->is_number) {
+                const struct str digits = str_int(f->number, number);
+
+                add(l, digits.data, digits.len);
+        } else {
                 add_quoted(l, f->text);
+        }
         if (l->full)
                 l->len = before;
 }

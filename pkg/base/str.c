@@ -125,6 +125,20 @@ int str_to_int64(struct str s, int64_t *ret)
         return 0;
 }
 
+struct str str_int(int64_t n, char out[STR_INT_MAX])
+{
+        uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+        size_t at = STR_INT_MAX;
+
+        do {
+                out[--at] = (char)('0' + left % 10);
+                left /= 10;
+        } while (left);
+        if (n < 0)
+                out[--at] = '-';
+        return str_n(out + at, STR_INT_MAX - at);
+}
+
 int str_version_cmp(struct str a, struct str b)
 {
         if (a.len != b.len)

@@ -100,6 +100,10 @@ size_t str_utf8(struct str s);
  * (not a number, or something behind it) or -ERANGE; *ret only on success. */
 int str_to_int64(struct str s, int64_t *ret) _must_check_;
 
+/* N in decimal, in OUT, at the end of which it stands. */
+#define STR_INT_MAX 20
+struct str str_int(int64_t n, char out[STR_INT_MAX]);
+
 /* Compares two resourceVersions: opaque decimal strings of any length, so by
  * length first and then by bytes, never as an integer (Kubernetes API
  * concepts, "Resource versions"). The absent one is before all others. */

@@ -4,24 +4,23 @@
 /* An object's name needs no escaping: it is letters, digits, '-' and '.'. */
 static struct str labels_of(const struct object *self, const char *word, struct arena *a)
 {
-        return arena_printf(a,
-                            "{\"app.kubernetes.io/name\":\"%s\","
-                            "\"app.kubernetes.io/instance\":\"%.*s\","
-                            "\"app.kubernetes.io/component\":\"%s\","
-                            "\"app.kubernetes.io/part-of\":\"%.*s\","
-                            "\"app.kubernetes.io/managed-by\":\"keelson\"}",
-                            word, STR_FMT(self->name), word, STR_FMT(self->name));
+        const struct str component = str_c(word);
+
+        return arena_join(a, STR("{\"app.kubernetes.io/name\":\""), component,
+                          STR("\",\"app.kubernetes.io/instance\":\""), self->name,
+                          STR("\",\"app.kubernetes.io/component\":\""), component,
+                          STR("\",\"app.kubernetes.io/part-of\":\""), self->name,
+                          STR("\",\"app.kubernetes.io/managed-by\":\"keelson\"}"));
 }
 
 static struct str owner_of(const struct object *self, struct arena *a)
 {
         const struct kube_kind *api = &self->kind->api;
 
-        return arena_printf(a,
-                            "[{\"apiVersion\":\"%.*s/%.*s\",\"kind\":\"%.*s\",\"name\":\"%.*s\","
-                            "\"uid\":\"%.*s\",\"controller\":true,\"blockOwnerDeletion\":true}]",
-                            STR_FMT(api->group), STR_FMT(api->version), STR_FMT(api->kind),
-                            STR_FMT(self->name), STR_FMT(object_uid(self)));
+        return arena_join(a, STR("[{\"apiVersion\":\""), api->group, STR("/"), api->version,
+                          STR("\",\"kind\":\""), api->kind, STR("\",\"name\":\""), self->name,
+                          STR("\",\"uid\":\""), object_uid(self),
+                          STR("\",\"controller\":true,\"blockOwnerDeletion\":true}]"));
 }
 
 struct child_meta child_meta_of(const struct view *view, const char *word, struct arena *a)

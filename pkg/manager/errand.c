@@ -138,6 +138,15 @@ void errands_begin(struct manager *m)
         }
 }
 
+static void add_member(struct buf *out, const char *key, struct str value)
+{
+        buf_add_char(out, '"');
+        buf_add_c(out, key);
+        buf_add_c(out, "\":\"");
+        buf_add_str(out, value);
+        buf_add_c(out, "\",");
+}
+
 /* A child's JSON with more members at the head of its metadata: KEY, and maybe
  * a resourceVersion. Renderers write metadata as the first object inside the child.
  * Refused without a VALUE: a precondition is never left out. */
@@ -152,9 +161,9 @@ static int add_metadata(struct buf *out, struct str json, const char *key, struc
                 return -EINVAL;
         head = (size_t)(at - json.data) + sizeof(mark) - 1;
         buf_add(out, json.data, head);
-        buf_printf(out, "\"%s\":\"%.*s\",", key, STR_FMT(value));
+        add_member(out, key, value);
         if (version.data)
-                buf_printf(out, "\"resourceVersion\":\"%.*s\",", STR_FMT(version));
+                add_member(out, "resourceVersion", version);
         buf_add(out, json.data + head, json.len - head);
         return buf_error(out);
 }

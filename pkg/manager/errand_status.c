@@ -28,12 +28,10 @@ void errand_send_status(struct errand *q)
                 .name = t->item->key.name,
         };
 
-        call.body = arena_printf(
-                &t->arena,
-                "{\"apiVersion\":\"%.*s/%.*s\",\"kind\":\"%.*s\",\"metadata\":{\"name\":\"%.*s\","
-                "\"uid\":\"%.*s\"},\"status\":%.*s}",
-                STR_FMT(kind->group), STR_FMT(kind->version), STR_FMT(kind->kind), STR_FMT(call.name),
-                STR_FMT(t->uid), STR_FMT(q->status));
+        call.body =
+                arena_join(&t->arena, STR("{\"apiVersion\":\""), kind->group, STR("/"), kind->version,
+                           STR("\",\"kind\":\""), kind->kind, STR("\",\"metadata\":{\"name\":\""), call.name,
+                           STR("\",\"uid\":\""), t->uid, STR("\"},\"status\":"), q->status, STR("}"));
         if (!q->status.data || !call.body.data) {
                 task_fail_memory(t);
                 errand_free(q);

@@ -84,8 +84,8 @@ void task_tell(struct task *t, bool warning, struct str reason, struct str messa
 
 void task_note_created(struct task *t, const struct effect *e)
 {
-        t->created = arena_printf(&t->arena, "%.*s%s%.*s %.*s", STR_FMT(t->created),
-                                  t->created.data ? ", " : "", STR_FMT(e->kind->api.kind), STR_FMT(e->name));
+        t->created = arena_join(&t->arena, t->created, t->created.data ? STR(", ") : STR(""),
+                                e->kind->api.kind, STR(" "), e->name);
 }
 
 bool task_take_lost(struct task *t, const struct effect *e)

@@ -203,6 +203,25 @@ START_TEST(printf_measures_first)
 }
 END_TEST
 
+START_TEST(strings_are_joined)
+{
+        struct arena a = ARENA_INIT(64);
+        struct str s = arena_join(&a, STR("app"), STR_NULL, STR("-"), str_n("shopping", 4), STR(""));
+
+        ck_str_eq(s, "app-shop");
+        ck_assert_int_eq(s.data[s.len], '\0');
+        s = arena_join(&a, STR_NULL);
+        ck_assert_ptr_nonnull(s.data);
+        ck_assert_uint_eq(s.len, 0);
+        ck_assert(!a.failed);
+        ck_assert_ptr_null(arena_join(&a, STR("0123456789012345678901234567890123456789"),
+                                      STR("0123456789012345678901234567890123456789"))
+                                   .data);
+        ck_assert(a.failed && a.full);
+        arena_release(&a);
+}
+END_TEST
+
 START_TEST(strings_past_the_cap_are_absent)
 {
         struct arena a = ARENA_INIT(64);
@@ -251,6 +270,7 @@ static int use_arena(void *arg)
         if (numbers)
                 numbers[4999] = 1;
         arena_printf(&a, "%0*d", 9000, 1);
+        arena_join(&a, arena_printf(&a, "%0*d", 3000, 1), arena_printf(&a, "%0*d", 3000, 1));
         arena_clear(&a);
         arena_printf(&a, "%0*d", 20000, 1);
         r = a.failed ? -12 : 0;
@@ -276,6 +296,7 @@ static const TTest *const tests[] = {
         clear_keeps_one_block_and_never_a_huge_one,
         strings_are_copied_and_terminated,
         printf_measures_first,
+        strings_are_joined,
         strings_past_the_cap_are_absent,
         a_buffer_gives_its_text_or_its_error,
         survives_any_failed_allocation,

@@ -30,6 +30,21 @@ START_TEST(formats)
 }
 END_TEST
 
+START_TEST(formats_like_the_libc)
+{
+        for (int64_t day = -7000; day < 30000; day += 13) {
+                time_t sec = (time_t)(day * 86400 + day * 7919 % 86400);
+                char plain[CLOCK_RFC3339_MAX], micro[CLOCK_RFC3339_MAX];
+                struct tm tm;
+
+                gmtime_r(&sec, &tm);
+                strftime(plain, sizeof(plain), "%Y-%m-%dT%H:%M:%SZ", &tm);
+                strftime(micro, sizeof(micro), "%Y-%m-%dT%H:%M:%S.000907Z", &tm);
+                check_format(sec * USEC_SEC + 907, plain, micro);
+        }
+}
+END_TEST
+
 START_TEST(formats_times_before_1970)
 {
         check_format(-1, "1969-12-31T23:59:59Z", "1969-12-31T23:59:59.999999Z");
@@ -259,6 +274,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         formats,
+        formats_like_the_libc,
         formats_times_before_1970,
         format_stays_within_four_digit_years,
         parses,

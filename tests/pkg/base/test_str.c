@@ -210,6 +210,20 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(numbers_are_written)
+{
+        static const int64_t some[] = { 0,  1,   9,          10,        99,        100,
+                                        -1, -10, 1234567890, INT64_MAX, INT64_MIN, INT64_MIN + 1 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+                char digits[STR_INT_MAX], want[32];
+
+                snprintf(want, sizeof(want), "%lld", (long long)some[i]);
+                ck_str_eq(str_int(some[i], digits), want);
+        }
+}
+END_TEST
+
 START_TEST(versions)
 {
         static const char *const rising[] = {
@@ -309,6 +323,7 @@ static const TTest *const tests[] = {
         trimming,
         cutting,
         numbers,
+        numbers_are_written,
         versions,
         utf8,
         utf8_knows_every_code_point,
