@@ -492,7 +492,7 @@ INVALID = {
         "configReload Signal reaches files only",
     ),
     "time without a unit": (app(healthCheck={"startupTimeout": "30"}), "spec.healthCheck.startupTimeout"),
-    "time too long": (app(healthCheck={"startupTimeout": "2h"}), "must be between 1s and 1h"),
+    "time too long": (app(healthCheck={"startupTimeout": "2h"}), "must be a duration between 1s and 1h"),
     "unknown field": (app(imag="x"), 'unknown field "spec.imag"'),
     "unknown field, deeper": (app(healthCheck={"path": "/"}), 'unknown field "spec.healthCheck.path"'),
 }

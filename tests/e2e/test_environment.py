@@ -109,7 +109,7 @@ def test_children_of_the_environment_are_set_back_and_go_with_it(space):
     [
         ({**environment(), "metadata": {"name": "other"}}, "a namespace has one Environment, and it is called default"),
         (environment(profile="prod"), "spec.profile: Unsupported value"),
-        (environment(quota={"hard": {"pod": "1"}}), "names must be those of resources that a quota knows"),
+        (environment(quota={"hard": {"pod": "1"}}), "\"pod\" is no resource that a quota knows"),
         (environment(routing={"gateway": {"name": "a"}, "ingressClassName": "b"}), "exclude each other"),
     ],
     ids=["name", "profile", "quota", "routing"],

@@ -142,10 +142,17 @@ static void put_bounds(struct buf *out, const struct gen_type *t)
         }
 }
 
-static void put_rules(struct buf *out, const struct gen_rule *rules)
+/* FIELD is the one that has them; absent: it is the object itself, and a rule may name a field of it. */
+static void put_rules(struct buf *out, struct str field, const struct gen_rule *rules)
 {
         for (const struct gen_rule *r = rules; r; r = r->next) {
+                struct str about = field;
+
+                if (!about.data && str_starts(r->field, STR(".")))
+                        about = str_n(r->field.data + 1, r->field.len - 1);
                 buf_add_c(out, "- ");
+                if (about.data)
+                        buf_printf(out, "`%.*s`: ", STR_FMT(about));
                 gen_put_oneline(out, r->message);
                 buf_printf(out, " (`%.*s`)\n", STR_FMT(str_trim(r->rule)));
         }
@@ -183,9 +190,9 @@ static void put_object(struct buf *out, const struct gen_object *o)
         }
         if (has_rules)
                 buf_add_c(out, "\nRules:\n\n");
-        put_rules(out, o->rules);
+        put_rules(out, STR_NULL, o->rules);
         for (size_t i = 0; i < o->n_fields; i++)
-                put_rules(out, o->fields[i].type.rules);
+                put_rules(out, o->fields[i].json_name, o->fields[i].type.rules);
 
         for (size_t i = 0; i < o->n_fields; i++) {
                 const struct gen_type *t = &o->fields[i].type;
@@ -224,7 +231,7 @@ void gen_emit_doc(const struct gen_crd *crd, struct str source, struct buf *out)
         buf_add_char(out, '\n');
         if (crd->rules)
                 buf_add_c(out, "\nRules:\n\n");
-        put_rules(out, crd->rules);
+        put_rules(out, STR_NULL, crd->rules);
         if (crd->spec)
                 put_object(out, crd->spec);
         if (crd->status)

@@ -147,6 +147,7 @@ static int read_rules(const struct reader *r, yyjson_val *schema, struct str pat
                                 return refuse(r, path, "x-kubernetes-validations", "has an unknown member");
                 rule->rule = json_get_str(v, "rule");
                 rule->message = json_get_str(v, "message");
+                rule->field = json_get_str(v, "fieldPath");
                 if (!rule->rule.data || !rule->message.data)
                         return refuse(r, path, "x-kubernetes-validations",
                                       "needs a rule and a message in each item");

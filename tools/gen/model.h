@@ -14,6 +14,7 @@
 #include "schema/schema.h"
 
 struct gen_rule {
+        struct str field;   /* that it is about, from where it stands: ".minReplicas"; may be absent */
         struct str rule;    /* CEL */
         struct str message; /* for people */
         struct gen_rule *next;
