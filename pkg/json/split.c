@@ -340,7 +340,7 @@ static int between_values(struct json_split *s, const char **p)
 
 int json_split_feed(struct json_split *s, struct str data, json_split_fn *fn, void *arg)
 {
-        const char *p = data.data, *end = p + data.len;
+        const char *p = data.data, *end = data.len ? p + data.len : p;
 
         while (p < end && s->error == 0) {
                 switch ((enum state)s->state) {
