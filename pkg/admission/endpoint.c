@@ -538,7 +538,6 @@ static int start(struct loop *l, struct endpoint *e, struct str listen, struct e
         mhd = start_mhd(e, fd);
         if (!mhd)
                 return error_set(err, -ENOMEM, "cannot start the HTTPS server on %.*s", STR_FMT(listen));
-        e->daemon.paced = true;
         r = http_daemon_start(l, &e->daemon, mhd);
         if (r == 0)
                 r = loop_timer_set(l, &e->timer, clock_now() + USEC_SEC, on_timer, e);

@@ -3,7 +3,12 @@
 
 #include <errno.h>
 
-/* What MHD waits for comes as an event; this is in case it knows of something else. */
+/* Runs in which nothing moves are not always in vain: of the head of a request that is
+ * longer than what it reads at once, MHD takes a little in each of them. What it waits for
+ * comes as an event; the longest pause is in case it knows of something else. */
+#define STILL_FEW 4
+#define STILL_MAX 64
+#define PAUSE_FEW_MS 1U
 #define PAUSE_MS 100U
 
 static void on_timer(struct loop_timer *timer, void *arg);
@@ -17,16 +22,23 @@ static void set_timer(struct http_daemon *d, usec_t due)
         (void)r;
 }
 
+static unsigned pause_ms(const struct http_daemon *d)
+{
+        if (d->still < STILL_FEW)
+                return 0;
+        return d->still < STILL_MAX ? PAUSE_FEW_MS : PAUSE_MS;
+}
+
 static void run(struct http_daemon *d)
 {
         MHD_UNSIGNED_LONG_LONG wait_ms;
         usec_t due = USEC_NEVER;
 
-        d->moved = false;
         MHD_run(d->mhd);
+        d->still = d->moved ? 0 : MIN(d->still + 1, STILL_MAX);
+        d->moved = false;
         if (MHD_get_timeout(d->mhd, &wait_ms) == MHD_YES) {
-                if (d->paced && !d->moved)
-                        wait_ms = MAX(wait_ms, PAUSE_MS);
+                wait_ms = MAX(wait_ms, pause_ms(d));
                 due = clock_now() + (usec_t)wait_ms * USEC_MSEC;
         }
         set_timer(d, due);
@@ -39,7 +51,10 @@ static void on_timer(struct loop_timer *timer _unused_, void *arg)
 
 static void on_ready(struct loop_fd *source _unused_, uint32_t events _unused_, void *arg)
 {
-        run(arg);
+        struct http_daemon *d = arg;
+
+        d->moved = true;
+        run(d);
 }
 
 int http_daemon_start(struct loop *l, struct http_daemon *d, struct MHD_Daemon *mhd)

@@ -17,15 +17,16 @@ struct http_daemon {
         struct MHD_Daemon *mhd; /* NULL: not started */
         struct loop_fd fd;
         struct loop_timer timer;
-        /* While a TLS handshake waits for its peer, MHD asks to be run again at once, and
-         * again. So a server with TLS says that it is PACED, and sets MOVED with each byte
-         * and each callback: after a run without any there is a pause, which the next
-         * event ends. */
-        bool paced, moved;
+        /* While a TLS handshake waits for its peer, or the head of a chunk for room, MHD
+         * asks to be run again at once, and again. So after some runs in which nothing
+         * moved there is a pause, which the next event ends. A server with TLS, whose
+         * bytes may lie in between, sets MOVED with each of them and with each callback. */
+        bool moved;
+        unsigned still; /* runs in a row without */
 };
 
 /* Takes MHD over, be it that it fails: 0, -ENOMEM, or -EINVAL for one that was not
- * started so. D must be zeroed but for PACED. */
+ * started so. D must be zeroed. */
 int http_daemon_start(struct loop *l, struct http_daemon *d, struct MHD_Daemon *mhd) _must_check_;
 
 /* Stops MHD as well, which closes its sockets; fine where it was never started. Not

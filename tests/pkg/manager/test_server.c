@@ -351,6 +351,27 @@ START_TEST(test_keep_alive)
 }
 END_TEST
 
+/* The head of a chunk for which MHD has no room, and which it tries again to read. */
+START_TEST(test_waiting_for_a_peer_is_no_work)
+{
+        static char extension[30000];
+        _cleanup_(teardown) struct fixture f;
+        usec_t began;
+        int fd;
+
+        setup(&f);
+        fd = open_client(f.server);
+        memset(extension, 'x', sizeof(extension) - 1);
+        send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+        send_text(fd, extension);
+        began = clock_now();
+        for (int i = 0; i < 100; i++)
+                ck_assert_int_eq(loop_turn(f.loop, 10 * USEC_MSEC), 0);
+        ck_assert_int_gt(clock_now() - began, 200 * USEC_MSEC);
+        close(fd);
+}
+END_TEST
+
 START_TEST(test_loopback_only)
 {
         _cleanup_(teardown) struct fixture f;
@@ -570,14 +591,23 @@ START_TEST(test_torture)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_metrics_page,     test_health,
-        test_health_verbose,   test_unknown_paths,
-        test_methods,          test_bodies_are_not_read,
-        test_large_reply,      test_keep_alive,
-        test_loopback_only,    test_loopback_only_refuses_others,
-        test_connection_cap,   test_long_headers_are_refused,
-        test_listen_errors,    test_address_in_use,
-        test_listen_addresses, test_free_with_open_connections,
+        test_metrics_page,
+        test_health,
+        test_health_verbose,
+        test_unknown_paths,
+        test_methods,
+        test_bodies_are_not_read,
+        test_large_reply,
+        test_keep_alive,
+        test_waiting_for_a_peer_is_no_work,
+        test_loopback_only,
+        test_loopback_only_refuses_others,
+        test_connection_cap,
+        test_long_headers_are_refused,
+        test_listen_errors,
+        test_address_in_use,
+        test_listen_addresses,
+        test_free_with_open_connections,
         test_torture,
 };
 
