@@ -158,7 +158,7 @@ START_TEST(blocks_change_nothing)
         struct rand rand = { .state = 1 };
         size_t good = 0;
 
-        for (unsigned i = 0; i < 20000; i++) {
+        for (unsigned i = 0; i < 4000; i++) {
                 _cleanup_(buf_release) struct buf whole = BUF_INIT(8192), cut = BUF_INIT(8192);
                 enum json_split_mode mode = i % 4 ? JSON_SPLIT_VALUES : JSON_SPLIT_LIST;
                 char text[1024] = "{\"items\":[";
@@ -173,7 +173,7 @@ START_TEST(blocks_change_nothing)
                 ck_assert(str_eq(buf_str(&whole), buf_str(&cut)));
                 good += r == 0;
         }
-        ck_assert_uint_gt(good, 2000);
+        ck_assert_uint_gt(good, 400);
 }
 END_TEST
 
