@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "admission/judge.h"
 #include "app_observed.gen.h"
 #include "app_types.gen.h"
@@ -46,7 +48,10 @@ void app_validate(const struct app_spec *spec, struct problems *problems);
 /* A target at PATH is of no use: pods request nothing of RESOURCE. */
 void app_tell_no_request(struct str path, struct str resource, struct problems *problems);
 
-/* Adds to WARNINGS what works and is unwise. */
+/* Of AF_INET, its first 4 bytes, or AF_INET6; without leading zeros. Is TEXT an address? */
+bool app_read_address(struct str text, int family, struct in6_addr *ret) _must_check_;
+
+/* Adds to WARNINGS what works and is unwise, or can hardly work (warn.c). */
 void app_warn(const struct app_spec *spec, struct problems *warnings);
 
 extern const struct admission_kind app_admission;

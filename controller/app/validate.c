@@ -35,6 +35,29 @@ static void check_size(const struct app_spec *spec, struct problems *p)
                                scaling->max_replicas, p);
 }
 
+/* --- the image ----------------------------------------------------------------------- */
+
+/* In front of a slash there may be a registry, whose name is in any case; from the tag or the digest on
+ * likewise. What is between is the name (the reference grammar of the OCI distribution). */
+static bool has_upper_case_name(struct str image)
+{
+        ptrdiff_t slash = str_index(image, '/');
+
+        for (size_t i = (size_t)(slash + 1); i < image.len && image.data[i] != ':' && image.data[i] != '@';
+             i++)
+                if (image.data[i] >= 'A' && image.data[i] <= 'Z')
+                        return true;
+        return false;
+}
+
+static void check_image(const struct app_spec *spec, struct problems *p)
+{
+        if (has_upper_case_name(spec->image))
+                problem_add(p, STR("spec.image"),
+                            "must be in lower case but for the registry and the tag, or nothing can pull it; "
+                            "write it so, such as registry.example/shop:1.8.2");
+}
+
 /* --- resources --------------------------------------------------------------------- */
 
 void app_tell_no_request(struct str path, struct str resource, struct problems *p)
@@ -245,16 +268,25 @@ static void check_durations(const struct app_spec *spec, struct problems *p)
 
 /* --- the network ----------------------------------------------------------------------- */
 
-/* Of INET or INET6, as inet_pton reads them: without leading zeros. */
+bool app_read_address(struct str text, int family, struct in6_addr *ret)
+{
+        char copy[INET6_ADDRSTRLEN] = "";
+        struct in6_addr ip = { 0 };
+
+        if (text.len >= sizeof(copy))
+                return false;
+        memcpy(copy, text.data, text.len);
+        if (inet_pton(family, copy, &ip) != 1)
+                return false;
+        *ret = ip;
+        return true;
+}
+
 static bool is_address(struct str host, int family)
 {
-        char text[INET6_ADDRSTRLEN] = "";
         struct in6_addr ip;
 
-        if (host.len >= sizeof(text))
-                return false;
-        memcpy(text, host.data, host.len);
-        return inet_pton(family, text, &ip) == 1;
+        return app_read_address(host, family, &ip);
 }
 
 /* A prefix length of up to MOST. */
@@ -315,6 +347,7 @@ static void check_access(const struct app_spec *spec, struct problems *p)
 
 void app_validate(const struct app_spec *spec, struct problems *p)
 {
+        check_image(spec, p);
         check_size(spec, p);
         check_resources(spec, p);
         check_targets(spec, p);
@@ -346,51 +379,6 @@ static void validate_name(struct str name, struct problems *p)
                         p, STR("metadata.name"),
                         "must be lower-case letters, digits and -, begin with a letter and not end with -, "
                         "and have 63 characters at most, for it becomes a host name");
-}
-
-/* --- what works and is unwise ---------------------------------------------------------- */
-
-/* "registry:5000/shop", "shop:latest"; not "shop:1.8.2", "shop@sha256:…". */
-static bool names_no_version(struct str image)
-{
-        size_t name = image.len;
-        ptrdiff_t colon;
-
-        if (str_index(image, '@') >= 0)
-                return false;
-        while (name > 0 && image.data[name - 1] != '/')
-                name--;
-        image = str_n(image.data + name, image.len - name);
-        colon = str_index(image, ':');
-        return colon < 0 || str_ends(image, STR(":latest"));
-}
-
-/* DB_PASSWORD, API_TOKEN; not TOKEN_LIFETIME. */
-static bool is_secret_name(struct str name)
-{
-        static const struct str ends[] = { STR_INIT("PASSWORD"),    STR_INIT("PASSWD"),
-                                           STR_INIT("TOKEN"),       STR_INIT("SECRET"),
-                                           STR_INIT("SECRET_KEY"),  STR_INIT("API_KEY"),
-                                           STR_INIT("PRIVATE_KEY"), STR_INIT("ACCESS_KEY") };
-
-        for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-                if (str_ends(name, ends[i]))
-                        return true;
-        return false;
-}
-
-void app_warn(const struct app_spec *spec, struct problems *w)
-{
-        if (names_no_version(spec->image))
-                problem_add(w, STR("spec.image"),
-                            "%.*s names no version: what runs may change by itself, and there is no way "
-                            "back; name a tag or a digest",
-                            RULES_SHOWN(spec->image));
-        for (size_t i = 0; i < spec->env.n; i++)
-                if (is_secret_name(spec->env.items[i].name) && !str_empty(spec->env.items[i].value))
-                        problem_add(w, item(w, "env", i, ".value"),
-                                    "looks like a secret, which all who may read the App see; put it into a "
-                                    "Secret, and name that in spec.envFrom");
 }
 
 static void validate(const void *object, const void *old_object _unused_, struct problems *problems,

@@ -39,6 +39,9 @@ int environment_reconcile(const struct view *view, struct plan *plan) _must_chec
 /* Adds to PROBLEMS what cannot work although the schema lets it through (validate.c). */
 void environment_validate(const struct environment_spec *spec, struct problems *problems);
 
+/* Adds to WARNINGS what is taken and can hardly work. */
+void environment_warn(const struct environment_spec *spec, struct problems *warnings);
+
 extern const struct admission_kind environment_admission;
 
 /* Renders the children and puts them into the plan (children.c). */

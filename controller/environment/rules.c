@@ -105,6 +105,40 @@ void check_not_above(struct str path, const struct schema_map *less, const char 
         }
 }
 
+/* Hardly a container runtime can start anything in less. */
+#define MEMORY_LEAST ((__int128)4 * 1024 * 1024)
+
+static bool is_memory(struct str resource)
+{
+        return str_eq(resource, STR("memory")) || str_ends(resource, STR(".memory"));
+}
+
+static void warn_amount(struct str path, struct str amount, struct problems *w)
+{
+        struct quantity q;
+        char unit = amount.len ? amount.data[amount.len - 1] : '\0';
+
+        /* 0 is no mistake: for a limit it is none at all. */
+        if (quantity_parse(amount, &q) < 0 || q.nanos <= 0)
+                return;
+        if (unit == 'm' || unit == 'u' || unit == 'n')
+                problem_add(w, path, "%.*s is in fractions of a byte; write Mi for mebibytes, as in 64Mi",
+                            RULES_SHOWN(amount));
+        else if (q.nanos < MEMORY_LEAST * 1000 * 1000 * 1000)
+                problem_add(
+                        w, path,
+                        "%.*s is less than 4Mi, in which hardly a program starts; write it with its unit, "
+                        "as in 64Mi",
+                        RULES_SHOWN(amount));
+}
+
+void warn_memory(struct str path, const struct schema_map *map, struct problems *warnings)
+{
+        for (size_t i = 0; i < map->n; i++)
+                if (is_memory(map->items[i].key))
+                        warn_amount(member(path, map->items[i].key, warnings), map->items[i].value, warnings);
+}
+
 void check_duration(struct str path, struct str text, usec_t least, usec_t most, const char *bounds,
                     struct problems *problems)
 {

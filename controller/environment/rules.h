@@ -39,5 +39,9 @@ void check_not_above(struct str path, const struct schema_map *less, const char 
 void check_duration(struct str path, struct str text, usec_t least, usec_t most, const char *bounds,
                     struct problems *problems);
 
+/* Warns of memory of which there is too little for any program, most often for want of a unit:
+ * for each resource of a container or of a quota in MAP. */
+void warn_memory(struct str path, const struct schema_map *map, struct problems *warnings);
+
 /* minReplicas and maxReplicas, where both are said. PATH is that of minReplicas. */
 void check_replicas(struct str path, int64_t least, int64_t most, struct problems *problems);

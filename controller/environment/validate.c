@@ -6,6 +6,7 @@
  */
 #include "controller/environment/environment.h"
 #include "controller/environment/rules.h"
+#include "kube/quantity.h"
 
 /* --- the namespace as a whole ----------------------------------------------------------- */
 
@@ -83,6 +84,62 @@ void environment_validate(const struct environment_spec *spec, struct problems *
         check_routing(spec->routing, p);
 }
 
+/* --- what can hardly work ----------------------------------------------------------------- */
+
+/* Of each pod the limit is no less than the request, so the quota's request is never reached. */
+static void warn_unreachable(const struct schema_map *hard, struct str request, struct str limit,
+                             struct problems *w)
+{
+        struct str a = schema_map_get(hard, request), b = schema_map_get(hard, limit);
+
+        if (quantity_exceeds(a, b))
+                problem_add(
+                        w, arena_printf(w->arena, "spec.quota.hard.%.*s", STR_FMT(request)),
+                        "%.*s is more than %.*s, which is %.*s, so the pods never get there; lower it, or "
+                        "raise %.*s",
+                        RULES_SHOWN(a), STR_FMT(limit), RULES_SHOWN(b), STR_FMT(limit));
+}
+
+static void warn_quota(const struct environment_spec_quota *quota, struct problems *w)
+{
+        static const struct str pods[] = { STR_INIT("pods"), STR_INIT("count/pods") };
+        struct quantity q;
+
+        if (!quota)
+                return;
+        warn_memory(STR("spec.quota.hard"), &quota->hard, w);
+        warn_unreachable(&quota->hard, STR("requests.cpu"), STR("limits.cpu"), w);
+        warn_unreachable(&quota->hard, STR("cpu"), STR("limits.cpu"), w);
+        warn_unreachable(&quota->hard, STR("requests.memory"), STR("limits.memory"), w);
+        warn_unreachable(&quota->hard, STR("memory"), STR("limits.memory"), w);
+        for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+                struct str most = schema_map_get(&quota->hard, pods[i]);
+
+                if (most.data && quantity_parse(most, &q) == 0 && q.nanos == 0)
+                        problem_add(w, arena_printf(w->arena, "spec.quota.hard.%.*s", STR_FMT(pods[i])),
+                                    "lets no pod start in the namespace; raise it, or leave it out");
+        }
+}
+
+void environment_warn(const struct environment_spec *spec, struct problems *warnings)
+{
+        warn_quota(spec->quota, warnings);
+        if (spec->limit_range) {
+                warn_memory(STR("spec.limitRange.default"), &spec->limit_range->default_, warnings);
+                warn_memory(STR("spec.limitRange.defaultRequest"), &spec->limit_range->default_request,
+                            warnings);
+                warn_memory(STR("spec.limitRange.max"), &spec->limit_range->max, warnings);
+        }
+        for (size_t i = 0; i < spec->overrides.n; i++) {
+                const struct environment_spec_overrides_resources *r = spec->overrides.items[i].resources;
+
+                if (!r)
+                        continue;
+                warn_memory(field(warnings, i, "resources.requests"), &r->requests, warnings);
+                warn_memory(field(warnings, i, "resources.limits"), &r->limits, warnings);
+        }
+}
+
 /* --- at admission ---------------------------------------------------------------------- */
 
 static void validate_name(struct str name, struct problems *p)
@@ -94,11 +151,12 @@ static void validate_name(struct str name, struct problems *p)
 }
 
 static void validate(const void *object, const void *old_object _unused_, struct problems *problems,
-                     struct problems *warnings _unused_)
+                     struct problems *warnings)
 {
         const struct environment *env = object;
 
         environment_validate(env->spec, problems);
+        environment_warn(env->spec, warnings);
 }
 
 const struct admission_kind environment_admission = {

@@ -257,7 +257,8 @@ def test_bad_is_refused_by_the_webhook(webhook):
 def test_examples_are_fine(webhook, binary, module_space, path):
     said = dry_run(module_space, path.read_text())
     assert said.count("(server dry run)") == len(list(yaml.safe_load_all(path.read_text()))), said
-    assert "Warning" not in said
+    # app-full.yaml has each field, also of kinds that are to come.
+    assert all(" yet, " in line for line in said.splitlines() if "Warning" in line), said
     assert validate(binary, path) == (0, [])
     for resource in ours(path.read_text()):
         assert review(webhook, resource) == (True, [])

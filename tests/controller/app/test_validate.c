@@ -261,6 +261,95 @@ START_TEST(what_is_unwise_is_a_warning)
 }
 END_TEST
 
+#define TO(destination) "\"access\":{\"to\":[{\"app\":\"a\"},{" destination "}]}"
+
+/* No message: it is fine. */
+static const struct trouble unwise[] = {
+        { "\"resources\":{\"limits\":{\"memory\":64}}", "spec.resources.limits.memory",
+          "64 is less than 4Mi" },
+        { "\"resources\":{\"requests\":{\"memory\":\"32m\"}}", "spec.resources.requests.memory",
+          "32m is in fractions of a byte" },
+        { "\"resources\":{\"requests\":{\"memory\":\"4Mi\",\"cpu\":\"1m\"}}" },
+        { "\"resources\":{\"limits\":{\"memory\":0}}" },
+        { "\"port\":80,\"healthCheck\":{\"startupTimeout\":\"11m\"}", "spec.healthCheck.startupTimeout",
+          "11m is longer than spec.strategy.progressDeadline, which is 10m" },
+        { "\"port\":80,\"healthCheck\":{\"startupTimeout\":\"10m\"}" },
+        { "\"healthCheck\":{\"livePath\":\"/alive\"}", "spec.healthCheck",
+          "without a port nothing is checked" },
+        { "\"healthCheck\":{}" },
+        { "\"configReload\":\"Signal\"", "spec.configReload", "Signal changes nothing without files" },
+        { "\"configReload\":\"Signal\",\"configFiles\":[{\"mountPath\":\"/etc/x\",\"secretRef\":{\"name\":\"x\"}}]" },
+        { TO("\"host\":\"localhost\""), "spec.access.to[1].host", "localhost is the pod itself" },
+        { TO("\"host\":\"db.localhost\""), "spec.access.to[1].host", "is the pod itself" },
+        { TO("\"host\":\"10.1.2.3\""), "spec.access.to[1].host", "write cidr: 10.1.2.3/32 instead" },
+        { TO("\"host\":\"10.example.com\"") },
+        { TO("\"cidr\":\"10.20.3.4/16\""), "spec.access.to[1].cidr", "is inside the range 10.20.0.0/16" },
+        { TO("\"cidr\":\"10.20.31.0/20\""), "spec.access.to[1].cidr", "is inside the range 10.20.16.0/20" },
+        { TO("\"cidr\":\"10.0.0.1/0\""), "spec.access.to[1].cidr", "is inside the range 0.0.0.0/0" },
+        { TO("\"cidr\":\"2001:db8::1/32\""), "spec.access.to[1].cidr",
+          "is inside the range 2001:db8::/32, which is what it is taken for; write that, or /128" },
+        { TO("\"cidr\":\"10.20.16.0/20\"") },
+        { TO("\"cidr\":\"10.20.3.4/32\"") },
+        { TO("\"cidr\":\"2001:db8::1/128\"") },
+        { TO("\"cidr\":\"0.0.0.0/0\"") },
+        { TO("\"postgres\":\"shop\""), "spec.access.to[1].postgres", "no Postgres yet" },
+        { TO("\"redis\":\"shop\""), "spec.access.to[1].redis", "no Redis yet" },
+};
+
+START_TEST(what_can_hardly_work_is_a_warning)
+{
+        struct problems warnings;
+        struct validated v;
+
+        for (size_t i = 0; i < ARRAY_SIZE(unwise); i++) {
+                warn(&v, unwise[i].spec, &warnings);
+                v.spec->image = STR("x:1");
+                problems_init(&warnings, &v.a);
+                app_warn(v.spec, &warnings);
+                ck_assert_msg(warnings.n == (unwise[i].message ? 1 : 0), "%s: %zu", unwise[i].spec,
+                              warnings.n);
+                if (unwise[i].message) {
+                        ck_str_eq(warnings.all[0].path, unwise[i].path);
+                        ck_assert_msg(strstr(warnings.all[0].message.data, unwise[i].message) != NULL,
+                                      "%s: %s", unwise[i].spec, warnings.all[0].message.data);
+                }
+                release(&v);
+        }
+}
+END_TEST
+
+START_TEST(an_image_that_nothing_can_pull_is_refused)
+{
+        static const struct {
+                const char *image;
+                bool wrong;
+        } images[] = {
+                { "Shop", true },
+                { "Shop:1", true },
+                { "team/Shop:1", true },
+                { "registry.example:5000/team/shoP:1", true },
+                { "Registry.Example/sHop@sha256:ab", true },
+                { "Registry.Example/shop:1", false },
+                { "registry.example:5000/shop:V1-RC", false },
+                { "shop:V1", false },
+                { "shop@sha256:ABCD", false },
+        };
+        struct validated v;
+
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                validate(&v, "");
+                v.spec->image = str_c(images[i].image);
+                app_validate(v.spec, &v.problems);
+                ck_assert_msg((v.problems.n == 1) == images[i].wrong, "%s", images[i].image);
+                if (images[i].wrong) {
+                        ck_str_eq(v.problems.all[0].path, "spec.image");
+                        ck_assert_ptr_nonnull(strstr(v.problems.all[0].message.data, "lower case"));
+                }
+                release(&v);
+        }
+}
+END_TEST
+
 static int validate_again(void *arg)
 {
         struct validated *v = arg;
@@ -281,14 +370,21 @@ START_TEST(any_allocation_may_fail)
 {
         struct validated v;
 
-        validate(&v, "\"hosts\":[\"10.1.2.3\"],\"replicas\":1,\"autoscaling\":{}");
+        validate(&v, "\"hosts\":[\"10.1.2.3\"],\"replicas\":1,\"autoscaling\":{}," TO(
+                             "\"cidr\":\"10.1.2.3/8\"") ","
+                                                        "\"resources\":{\"limits\":{\"memory\":64}}");
         torture(validate_again, &v, 0);
         release(&v);
 }
 END_TEST
 
 static const TTest *const tests[] = {
-        what_cannot_work_is_named,   what_can_work_is_let_through, all_is_told_at_once,
-        what_is_unwise_is_a_warning, any_allocation_may_fail,
+        what_cannot_work_is_named,
+        what_can_work_is_let_through,
+        all_is_told_at_once,
+        what_is_unwise_is_a_warning,
+        what_can_hardly_work_is_a_warning,
+        an_image_that_nothing_can_pull_is_refused,
+        any_allocation_may_fail,
 };
 TEST_MAIN("app/validate", tests)

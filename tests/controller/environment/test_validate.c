@@ -136,6 +136,65 @@ START_TEST(all_of_it_is_told_at_once)
 }
 END_TEST
 
+static const struct {
+        const char *rest, *path, *message;
+} unwise[] = {
+        { "\"quota\":{\"hard\":{\"requests.cpu\":\"8\",\"limits.cpu\":\"4\"}}",
+          "spec.quota.hard.requests.cpu", "8 is more than limits.cpu, which is 4" },
+        { "\"quota\":{\"hard\":{\"memory\":\"8Gi\",\"limits.memory\":\"4Gi\"}}", "spec.quota.hard.memory",
+          "8Gi is more than limits.memory" },
+        { "\"quota\":{\"hard\":{\"requests.cpu\":\"4\",\"limits.cpu\":\"4\",\"requests.memory\":\"4Gi\"}}",
+          NULL, NULL },
+        { "\"quota\":{\"hard\":{\"pods\":0}}", "spec.quota.hard.pods", "lets no pod start" },
+        { "\"quota\":{\"hard\":{\"count/pods\":\"0\"}}", "spec.quota.hard.count/pods", "lets no pod start" },
+        { "\"quota\":{\"hard\":{\"limits.memory\":16}}", "spec.quota.hard.limits.memory",
+          "16 is less than 4Mi" },
+        { "\"limitRange\":{\"max\":{\"memory\":\"1000m\"}}", "spec.limitRange.max.memory",
+          "fractions of a byte" },
+        { OVERRIDE("\"resources\":{\"requests\":{\"memory\":\"64\"}}"),
+          "spec.overrides[1].resources.requests.memory", "64 is less than 4Mi" },
+};
+
+static int warn_once(void *arg)
+{
+        struct validated v;
+        struct problems warnings;
+        struct environment env;
+        struct error err = ERROR_INIT;
+        size_t i = *(size_t *)arg;
+        void *spec;
+        int r = validate(&v, unwise[i].rest);
+
+        if (r == 0)
+                r = schema_decode(&environment_spec_schema, yyjson_doc_get_root(v.doc), STR("spec"), 0, &v.a,
+                                  &spec, &err);
+        if (r == 0) {
+                env = (struct environment){ .spec = spec };
+                problems_init(&warnings, &v.a);
+                environment_admission.validate(&env, NULL, &v.problems, &warnings);
+                r = problems_result(&warnings);
+        }
+        if (r == 0 || r == -22) {
+                ck_assert_uint_eq(v.problems.n, 0);
+                ck_assert_msg(warnings.n == (unwise[i].message ? 1 : 0), "%s: %zu", unwise[i].rest,
+                              warnings.n);
+        }
+        if (r == -22) {
+                ck_str_eq(warnings.all[0].path, unwise[i].path);
+                ck_assert_msg(strstr(warnings.all[0].message.data, unwise[i].message) != NULL, "%s: %s",
+                              unwise[i].rest, warnings.all[0].message.data);
+        }
+        release(&v);
+        return r == -22 ? 0 : r;
+}
+
+START_TEST(what_can_hardly_work_is_a_warning)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(unwise); i++)
+                torture(warn_once, &i, 0);
+}
+END_TEST
+
 static int validate_once(void *arg)
 {
         struct validated v;
@@ -153,9 +212,7 @@ START_TEST(survives_a_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        what_works_is_let_through,
-        each_trouble_is_told_with_its_field,
-        all_of_it_is_told_at_once,
-        survives_a_lack_of_memory,
+        what_works_is_let_through,         each_trouble_is_told_with_its_field, all_of_it_is_told_at_once,
+        what_can_hardly_work_is_a_warning, survives_a_lack_of_memory,
 };
 TEST_MAIN("environment/validate", tests)
