@@ -32,6 +32,7 @@ static const struct reason reasons[] = {
         { KUBE_SERVICE_UNAVAILABLE, "ServiceUnavailable", 503, -EAGAIN, KUBE_PASSES },
         { KUBE_SERVICE_UNAVAILABLE, "BadGateway", 502, -EAGAIN, KUBE_PASSES },
         { KUBE_TOO_LARGE, "RequestEntityTooLarge", 413, -EMSGSIZE, KUBE_STAYS },
+        { KUBE_OWNER_UNKNOWN, "OwnerUnknown", 0, -EAGAIN, KUBE_SOON },
         { KUBE_OTHER, "Unknown", 0, -EREMOTEIO, KUBE_PASSES },
 };
 
@@ -215,6 +216,12 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
                           verb, STR_FMT(w), STR_FMT(a->kind->kind), STR_FMT(a->kind->version),
                           has_path(a->server) ? ", and is the path in the server's URL right" : "");
                 return;
+        case KUBE_OWNER_UNKNOWN:
+                error_set(&r->error, code,
+                          "cannot %s %.*s: the API server has not yet taken in the definition of its owner, "
+                          "which takes up to half a minute after it was installed; it says: %.*s",
+                          verb, STR_FMT(w), STR_FMT(r->message));
+                return;
         default:
                 break;
         }
@@ -233,6 +240,17 @@ static bool is_too_large_for_etcd(const struct kube_reply *r)
         static const char mark[] = "etcdserver: request is too large";
 
         return r->status == 500 && memmem(r->message.data, r->message.len, mark, sizeof(mark) - 1);
+}
+
+/* The admission plugin OwnerReferencesPermissionEnforcement looks up the owner's kind,
+ * to see whether its finalizers may be set, in a list that it refreshes every 10 to
+ * 30 s. Until then it says no to what blocks the deletion of a resource whose
+ * definition is new. */
+static bool is_unknown_owner(const struct kube_reply *r)
+{
+        static const char mark[] = "cannot find RESTMapping for ";
+
+        return r->reason == KUBE_FORBIDDEN && memmem(r->message.data, r->message.len, mark, sizeof(mark) - 1);
 }
 
 /* metav1.Status: its reason, message, and details.retryAfterSeconds. */
@@ -255,6 +273,8 @@ static void read_status(struct kube_reply *r)
                 r->message = STR_NULL;
         else if (is_too_large_for_etcd(r))
                 r->reason = KUBE_TOO_LARGE;
+        else if (is_unknown_owner(r))
+                r->reason = KUBE_OWNER_UNKNOWN;
         seconds = json_get_int(yyjson_obj_get(status, "details"), "retryAfterSeconds", 0);
         if (r->retry_after < 0 && seconds > 0 && seconds <= 24 * 60 * 60)
                 r->retry_after = seconds * USEC_SEC;

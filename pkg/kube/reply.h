@@ -41,7 +41,8 @@ enum kube_reason {
         KUBE_INTERNAL_ERROR,
         KUBE_SERVICE_UNAVAILABLE,
         KUBE_TOO_LARGE,
-        KUBE_OTHER, /* a status without a reason of this list */
+        KUBE_OWNER_UNKNOWN, /* 403: of an owner's kind whose definition was made a moment ago */
+        KUBE_OTHER,         /* a status without a reason of this list */
 };
 
 /* Valid during the callback. */
@@ -75,6 +76,7 @@ const char *kube_reason_name(enum kube_reason reason);
 /* What becomes of the same request if it is made again. */
 enum kube_prospect {
         KUBE_PASSES,  /* it may do better a little later: nobody has to do anything */
+        KUBE_SOON,    /* likewise, within half a minute, and it is no matter of load: no backoff */
         KUBE_CHANGED, /* it was about an object, or a state of one, that is not there any more: the
                        * watches tell what is; and the namespace of a refused one is going away */
         KUBE_STAYS,   /* not before somebody changes the request, a right or a quota */

@@ -199,6 +199,7 @@ static void on_refusal(struct errand *q, const struct kube_reply *reply)
         t->retry_after = MAX(t->retry_after, reply->retry_after);
         if (errand_status_is_open(q, reply))
                 task_doubt(t);
+        t->soon |= kube_reply_prospect(reply) == KUBE_SOON;
         if (kube_reply_prospect(reply) == KUBE_STAYS) {
                 task_fail(t, e, true, str_c(kube_reason_name(reply->reason)), message);
                 return;

@@ -13,6 +13,9 @@
 #define TASK_ARENA_CAP ((size_t)16 * 1024 * 1024)
 /* A failure that may pass by itself is reported once it has come so often. */
 #define TRANSIENT_FAILURES_SHOWN 3
+/* Of what is over in half a minute; past that, as for all else, pauses grow. */
+#define SOON_PAUSE (2 * USEC_SEC)
+#define SOON_TRIES 30
 /* An API server gives a request up after a minute. */
 #define DOUBT_LASTS (2 * USEC_MINUTE)
 #define DOUBT_LOOK_FIRST USEC_SEC
@@ -203,6 +206,21 @@ static void recall_created(struct task *t)
         mem_freep(&t->item->unsaid);
 }
 
+/* After a backoff. But where another answer is a matter of seconds, a backoff that has
+ * grown meanwhile would outlast the cause. */
+static void try_again(struct task *t, usec_t now)
+{
+        struct queue *q = &t->manager->queue;
+        bool soon = t->soon && !t->failure.permanent && t->item->failures < SOON_TRIES;
+
+        if (soon)
+                t->retry_after = MAX(t->retry_after, SOON_PAUSE);
+        queue_done_failed(q, t->item, now, t->retry_after);
+        /* It has a time already, so this only brings it forward and takes no memory. */
+        if (soon && queue_add_at(q, &t->item->key, now + t->retry_after) < 0)
+                log_info("retry is not brought forward", LOG_CSTR("reconcileID", t->id));
+}
+
 static void finish(struct task *t)
 {
         struct manager *m = t->manager;
@@ -229,7 +247,7 @@ static void finish(struct task *t)
         if (m->hooks.reconciled)
                 m->hooks.reconciled(t->controller, result, now - t->started, m->hooks.arg);
         if (t->failure.reason.data)
-                queue_done_failed(&m->queue, t->item, now, t->retry_after);
+                try_again(t, now);
         else
                 queue_done(&m->queue, t->item, now);
         task_free(t);

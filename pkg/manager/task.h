@@ -23,7 +23,8 @@ struct task {
         size_t failure_place;
         struct str created; /* the children made by it: "Deployment shop, Service shop" */
         uint32_t lost;      /* kinds of children of which one vanished before it, and is not back yet */
-        usec_t retry_after;
+        usec_t retry_after; /* not before */
+        bool soon;          /* an answer was KUBE_SOON: no backoff */
         usec_t started;
         usec_t wake;
         bool blocked;    /* nothing may be done but say why: GATE_BLOCKED */

@@ -185,6 +185,43 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
+/* The admission of owner references, which refreshes what it knows of kinds every 10 to
+ * 30 s: a definition was made a moment ago, and no right is missing. */
+#define OWNER_UNKNOWN                                                                                        \
+        "serviceaccounts \\\"web\\\" is forbidden: cannot set blockOwnerDeletion in this case because "      \
+        "cannot find RESTMapping for APIVersion keelson.dev/v1alpha1 Kind App: no matches for kind "         \
+        "\\\"App\\\" in version \\\"keelson.dev/v1alpha1\\\""
+
+START_TEST(test_owner_not_known_yet)
+{
+        struct kube_reply r;
+
+        check_failure(
+                403, STATUS("Forbidden", OWNER_UNKNOWN), asked(KUBE_APPLY, "shop", "web"), KUBE_OWNER_UNKNOWN,
+                -EAGAIN,
+                "cannot apply deployments.apps shop/web: the API server has not yet taken in the definition "
+                "of its owner, which takes up to half a minute after it was installed; it says: "
+                "serviceaccounts \"web\" is forbidden: cannot set blockOwnerDeletion in this case because "
+                "cannot find RESTMapping for APIVersion keelson.dev/v1alpha1 Kind App: no matches for kind "
+                "\"App\" in version \"keelson.dev/v1alpha1\"");
+        r = read_reply(403, STATUS("Forbidden", OWNER_UNKNOWN), asked(KUBE_APPLY, "shop", "web"));
+        ck_assert(!kube_reply_is_missing_right(&r));
+        ck_assert_int_eq(kube_reply_prospect(&r), KUBE_SOON);
+        kube_reply_release(&r);
+        /* In another answer, the words are somebody's own. */
+        r = read_reply(422, STATUS("Invalid", OWNER_UNKNOWN), asked(KUBE_APPLY, "shop", "web"));
+        ck_assert_int_eq(kube_reply_prospect(&r), KUBE_STAYS);
+        kube_reply_release(&r);
+        /* This one is a right that is missing: update of the owner's finalizers. */
+        r = read_reply(403,
+                       STATUS("Forbidden", "cannot set blockOwnerDeletion if an ownerReference refers to a "
+                                           "resource you can't set finalizers on: no RBAC policy matched"),
+                       asked(KUBE_APPLY, "shop", "web"));
+        ck_assert_int_eq(kube_reply_prospect(&r), KUBE_STAYS);
+        kube_reply_release(&r);
+}
+END_TEST
+
 /* As kube-apiserver 1.34 answers them. */
 #define CAUSES(reason, message, causes)                                                                            \
         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"" message \
@@ -292,8 +329,8 @@ START_TEST(test_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_success,     test_failures,  test_plain_words, test_rights, test_unreachable,
-        test_retry_after, test_prospects, test_reasons,     test_memory,
+        test_success,     test_failures,    test_plain_words, test_rights,  test_owner_not_known_yet,
+        test_unreachable, test_retry_after, test_prospects,   test_reasons, test_memory,
 };
 
 TEST_MAIN("kube/reply", tests)

@@ -207,6 +207,60 @@ START_TEST(what_is_forbidden_stalls_until_it_is_allowed)
 }
 END_TEST
 
+/* For the first half minute of a definition. With a backoff the first App of a new
+ * installation would stand still for long after that. */
+START_TEST(an_owner_that_the_server_does_not_know_yet_is_no_missing_right)
+{
+        uint64_t calls;
+        struct world w;
+
+        begin(&w, 1);
+        world_rule(&w,
+                   (struct world_rule){
+                           .fate = WORLD_REFUSE,
+                           .type = CALL_APPLY,
+                           .kind = &app_service_kind.api,
+                           .times = -1,
+                           .status = 403,
+                           .reason = "Forbidden",
+                           .message = "services \"web\" is forbidden: cannot set blockOwnerDeletion in this "
+                                      "case because cannot find RESTMapping for APIVersion "
+                                      "keelson.dev/v1alpha1 Kind App" });
+        world_start(&w);
+        world_run(&w, 33 * USEC_SEC);
+        check_condition(&w, "Ready", "False", "Retrying");
+        check_condition(&w, "Reconciling", "True", "Retrying");
+        check_condition(&w, "Stalled", "False", "AsExpected");
+        ck_assert(!contains(app_condition(&w, "Ready", "message"), "grant"));
+        ck_assert(contains(app_condition(&w, "Ready", "message"), "has not yet taken in the definition"));
+        ck_assert_uint_eq(count_events(&w, "Forbidden"), 0);
+        ck_assert_uint_eq(count_events(&w, "Retrying"), 0);
+        world_clear_rules(&w);
+        world_run(&w, 3 * USEC_SEC);
+        check_rest(&w);
+        end(&w);
+
+        /* Should it not come to know it, asking becomes rare. */
+        begin(&w, 1);
+        world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                            .type = CALL_APPLY,
+                                            .kind = &app_service_kind.api,
+                                            .times = -1,
+                                            .status = 403,
+                                            .reason = "Forbidden",
+                                            .message = "cannot find RESTMapping for Kind App" });
+        world_start(&w);
+        world_run(&w, USEC_HOUR);
+        calls = all_calls(&w);
+        world_run(&w, USEC_HOUR);
+        ck_assert_uint_le(all_calls(&w) - calls, 120);
+        world_clear_rules(&w);
+        world_run(&w, 2 * QUEUE_BACKOFF_MAX);
+        check_rest(&w);
+        end(&w);
+}
+END_TEST
+
 /* What failed is not even wanted any more: nothing is written but the status. */
 START_TEST(a_failure_that_somebody_else_mended_is_taken_back)
 {
@@ -543,6 +597,7 @@ static const TTest *const tests[] = {
         a_child_that_we_do_not_see_lingers_in_its_deletion,
         a_service_that_lingers_is_deleted_once,
         what_is_forbidden_stalls_until_it_is_allowed,
+        an_owner_that_the_server_does_not_know_yet_is_no_missing_right,
         a_failure_that_somebody_else_mended_is_taken_back,
         a_child_that_was_replaced_while_our_apply_was_on_its_way_is_no_failure,
         what_the_server_does_not_accept_stalls,
