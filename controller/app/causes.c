@@ -98,9 +98,20 @@ struct container {
         struct str began, finished; /* the run that ended last */
         int64_t exit_code;
         struct str exit_reason;
+        bool refused;            /* the node could not begin it at all */
+        struct str refused_text; /* why */
 };
 
 typedef struct pod_state_status_init_container_statuses helper_status;
+
+/* The attempt that ended with REASON: did the node fail to begin it? The last one counts. */
+static void note_refusal(struct container *c, struct str reason, struct str message)
+{
+        static const char *const reasons[] = { "StartError", "ContainerCannotRun", NULL };
+
+        c->refused = is_one_of(reason, reasons);
+        c->refused_text = message.data ? message : reason;
+}
 
 static struct container container_of_program(const container_status *c)
 {
@@ -118,7 +129,10 @@ static struct container container_of_program(const container_status *c)
                 ret.finished = c->last_state->terminated->finished_at;
                 ret.exit_code = c->last_state->terminated->exit_code;
                 ret.exit_reason = c->last_state->terminated->reason;
+                note_refusal(&ret, ret.exit_reason, c->last_state->terminated->message);
         }
+        if (c->state && c->state->terminated)
+                note_refusal(&ret, c->state->terminated->reason, c->state->terminated->message);
         return ret;
 }
 
@@ -138,8 +152,20 @@ static struct container container_of_helper(const helper_status *c)
                 ret.finished = c->last_state->terminated->finished_at;
                 ret.exit_code = c->last_state->terminated->exit_code;
                 ret.exit_reason = c->last_state->terminated->reason;
+                note_refusal(&ret, ret.exit_reason, c->last_state->terminated->message);
         }
+        if (c->state && c->state->terminated)
+                note_refusal(&ret, c->state->terminated->reason, c->state->terminated->message);
         return ret;
+}
+
+static void cannot_start(const struct view *view, const struct object *o, struct str why, struct plan *plan,
+                         struct app_cause *ret)
+{
+        ret->reason = STR("ContainerCannotStart");
+        ret->message = arena_printf(plan->arena, "pod %.*s: the container cannot start: %.*s",
+                                    STR_FMT(o->name), STR_FMT(why));
+        ret->decisive = is_old(view, o->state, PULL_PATIENCE, plan);
 }
 
 static bool find_waiting(const struct view *view, const struct object *o, const struct container *c,
@@ -147,8 +173,7 @@ static bool find_waiting(const struct view *view, const struct object *o, const 
 {
         static const char *const pulls[] = { "ErrImagePull",     "ImagePullBackOff",    "ErrImageNeverPull",
                                              "InvalidImageName", "RegistryUnavailable", NULL };
-        static const char *const configs[] = { "CreateContainerConfigError", "CreateContainerError",
-                                               "RunContainerError", NULL };
+        static const char *const configs[] = { "CreateContainerConfigError", "CreateContainerError", NULL };
         struct str why = short_of(c->message.data ? c->message : c->waiting);
 
         if (!c->waiting.data)
@@ -162,13 +187,27 @@ static bool find_waiting(const struct view *view, const struct object *o, const 
                 return true;
         }
         if (is_one_of(c->waiting, configs)) {
-                ret->reason = STR("ContainerCannotStart");
-                ret->message = arena_printf(plan->arena, "pod %.*s: the container cannot start: %.*s",
-                                            STR_FMT(o->name), STR_FMT(why));
-                ret->decisive = is_old(view, o->state, PULL_PATIENCE, plan);
+                cannot_start(view, o, why, plan, ret);
                 return true;
         }
         return false;
+}
+
+/* The node has the program and its settings, and cannot begin it: a command that is not
+ * there, say. Between its attempts it waits, as between restarts of a program that ended;
+ * but there is nothing in the log of one that never began. */
+static bool find_refusal(const struct view *view, const struct object *o, const struct container *c,
+                         struct plan *plan, struct app_cause *ret)
+{
+        struct str why = c->message.data ? c->message : c->waiting;
+
+        if (c->running.data || (!c->refused && !str_eq(c->waiting, STR("RunContainerError"))))
+                return false;
+        /* Not what it waits for: that changes from one look to the next. */
+        if (c->refused)
+                why = c->refused_text;
+        cannot_start(view, o, short_of(why), plan, ret);
+        return true;
 }
 
 /* Did it end soon after it began? One that could not even begin did so in 1970. What
@@ -191,7 +230,7 @@ static bool find_crash(const struct view *view, const struct object *o, const st
 {
         bool helps = c->helper.data != NULL;
 
-        if (c->restarts < 1 || !c->ended || is_past(view, c->running, STEADY_AFTER, plan))
+        if (c->restarts < 1 || !c->ended || c->refused || is_past(view, c->running, STEADY_AFTER, plan))
                 return false;
         ret->reason = STR("CrashLoop");
         ret->message =
@@ -203,6 +242,13 @@ static bool find_crash(const struct view *view, const struct object *o, const st
                              helps ? " -c " : "", STR_FMT(c->helper));
         ret->decisive = c->restarts >= CRASHES_DECISIVE && was_short(c, o->state);
         return true;
+}
+
+static bool find_trouble(const struct view *view, const struct object *o, const struct container *c,
+                         struct plan *plan, struct app_cause *ret)
+{
+        return find_waiting(view, o, c, plan, ret) || find_refusal(view, o, c, plan, ret) ||
+               find_crash(view, o, c, plan, ret);
 }
 
 static bool find_unscheduled(const struct object *o, const struct pod_state *pod, struct plan *plan,
@@ -232,13 +278,13 @@ static struct app_cause cause_of(const struct view *view, const struct object *o
         for (size_t i = 0; i < s->init_container_statuses.n; i++) {
                 struct container c = container_of_helper(&s->init_container_statuses.items[i]);
 
-                if (find_waiting(view, o, &c, plan, &cause) || find_crash(view, o, &c, plan, &cause))
+                if (find_trouble(view, o, &c, plan, &cause))
                         return cause;
         }
         for (size_t i = 0; i < s->container_statuses.n; i++) {
                 struct container c = container_of_program(&s->container_statuses.items[i]);
 
-                if (find_waiting(view, o, &c, plan, &cause) || find_crash(view, o, &c, plan, &cause))
+                if (find_trouble(view, o, &c, plan, &cause))
                         return cause;
                 if (!s->container_statuses.items[i].ready && str_eq(s->phase, STR("Running"))) {
                         cause.reason = STR("NotReady");

@@ -24,6 +24,17 @@
                 "},\"lastState\":{\"terminated\":{\"exitCode\":1,\"reason\":\"Error\",\"startedAt\":\"" began \
                 "\",\"finishedAt\":\"" finished "\"}}")
 #define BACKING_OFF "\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off\"}"
+/* The node could not begin it, as kubelets tell it: in one look the attempt just failed,
+ * in the next it waits, and the words are in another place each time. */
+#define NO_EXEC "exec: \\\"/nope\\\": no such file"
+#define NOT_BEGUN(why)                                                                                       \
+        "\"terminated\":{\"exitCode\":128,\"reason\":\"" why "\",\"message\":\"" NO_EXEC                     \
+        "\",\"startedAt\":\"1970-01-01T00:00:00Z\",\"finishedAt\":\"" JUST_NOW "\"}"
+#define NOT_STARTED(count, now, last)                                                                        \
+        CONTAINER("\"ready\":false,\"restartCount\":" count ",\"state\":{" now "},\"lastState\":{" last "}")
+#define RUN_ERROR "\"waiting\":{\"reason\":\"RunContainerError\",\"message\":\"of attempt 3: no such file\"}"
+#define CANNOT_EXEC "pod p: the container cannot start: exec: \"/nope\": no such file"
+#define NO_SECRET "\"waiting\":{\"reason\":\"CreateContainerConfigError\",\"message\":\"no Secret\"}"
 #define RUNNING(since) "\"running\":{\"startedAt\":\"" since "\"}"
 #define A_MONTH_AGO "2023-10-14T22:13:20Z"
 #define NINE_MINUTES_AGO "2023-11-14T22:04:20Z"
@@ -99,6 +110,21 @@ static const struct one ones[] = {
           "CrashLoop", true, "restarted 5 times" },
         { "it could not even begin", A_MINUTE_AGO, ENDED("3", BACKING_OFF, "1970-01-01T00:00:00Z", JUST_NOW),
           "CrashLoop", true, "restarted 3 times" },
+        { "the node could not begin it", JUST_NOW, NOT_STARTED("0", NOT_BEGUN("StartError"), ""),
+          "ContainerCannotStart", false, CANNOT_EXEC },
+        { "for a minute", A_MINUTE_AGO, NOT_STARTED("1", NOT_BEGUN("StartError"), NOT_BEGUN("StartError")),
+          "ContainerCannotStart", true, CANNOT_EXEC },
+        { "and says so", A_MINUTE_AGO, NOT_STARTED("2", RUN_ERROR, NOT_BEGUN("StartError")),
+          "ContainerCannotStart", true, CANNOT_EXEC },
+        { "and waits", A_MINUTE_AGO, NOT_STARTED("9", BACKING_OFF, NOT_BEGUN("StartError")),
+          "ContainerCannotStart", true, CANNOT_EXEC },
+        { "of another runtime", A_MINUTE_AGO, NOT_STARTED("9", BACKING_OFF, NOT_BEGUN("ContainerCannotRun")),
+          "ContainerCannotStart", true, CANNOT_EXEC },
+        { "and then there is something else", A_MINUTE_AGO,
+          NOT_STARTED("2", NO_SECRET, NOT_BEGUN("StartError")), "ContainerCannotStart", true,
+          "the container cannot start: no Secret" },
+        { "and then it could", A_MINUTE_AGO, NOT_STARTED("2", RUNNING(JUST_NOW), NOT_BEGUN("StartError")),
+          "NotReady", false, "health check" },
         { "it has run for nine minutes since", A_MONTH_AGO,
           ENDED("3", RUNNING(NINE_MINUTES_AGO), A_MONTH_AGO, NINE_MINUTES_AGO), "CrashLoop", false, NULL },
         { "for ten", A_MONTH_AGO, ENDED("9", RUNNING(TEN_MINUTES_AGO), TEN_MINUTES_AGO, TEN_MINUTES_AGO),
