@@ -51,11 +51,27 @@ pod_routes() {
         done
 }
 
-# network_check: before anything is made, whether our addresses are free.
+# network_check: before anything is made, whether our addresses are free. If they are not,
+# and nobody has chosen them, the next that are: index 0 is left to the default prefix.
 network_check() {
-        ip link show "${PREFIX}0" >/dev/null 2>&1 || [ -z "$(ip route show root "$NET.0.0/16")" ] ||
-                die "this machine already uses addresses in $NET.0.0/16; choose another KEELSON_CLUSTER_INDEX (0 to 31)"
+        local tries
+        ! ip link show "${PREFIX}0" >/dev/null 2>&1 || return 0
+        if [ -n "$INDEX_FIXED" ]; then
+                ! network_is_used ||
+                        die "this machine already uses addresses in $NET.0.0/16; choose another KEELSON_CLUSTER_INDEX (0 to 31)"
+                return 0
+        fi
+        for ((tries = 0; tries <= 31; tries++)); do
+                network_is_used || index_is_recorded || return 0
+                use_index $((INDEX % 31 + 1))
+        done
+        die "this machine uses addresses in each of 10.81.0.0/16 to 10.111.0.0/16; take another cluster down"
 }
+
+network_is_used() { [ -n "$(ip route show root "$NET.0.0/16")" ]; }
+
+# index_is_recorded: has a cluster that is just coming up, or is stopped, our index?
+index_is_recorded() { grep -qsw "INDEX=$INDEX" "${STATE%/*}"/*/settings; }
 
 network_up() {
         host_prepare

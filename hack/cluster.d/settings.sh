@@ -9,7 +9,8 @@ PREFIX=${KEELSON_CLUSTER_PREFIX:-ks}
 [[ $PREFIX =~ ^[a-z][a-z0-9]{0,7}$ ]] ||
         usage_error "KEELSON_CLUSTER_PREFIX is at most 8 lower-case letters and digits, not '$PREFIX'"
 
-# The default prefix has the index 0; another one gets an index from its name.
+# The default prefix has the index 0; another one gets an index from its name. Where that
+# is taken, `up` looks for another (network_check), unless one was asked for.
 if [ "$PREFIX" = ks ]; then
         INDEX=${KEELSON_CLUSTER_INDEX:-0}
 else
@@ -17,6 +18,7 @@ else
 fi
 [[ $INDEX =~ ^[0-9]+$ && $INDEX -le 31 ]] ||
         usage_error "KEELSON_CLUSTER_INDEX is a number from 0 to 31, not '$INDEX'"
+INDEX_FIXED=${KEELSON_CLUSTER_INDEX:+yes}
 
 NODE_COUNT=${KEELSON_CLUSTER_NODES:-3}
 [[ $NODE_COUNT =~ ^[1-9]$ ]] || usage_error "KEELSON_CLUSTER_NODES is a number from 1 to 9, not '$NODE_COUNT'"
@@ -30,7 +32,7 @@ SERVICE_NET=${KEELSON_CLUSTER_SERVICE_NET:-96.0/20}
 # A cluster that is there keeps the settings it was started with.
 STATE=${KEELSON_CLUSTER_DIR:-/var/lib/keelson-cluster}/$PREFIX
 # shellcheck source=/dev/null
-[ ! -r "$STATE/settings" ] || . "$STATE/settings"
+[ ! -r "$STATE/settings" ] || { . "$STATE/settings" && INDEX_FIXED=yes; }
 
 NODES=()
 for ((i = 1; i <= NODE_COUNT; i++)); do NODES+=("node$i"); done
@@ -41,13 +43,17 @@ KUBECONFIG_FILE=$STATE/kubeconfig
 
 # 10.80.0.0/16 for index 0: machines in .0.x, pods in .1.x to .9.x (one /24 per
 # node), services in .96.0/20 or SERVICE_NET.
-NET=10.$((80 + INDEX))
-CONTROL_ADDRESS=$NET.0.1
-HOST_ADDRESS=$NET.0.254
-SERVICE_CIDR=$NET.$SERVICE_NET
-KUBERNETES_ADDRESS=$NET.${SERVICE_NET%%.*}.1
-DNS_ADDRESS=$NET.${SERVICE_NET%%.*}.10
-API_URL=https://$CONTROL_ADDRESS:6443
+use_index() {
+        INDEX=$1
+        NET=10.$((80 + INDEX))
+        CONTROL_ADDRESS=$NET.0.1
+        HOST_ADDRESS=$NET.0.254
+        SERVICE_CIDR=$NET.$SERVICE_NET
+        KUBERNETES_ADDRESS=$NET.${SERVICE_NET%%.*}.1
+        DNS_ADDRESS=$NET.${SERVICE_NET%%.*}.10
+        API_URL=https://$CONTROL_ADDRESS:6443
+}
+use_index "$INDEX"
 
 node_index() { echo "${1#node}"; }
 node_address() { echo "$NET.0.1$(node_index "$1")"; }
