@@ -184,14 +184,39 @@ static void on_failure(struct run *run, const struct kube_reply *reply)
                 finish(run, reply->error.code);
                 return;
         }
+        if (reply->reason == KUBE_NOT_FOUND)
+                run->applied = false; /* somebody has deleted it */
         log_warn("not yet; trying again", LOG_STR("definition", current(run)->name),
                  LOG_CSTR("error", reply->error.message));
         ask_after(run, MAX(run->pause, reply->retry_after));
         run->pause = MIN(2 * run->pause, DEFINITIONS_PAUSE_MAX);
 }
 
+/* Established it still is, until all of its resources are gone; then it goes as well. */
+static bool is_being_deleted(yyjson_val *definition)
+{
+        return json_get_path(definition, "/metadata/deletionTimestamp") != NULL;
+}
+
+static void await_deletion(struct run *run)
+{
+        error_set(run->err, -ETIMEDOUT,
+                  "%.*s is being deleted, and applied again once it is gone; see which of its resources "
+                  "have finalizers",
+                  STR_FMT(current(run)->name));
+        log_warn("not yet; trying again", LOG_STR("definition", current(run)->name),
+                 LOG_CSTR("error", run->err->message));
+        run->applied = false;
+        ask_after(run, run->pause);
+        run->pause = MIN(2 * run->pause, DEFINITIONS_PAUSE_MAX);
+}
+
 static void on_success(struct run *run, yyjson_val *definition)
 {
+        if (is_being_deleted(definition)) {
+                await_deletion(run);
+                return;
+        }
         run->applied = true;
         run->pause = DEFINITIONS_PAUSE_MIN;
         if (!is_established(definition)) {

@@ -10,7 +10,8 @@
  *                     v       one after the other
  *                   apply --> get, until it is served --> the next
  *                     ^ |
- *                     '-' a failure that may pass, until the deadline
+ *                     '-' a failure that may pass, or one that is being deleted, until the
+ *                         deadline
  *
  * They are applied under the name that kubectl has as a field manager, with force. So
  * whoever applied them last, we or `kubectl apply --server-side -k crds`, has said all

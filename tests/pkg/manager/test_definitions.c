@@ -20,6 +20,9 @@
         "{\"status\":{\"conditions\":[{\"type\":\"NamesAccepted\",\"status\":\"True\"},"                     \
         "{\"type\":\"Established\",\"status\":\"True\"}]}}"
 #define NOT_YET "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"False\"}]}}"
+#define GOING                                                                                                \
+        "{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"status\":{\"conditions\":["        \
+        "{\"type\":\"Established\",\"status\":\"True\"},{\"type\":\"Terminating\",\"status\":\"True\"}]}}"
 #define LONG USEC_MINUTE
 
 #define FOLDER "/tmp/keelson-test-XXXXXX"
@@ -229,6 +232,27 @@ START_TEST(what_may_pass_is_tried_again)
         stop();
 }
 
+START_TEST(one_that_is_being_deleted_is_applied_anew)
+{
+        struct error err;
+
+        start();
+        will(200, GOING);
+        will(201, NOT_YET);
+        will(200, GOING);
+        will(201, NOT_YET);
+        will(404, "{}");
+        will(201, ESTABLISHED);
+        will(200, ESTABLISHED);
+        ck_assert_msg(apply(LONG, &err) == 0, "%s", err.message);
+        assert_asked(
+                APPLY_OF("ones.example.com")
+                        APPLY_OF("ones.example.com") "GET " PATH_OF("ones.example.com") "\n" APPLY_OF(
+                                "ones.example.com") "GET " PATH_OF("ones.example.com") "\n" APPLY_OF("ones.example.com")
+                                APPLY_OF("twos.example.com"));
+        stop();
+}
+
 START_TEST(what_is_wrong_in_the_file_is_told_at_once)
 {
         struct error err;
@@ -257,6 +281,11 @@ static struct fake_step never_established(const char *asked _unused_)
         return (struct fake_step){ .body = NOT_YET };
 }
 
+static struct fake_step going(const char *asked _unused_)
+{
+        return (struct fake_step){ .body = GOING };
+}
+
 static struct fake_step silent(const char *asked _unused_)
 {
         return (struct fake_step){ .body = "", .end = FAKE_HANG };
@@ -274,6 +303,9 @@ START_TEST(the_deadline_says_why)
         fake.respond = never_established;
         ck_assert_int_eq(apply(USEC_SEC, &err), -ETIMEDOUT);
         ck_assert_msg(strstr(err.message, "applied, and not established"), "%s", err.message);
+        fake.respond = going;
+        ck_assert_int_eq(apply(USEC_SEC, &err), -ETIMEDOUT);
+        ck_assert_msg(strstr(err.message, "is being deleted"), "%s", err.message);
         fake.respond = silent;
         ck_assert_int_eq(apply(USEC_SEC, &err), -ETIMEDOUT);
         ck_assert_msg(strstr(err.message, "the API server does not answer"), "%s", err.message);
@@ -311,6 +343,7 @@ static const TTest *const tests[] = {
         reading_without_memory,
         one_after_the_other_until_they_are_served,
         what_may_pass_is_tried_again,
+        one_that_is_being_deleted_is_applied_anew,
         what_is_wrong_in_the_file_is_told_at_once,
         the_deadline_says_why,
         applying_without_memory,
