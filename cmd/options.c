@@ -78,6 +78,9 @@ static int parse(const struct cmd_line *line, int argc, char **argv, void *arg, 
                 else if (line->take(arg, id, str_c(optarg), &expected) < 0)
                         return refuse_value(line, id, expected);
         }
+        if (optind < argc && line->for_words)
+                return cmd_refuse(line, "unexpected argument \"%s\"; use %s %s", argv[optind],
+                                  line->for_words, argv[optind]);
         if (optind < argc)
                 return cmd_refuse(line, "unexpected argument \"%s\"", argv[optind]);
         return 0;

@@ -34,6 +34,7 @@ struct cmd_line {
         const char *command;          /* as it is called: "operator" */
         const char *usage;            /* what --help prints */
         const struct option *options; /* an option whose id is a letter may be written so as well: -f */
+        const char *for_words;        /* the option that a word without one was meant for: "-f"; or NULL */
         /* Takes one option in. VALUE is absent where an optional one was left out. A
          * negative errno refuses it: *RET_EXPECTED says what it should have been. */
         int (*take)(void *arg, int id, struct str value, const char **ret_expected);

@@ -16,7 +16,9 @@
 #include "cmd/cmd.h"
 #include "cmd/explain.h"
 #include "cmd/kinds.h"
+#include "cmd/meant.h"
 #include "cmd/options.h"
+#include "cmd/seen.h"
 #include "json/read.h"
 #include "yaml/yaml.h"
 
@@ -35,7 +37,7 @@ static const char usage[] =
         "\n"
         "  -f, --filename FILE   a file, a folder with all its *.yaml, *.yml and *.json, or - for\n"
         "                        the standard input; may be repeated\n"
-        "  --output FORMAT       text or json (default: text)\n"
+        "  -o, --output FORMAT   text or json (default: text)\n"
         "  --explain             show each resource with all that it leaves out filled in: defaults,\n"
         "                        and the figures of its namespace's Environment where that is among\n"
         "                        the files\n"
@@ -45,11 +47,11 @@ static const char usage[] =
         "looked at. Resources of others are passed over. Ends with 0 where all is fine, with 1\n"
         "where something is wrong, with 2 where a file cannot be read or the command line is wrong.\n";
 
-enum option_id { OPT_OUTPUT = 256, OPT_EXPLAIN };
+enum option_id { OPT_EXPLAIN = 256 };
 
 static const struct option options[] = {
         { "filename", required_argument, NULL, 'f' },
-        { "output", required_argument, NULL, OPT_OUTPUT },
+        { "output", required_argument, NULL, 'o' },
         { "explain", no_argument, NULL, OPT_EXPLAIN },
         CMD_HELP_OPTION,
         { 0 },
@@ -69,8 +71,9 @@ struct run {
         const char *file;     /* the one under way */
         struct buf input;     /* all of stdin, which is read once */
         struct explain explain;
+        struct seen seen;
         bool learning; /* what is known, before anything is told */
-        size_t n_fine, n_wrong, n_passed_over, n_unread;
+        size_t n_files, n_fine, n_wrong, n_passed_over, n_unread;
 };
 
 /* Who a verdict is about, and where it stands. */
@@ -79,9 +82,23 @@ struct subject {
         yyjson_val *document, *object; /* that one, in there */
         unsigned line;
         struct str api_version, kind, namespace, name;
+        struct str shown; /* the name, or what stands for it */
 };
 
 /* --- telling --------------------------------------------------------------------------- */
+
+static void complain(struct run *run, const char *path, const char *why)
+{
+        char text[PATH_LEN_MAX + sizeof(((struct error *)NULL)->message)];
+        int n;
+
+        if (run->learning)
+                return; /* it will be told when it is judged */
+        n = snprintf(text, sizeof(text), "keelson validate: %s: %s", path, why);
+        problem_clean(text, MIN((size_t)n, sizeof(text) - 1));
+        fprintf(stderr, "%s\n", text);
+        run->n_unread++;
+}
 
 /* Ends the line that begins at START, in which names are as somebody wrote them. */
 static void end_line(struct run *run, size_t start)
@@ -95,7 +112,7 @@ static void tell_line(struct run *run, const struct subject *s, const char *what
         size_t start = run->out.len;
 
         buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s", run->file,
-                   yaml_line(s->lines, s->document, s->object, p->path), STR_FMT(s->kind), STR_FMT(s->name),
+                   yaml_line(s->lines, s->document, s->object, p->path), STR_FMT(s->kind), STR_FMT(s->shown),
                    what, STR_FMT(p->path), p->path.len ? ": " : "", STR_FMT(p->message));
         end_line(run, start);
 }
@@ -105,7 +122,7 @@ static void tell_more(struct run *run, const struct subject *s, struct str what)
         size_t start = run->out.len;
 
         buf_printf(&run->out, "%s:%u: %.*s %.*s: %.*s", run->file, s->line, STR_FMT(s->kind),
-                   STR_FMT(s->name), STR_FMT(what));
+                   STR_FMT(s->shown), STR_FMT(what));
         end_line(run, start);
 }
 
@@ -161,10 +178,6 @@ static void tell_json(struct run *run, const struct subject *s, const struct pro
 static void tell(struct run *run, const struct subject *s, const struct problems *problems,
                  const struct problems *warnings, struct str explained)
 {
-        if (problems->n)
-                run->n_wrong++;
-        else
-                run->n_fine++;
         if (run->arguments->json)
                 tell_json(run, s, problems, warnings, explained);
         else
@@ -206,6 +219,85 @@ static struct str known_kinds(struct arena *a)
         return list;
 }
 
+static void tell_unknown(const struct subject *s, struct problems *p)
+{
+        struct str meant = meant_kind(s->kind);
+
+        if (meant.data)
+                problem_add(p, STR("kind"), "\"%.*s\" of %.*s is not known; did you mean %.*s?",
+                            STR_FMT(s->kind), STR_FMT(s->api_version), STR_FMT(meant));
+        else
+                problem_add(p, STR("kind"), "\"%.*s\" of %.*s is not known; there are %.*s", STR_FMT(s->kind),
+                            STR_FMT(s->api_version), STR_FMT(known_kinds(p->arena)));
+}
+
+/* Passed over; but it may be one of ours by mistake. */
+static int pass_over(struct run *run, const struct subject *s, struct problems *problems,
+                     struct problems *warnings)
+{
+        char text[64];
+        struct str meant = meant_api_version(s->api_version, s->kind, text);
+
+        run->n_passed_over++;
+        if (!meant.data)
+                return 0;
+        if (s->api_version.data)
+                problem_add(warnings, STR("apiVersion"), "%.*s is not looked at; did you mean %.*s?",
+                            STR_FMT(s->api_version), STR_FMT(meant));
+        else
+                problem_add(warnings, STR("apiVersion"),
+                            "is missing, so it is not looked at; did you mean %.*s?", STR_FMT(meant));
+        tell(run, s, problems, warnings, STR_NULL);
+        return 0;
+}
+
+/* Of two in the same files one is lost when they are applied. */
+static int warn_of_twin(struct run *run, const struct subject *s, struct problems *warnings)
+{
+        const struct seen_place here = { .file = run->file, .line = s->line };
+        struct seen_place first;
+        int r;
+
+        if (str_empty(s->name))
+                return 0;
+        r = seen_add(&run->seen, s->kind, s->namespace, s->name, &here, &first);
+        if (r > 0)
+                problem_add(
+                        warnings, STR("metadata.name"),
+                        "is that of the %.*s at %s:%u already, and only the last one counts; rename one, or "
+                        "take it out",
+                        STR_FMT(s->kind), first.file, first.line);
+        return r < 0 ? r : 0;
+}
+
+static int judge_ours(struct run *run, const struct subject *s, struct problems *problems,
+                      struct problems *warnings)
+{
+        const struct admission_kind *kind = find_kind(s);
+        struct str explained = STR_NULL;
+        int r;
+
+        if (kind) {
+                r = admission_judge(kind, s->object, NULL, ADMISSION_OFFLINE, problems, warnings);
+                if (r == 0 && run->arguments->explain)
+                        r = explain_spec(&run->explain, kind, s->object, warnings, &explained);
+        } else {
+                tell_unknown(s, problems);
+                r = problems_result(problems);
+        }
+        if (r < 0 && r != -EINVAL)
+                return r;
+        r = warn_of_twin(run, s, warnings);
+        if (r < 0)
+                return r;
+        if (problems->n)
+                run->n_wrong++;
+        else
+                run->n_fine++;
+        tell(run, s, problems, warnings, explained);
+        return 0;
+}
+
 static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *document, yyjson_val *object)
 {
         yyjson_val *meta = yyjson_obj_get(object, "metadata");
@@ -222,31 +314,19 @@ static int judge(struct run *run, const struct yaml_lines *lines, yyjson_val *do
         };
         struct arena a = ARENA_INIT(ARENA_MAX);
         struct problems problems, warnings;
-        const struct admission_kind *kind = find_kind(&s);
-        struct str explained = STR_NULL;
         int r;
 
         if (run->learning)
                 return is_ours(s.api_version) ? explain_learn(&run->explain, object) : 0;
-        if (!is_ours(s.api_version)) {
-                run->n_passed_over++;
-                return 0;
-        }
+        s.shown = s.name;
+        if (str_empty(s.name) && json_get_str(meta, "generateName").data)
+                s.shown = STR("(generateName)");
         problems_init(&problems, &a);
         problems_init(&warnings, &a);
-        if (kind) {
-                r = admission_judge(kind, object, NULL, ADMISSION_OFFLINE, &problems, &warnings);
-                if (r == 0 && run->arguments->explain)
-                        r = explain_spec(&run->explain, kind, object, &warnings, &explained);
-        } else {
-                problem_add(&problems, STR("kind"), "\"%.*s\" of %.*s is not known; there are %.*s",
-                            STR_FMT(s.kind), STR_FMT(s.api_version), STR_FMT(known_kinds(&a)));
-                r = problems_result(&problems);
-        }
-        if (r == 0 || r == -EINVAL)
-                tell(run, &s, &problems, &warnings, explained);
+        r = is_ours(s.api_version) ? judge_ours(run, &s, &problems, &warnings)
+                                   : pass_over(run, &s, &problems, &warnings);
         arena_release(&a);
-        return r == -EINVAL ? 0 : r;
+        return r;
 }
 
 /* A List, as kubectl get -o yaml writes it, is what it holds. */
@@ -264,6 +344,14 @@ static int judge_all(struct run *run, const struct yaml_lines *lines, yyjson_val
         return r;
 }
 
+static void complain_of_document(struct run *run, unsigned line)
+{
+        char why[64];
+
+        snprintf(why, sizeof(why), "line %u: the document is no object", line);
+        complain(run, run->file, why);
+}
+
 static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
 {
         struct run *run = arg;
@@ -272,25 +360,12 @@ static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *
         if (yyjson_is_obj(yyjson_doc_get_root(doc)))
                 r = judge_all(run, lines, yyjson_doc_get_root(doc));
         else
-                r = error_set(err, -EINVAL, "line %u: the document is no object", lines->first);
+                complain_of_document(run, lines->first);
         yyjson_doc_free(doc);
         return r == -ENOMEM ? error_set(err, r, "out of memory") : r;
 }
 
 /* --- files ----------------------------------------------------------------------------- */
-
-static void complain(struct run *run, const char *path, const char *why)
-{
-        char text[PATH_LEN_MAX + sizeof(((struct error *)NULL)->message)];
-        int n;
-
-        if (run->learning)
-                return; /* it will be told when it is judged */
-        n = snprintf(text, sizeof(text), "keelson validate: %s: %s", path, why);
-        problem_clean(text, MIN((size_t)n, sizeof(text) - 1));
-        fprintf(stderr, "%s\n", text);
-        run->n_unread++;
-}
 
 static int read_stdin(struct buf *out)
 {
@@ -315,6 +390,7 @@ static void take_file(struct run *run, const char *path)
         int r = is_stdin ? read_stdin(&run->input) : file_read(path, &text);
 
         run->file = is_stdin ? "stdin" : path;
+        run->n_files++;
         if (r == -EMSGSIZE)
                 complain(run, run->file, "is larger than 16 MiB; split it");
         else if (r < 0)
@@ -379,10 +455,15 @@ static void take_input(struct run *run, const char *path)
 {
         struct stat st;
 
-        if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+                size_t before = run->n_files, unread = run->n_unread;
+
                 take_folder(run, path, 0);
-        else
+                if (run->n_files == before && run->n_unread == unread)
+                        complain(run, path, "has no *.yaml, *.yml or *.json in it");
+        } else {
                 take_file(run, path);
+        }
 }
 
 static void take_inputs(struct run *run)
@@ -404,7 +485,7 @@ static int take_option(void *arg, int id, struct str value, const char **ret_exp
                         return -EINVAL;
                 a->inputs[a->n_inputs++] = value.data;
                 return 0;
-        case OPT_OUTPUT:
+        case 'o':
                 *ret_expected = "text or json";
                 a->json = str_eq(value, STR("json"));
                 return a->json || str_eq(value, STR("text")) ? 0 : -EINVAL;
@@ -428,6 +509,8 @@ static int print(struct run *run)
                 fprintf(stderr, "keelson validate: the verdict could not be written\n");
                 return EXIT_USAGE;
         }
+        if (run->n_fine + run->n_wrong + run->n_unread == 0)
+                fprintf(stderr, "keelson validate: warning: nothing of Keelson's was found\n");
         fprintf(stderr, "%zu fine, %zu wrong, %zu not Keelson's\n", run->n_fine, run->n_wrong,
                 run->n_passed_over);
         if (run->n_unread)
@@ -437,9 +520,11 @@ static int print(struct run *run)
 
 int cmd_validate(int argc, char **argv)
 {
-        static const struct cmd_line line = {
-                .command = "validate", .usage = usage, .options = options, .take = take_option
-        };
+        static const struct cmd_line line = { .command = "validate",
+                                              .usage = usage,
+                                              .options = options,
+                                              .for_words = "-f",
+                                              .take = take_option };
         struct arguments arguments = { 0 };
         struct run run = {
                 .arguments = &arguments,
@@ -453,6 +538,7 @@ int cmd_validate(int argc, char **argv)
         if (arguments.n_inputs == 0)
                 return cmd_refuse(&line, "what is to be looked at? Name it with -f");
         explain_init(&run.explain);
+        seen_init(&run.seen);
         run.learning = arguments.explain;
         if (run.learning)
                 take_inputs(&run);
@@ -463,6 +549,7 @@ int cmd_validate(int argc, char **argv)
         take_inputs(&run);
         code = print(&run);
         explain_release(&run.explain);
+        seen_release(&run.seen);
         buf_release(&run.input);
         buf_release(&run.out);
         return code;

@@ -94,6 +94,9 @@ static int validate(const char *const *words, const char *input)
 #define BAD HEAD("App", "shop") "spec: {image: x:1, hosts: [a.example]}\n"
 #define POD "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 
+#define OF(namespace, name, spec)                                                                            \
+        "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {name: " name namespace "}\nspec: " spec "\n"
+
 START_TEST(what_is_fine_needs_no_words)
 {
         begin();
@@ -147,8 +150,15 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                   "stdin:3: Environment mine: metadata.name: a namespace has one Environment, and it is called default; "
                   "set metadata.name to default\n" },
                 { HEAD("Ap", "shop"),
-                  "stdin:2: Ap shop: kind: \"Ap\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
+                  "stdin:2: Ap shop: kind: \"Ap\" of keelson.dev/v1alpha1 is not known; did you mean App?\n" },
+                { HEAD("Application", "shop"),
+                  "stdin:2: Application shop: kind: \"Application\" of keelson.dev/v1alpha1 is not known; did you mean "
+                  "App?\n" },
+                { HEAD("Queue", "shop"),
+                  "stdin:2: Queue shop: kind: \"Queue\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
                   "Environment (v1alpha1)\n" },
+                { "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {generateName: shop-}\nspec: {image: a b}\n",
+                  "stdin:4: App (generateName): spec.image: must not have white space in it (is \"a b\")\n" },
                 { "kind: List\napiVersion: v1\nitems: [{apiVersion: keelson.dev/v1alpha1, kind: App, metadata: {name: a}}]\n",
                   "stdin:3: App a: spec: is required\n" },
         };
@@ -178,7 +188,12 @@ START_TEST(a_folder_is_all_that_is_in_it)
         ck_assert_str_eq(
                 said,
                 "set/a.yml:4: App shop: spec.hosts: need a port; set spec.port to the one that the program "
-                "listens on\nset/deeper/c.json:1: App c: spec.image: is required\n");
+                "listens on\n"
+                "set/b.yaml:3: App shop: warning: metadata.name: is that of the App at set/a.yml:1 already, and "
+                "only the last one counts; rename one, or take it out\n"
+                "set/deeper/c.json:1: App c: spec.image: is required\n"
+                "set/b.yaml:3: App shop: warning: metadata.name: is that of the App at set/a.yml:1 already, and "
+                "only the last one counts; rename one, or take it out\n");
         ck_assert_str_eq(complained, "2 fine, 2 wrong, 0 not Keelson's\n");
         end();
 }
@@ -195,6 +210,66 @@ START_TEST(what_cannot_be_read_is_told_and_the_rest_goes_on)
         ck_assert_ptr_nonnull(strstr(complained, "keelson validate: stdin: line "));
         ck_assert_int_eq(RUN("[]\n", "-f", "-"), 2);
         ck_assert_ptr_nonnull(strstr(complained, "the document is no object"));
+        ck_assert_int_eq(RUN("just words\n---\n" BAD "---\n- 1\n---\n" GOOD, "-f", "-"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "stdin: line 1: the document is no object\n"));
+        ck_assert_ptr_nonnull(strstr(complained, "stdin: line 7: the document is no object\n"));
+        ck_assert_ptr_nonnull(strstr(complained, "1 fine, 1 wrong"));
+        end();
+}
+END_TEST
+
+START_TEST(nothing_found_is_no_silence)
+{
+        begin();
+        ck_assert_int_eq(RUN(POD, "-f", "-"), 0);
+        ck_assert_ptr_nonnull(
+                strstr(complained, "warning: nothing of Keelson's was found\n0 fine, 0 wrong, 1 not"));
+        ck_assert_int_eq(RUN("", "-f", "-"), 0);
+        ck_assert_ptr_nonnull(strstr(complained, "nothing of Keelson's was found\n"));
+        mkdir("empty", 0700);
+        write_file("empty/notes.txt", "");
+        ck_assert_int_eq(RUN(NULL, "-f", "empty"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "empty: has no *.yaml, *.yml or *.json in it\n"));
+        end();
+}
+END_TEST
+
+START_TEST(another_group_by_mistake_is_a_warning)
+{
+        static const struct {
+                const char *text, *said;
+        } cases[] = {
+                { "apiVersion: keelson.io/v1\nkind: App\nmetadata: {name: a}\n",
+                  "stdin:1: App a: warning: apiVersion: keelson.io/v1 is not looked at; did you mean keelson.dev/v1alpha1?\n" },
+                { "kind: Environment\nmetadata: {name: default}\n",
+                  "stdin:1: Environment default: warning: apiVersion: is missing, so it is not looked at; did you mean "
+                  "keelson.dev/v1alpha1?\n" },
+                { "apiVersion: kappctrl.k14s.io/v1alpha1\nkind: App\nmetadata: {name: a}\n", "" },
+                { "kind: Pod\nmetadata: {name: a}\n", "" },
+        };
+
+        begin();
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                ck_assert_int_eq(RUN(cases[i].text, "-f", "-"), 0);
+                ck_assert_str_eq(said, cases[i].said);
+                ck_assert_ptr_nonnull(strstr(complained, "0 fine, 0 wrong, 1 not Keelson's"));
+        }
+        end();
+}
+END_TEST
+
+START_TEST(the_same_resource_twice_is_a_warning)
+{
+        begin();
+        ck_assert_int_eq(
+                RUN(GOOD "---\n" OF(", namespace: other", "shop", "{image: x:1}") "---\n" GOOD, "-f", "-"),
+                0);
+        ck_assert_str_eq(said,
+                         "stdin:13: App shop: warning: metadata.name: is that of the App at stdin:1 already, "
+                         "and only the last one counts; rename one, or take it out\n");
+        write_file("a.yaml", GOOD);
+        ck_assert_int_eq(RUN(NULL, "-f", "a.yaml", "-f", "a.yaml"), 0);
+        ck_assert_str_eq(said, "");
         end();
 }
 END_TEST
@@ -226,8 +301,6 @@ END_TEST
         "apiVersion: keelson.dev/v1alpha1\nkind: Environment\nmetadata: {name: default" namespace "}\nspec: "          \
                                                                                                   "{profile: " profile \
                                                                                                   "}\n"
-#define OF(namespace, name, spec)                                                                            \
-        "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {name: " name namespace "}\nspec: " spec "\n"
 
 /* Wherever in the files it stands, and for its own namespace only. */
 START_TEST(an_environment_is_explained_with_its_apps)
@@ -269,6 +342,10 @@ START_TEST(a_wrong_command_line_is_refused)
         begin();
         ck_assert_int_eq(RUN(NULL, "--output", "yaml", "-f", "-"), 2);
         ck_assert_ptr_nonnull(strstr(complained, "text or json"));
+        ck_assert_int_eq(RUN(NULL, "app.yaml"), 2);
+        ck_assert_ptr_nonnull(strstr(complained, "unexpected argument \"app.yaml\"; use -f app.yaml;"));
+        ck_assert_int_eq(RUN(GOOD, "-o", "json", "-f", "-"), 0);
+        ck_assert_ptr_nonnull(strstr(said, "\"valid\":true"));
         ck_assert_int_eq(validate((const char *const[]){ NULL }, NULL), 2);
         ck_assert_ptr_nonnull(strstr(complained, "-f"));
         end();
@@ -281,6 +358,9 @@ static const TTest *const tests[] = {
         what_is_wrong_has_its_file_line_and_field,
         a_folder_is_all_that_is_in_it,
         what_cannot_be_read_is_told_and_the_rest_goes_on,
+        nothing_found_is_no_silence,
+        another_group_by_mistake_is_a_warning,
+        the_same_resource_twice_is_a_warning,
         programs_read_json,
         an_environment_is_explained_with_its_apps,
         a_wrong_command_line_is_refused,
