@@ -81,6 +81,14 @@ static int decode(const struct admission_kind *kind, yyjson_val *object, enum sc
         return r;
 }
 
+/* To its schema 2.0 is an integer, but not to the scale subresource that some kinds have
+ * (specReplicasPath). kubectl writes it without the fraction, other clients do not. */
+static void check_scale(yyjson_val *object, struct problems *p)
+{
+        if (yyjson_is_real(json_get_path(object, "/spec/replicas")))
+                problem_add(p, STR("spec.replicas"), "must be a whole number without a fraction, such as 2");
+}
+
 /* The API server has seen to it by the time that the webhook is asked. */
 static void check_metadata(const struct admission_kind *kind, yyjson_val *object, struct problems *p)
 {
@@ -117,6 +125,8 @@ int admission_judge(const struct admission_kind *kind, yyjson_val *object, yyjso
                 r = decode(kind, old_object, SCHEMA_BORROW, false, problems, &old_state);
         if (r < 0)
                 return r;
+        if (problems->n == 0 && (flags & ADMISSION_OFFLINE))
+                check_scale(object, problems);
         /* Of a spec that cannot be read there is nothing more to say. */
         if (problems->n == 0)
                 kind->validate(state, old_state, problems, warnings);

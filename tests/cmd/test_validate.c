@@ -154,6 +154,10 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                 { HEAD("Application", "shop"),
                   "stdin:2: Application shop: kind: \"Application\" of keelson.dev/v1alpha1 is not known; did you mean "
                   "App?\n" },
+                { HEAD("App", "shop") "spec: {image: x:1, replicas: 2.0}\n",
+                  "stdin:4: App shop: spec.replicas: must be a whole number without a fraction, such as 2\n" },
+                { HEAD("App", "shop") "spec: {image: x:1, replicas: 1.5}\n",
+                  "stdin:4: App shop: spec.replicas: must be an integer (is a fraction)\n" },
                 { HEAD("Queue", "shop"),
                   "stdin:2: Queue shop: kind: \"Queue\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
                   "Environment (v1alpha1)\n" },
