@@ -6,6 +6,9 @@
 
 #include "base/log.h"
 
+/* Writes that failed in a row, which will do better by themselves. */
+#define FAILURES_PASSING 2
+
 static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
                                               .plural = STR_INIT("secrets"),
                                               .kind = STR_INIT("Secret"),
@@ -225,6 +228,30 @@ static usec_t next_look(const struct keeper *k, usec_t wake)
         return wake;
 }
 
+static bool is_due(const struct keeper *k, const struct keeper_object *o,
+                   const struct certificates_result *result)
+{
+        if (o->write)
+                return true;
+        if (is_secret(k, o))
+                return result->secret_reason;
+        return result->bundle_reason && kept_differs(&o->kept, buf_str(&result->bundle));
+}
+
+/* What is due and not done: for a reason of the step's, or since it is refused. */
+static const char *first_problem(const struct keeper *k, const struct certificates_result *result)
+{
+        if (result->problem)
+                return result->problem;
+        for (size_t i = 0; i < k->n_objects; i++) {
+                const struct keeper_object *o = &k->objects[i];
+
+                if (o->failures > FAILURES_PASSING && o->failure.code && is_due(k, o, result))
+                        return o->failure.message;
+        }
+        return NULL;
+}
+
 static void step(struct keeper *k, const struct certificates_have *have)
 {
         struct certificates_result result = { 0 };
@@ -234,7 +261,7 @@ static void step(struct keeper *k, const struct certificates_have *have)
         if (certificates_step(have, &k->memory, &result, &err) < 0) {
                 set_problem(k, err.message);
         } else {
-                set_problem(k, result.problem);
+                set_problem(k, first_problem(k, &result));
                 write_all(k, &result);
                 wake = result.wake;
         }

@@ -78,6 +78,7 @@ START_TEST(a_right_that_is_missing_holds_nothing_else_up)
         world_run(&c.w, 10 * USEC_MINUTE);
         ck_assert_uint_gt(bundle(&c, 0).len, 0);
         ck_assert_uint_eq(bundle(&c, 2).len, 0);
+        ck_assert_ptr_nonnull(strstr(c.keepers[0].problem, "may not"));
         before = calls(&c);
         world_run(&c.w, USEC_HOUR);
         ck_assert_uint_ge(calls(&c) - before, 60); /* so often that it goes on soon after */
@@ -88,6 +89,7 @@ START_TEST(a_right_that_is_missing_holds_nothing_else_up)
         world_clear_rules(&c.w);
         world_run(&c.w, KEEPER_BACKOFF_MAX);
         check_well(&c, "granted");
+        ck_assert_str_eq(c.keepers[0].problem, "");
         check_rest(&c);
         end(&c);
 }
