@@ -223,7 +223,8 @@ static void tell_unknown(const struct subject *s, struct problems *p)
 {
         struct str meant = meant_kind(s->kind);
 
-        if (meant.data)
+        /* If it is that very one, its version is wrong. */
+        if (meant.data && !str_eq(meant, s->kind))
                 problem_add(p, STR("kind"), "\"%.*s\" of %.*s is not known; did you mean %.*s?",
                             STR_FMT(s->kind), STR_FMT(s->api_version), STR_FMT(meant));
         else

@@ -158,6 +158,9 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                   "stdin:4: App shop: spec.replicas: must be a whole number without a fraction, such as 2\n" },
                 { HEAD("App", "shop") "spec: {image: x:1, replicas: 1.5}\n",
                   "stdin:4: App shop: spec.replicas: must be an integer (is a fraction)\n" },
+                { "apiVersion: keelson.dev/v2\nkind: App\nmetadata: {name: shop}\n",
+                  "stdin:2: App shop: kind: \"App\" of keelson.dev/v2 is not known; there are App (v1alpha1), "
+                  "Environment (v1alpha1)\n" },
                 { HEAD("Queue", "shop"),
                   "stdin:2: Queue shop: kind: \"Queue\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
                   "Environment (v1alpha1)\n" },
