@@ -132,6 +132,8 @@ def converter(program, tmp_path_factory):
         kubectl("patch", "crd", CRD, "--type=json", "-p", json.dumps([
             {"op": "replace", "path": "/spec/conversion", "value": {"strategy": "None"}},
             {"op": "remove", "path": "/spec/versions/1"}]))
+        # This also has kubectl forget it, which would ask for the version that was preferred until now.
+        wait_until(lambda: "keelson.dev/v1alpha2" not in kubectl("api-versions"), 30, "the second version to go")
         if was_there:
             keelson.apply_definitions()
         else:
