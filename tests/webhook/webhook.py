@@ -205,5 +205,5 @@ APP = {
     "drain": {"delay": "5s", "timeout": "30s"},
     "strategy": {"type": "RollingUpdate", "progressDeadline": "10m", "autoRollback": True},
     "hosts": ["shop.example.com"],
-    "access": {"from": [{"app": "web"}], "to": [{"postgres": "shop"}, {"host": "api.stripe.com"}]},
+    "access": {"from": [{"app": "web"}], "to": [{"app": "search"}, {"host": "api.stripe.com"}]},
 }
