@@ -15,6 +15,7 @@ void cache_init(struct cache *c, struct str field_manager, cache_change_fn *chan
         *c = (struct cache){ .manager = field_manager, .changed = changed, .arg = arg };
         map_init(&c->by_key);
         map_init(&c->by_owner);
+        map_init(&c->by_claim);
         tally_init(&c->tally);
         schema_pool_init(&c->pool);
         owners_init(&c->owners);
@@ -31,6 +32,7 @@ void cache_release(struct cache *c)
         owners_release(&c->owners);
         map_release(&c->by_key);
         map_release(&c->by_owner);
+        map_release(&c->by_claim);
         tally_release(&c->tally);
         readings_clear(c);
         map_release(&c->readings);
@@ -159,10 +161,12 @@ static void unlink_object(struct cache *c, struct object *o)
         map_remove(&c->by_key, &o->by_key);
         if (o->kind->by_owner)
                 map_remove(&c->by_owner, &owned_node(o)->node);
+        claims_unlink(c, o);
         if (o->kind->tallied)
                 tally_remove(&c->tally, o->kind, o->namespace);
 }
 
+/* Of each index that it stands in, or of none. */
 static int link_object(struct cache *c, struct object *o)
 {
         int r = map_insert(&c->by_key, &o->by_key, cache_hash_key(o->kind, o->namespace, o->name));
@@ -171,17 +175,21 @@ static int link_object(struct cache *c, struct object *o)
                 return r;
         if (o->kind->by_owner)
                 r = map_insert(&c->by_owner, &owned_node(o)->node, hash_owner(o));
-        if (r < 0) {
-                map_remove(&c->by_key, &o->by_key);
-                return r;
-        }
+        if (r < 0)
+                goto no_owner;
+        r = claims_link(c, o);
+        if (r < 0)
+                goto no_claims;
         if (o->kind->tallied)
                 r = tally_add(&c->tally, o->kind, o->namespace);
-        if (r < 0) {
-                map_remove(&c->by_key, &o->by_key);
-                if (o->kind->by_owner)
-                        map_remove(&c->by_owner, &owned_node(o)->node);
-        }
+        if (r == 0)
+                return 0;
+        claims_unlink(c, o);
+no_claims:
+        if (o->kind->by_owner)
+                map_remove(&c->by_owner, &owned_node(o)->node);
+no_owner:
+        map_remove(&c->by_key, &o->by_key);
         return r;
 }
 

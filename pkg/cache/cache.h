@@ -25,6 +25,8 @@
 #include "kube/path.h"
 #include "schema/share.h"
 
+#define CACHE_CLAIMS_MAX 32 /* of one object; the rest is not followed */
+
 /* A kind whose objects are kept. Constant, one per kind, way of reading, and program. */
 struct cache_kind {
         struct kube_kind api;
@@ -48,6 +50,11 @@ struct cache_kind {
         /* Where an owner reference does not lead to the resource (a pod's is its
          * ReplicaSet): the label that has its name, and its kind. Absent: not so. */
         struct str owner_label, owner_kind;
+        /* The words that an object of that STATE claims for itself alone, as an App
+         * does its hosts, into LIST: how many. They lie in STATE. Objects are found by
+         * them whatever their kind and namespace (cache_claiming), and by no other
+         * case of letters are they other words. NULL: none. */
+        size_t (*claims)(const void *state, struct str list[CACHE_CLAIMS_MAX]);
         /* Is such an object to be kept? Most pods are ready, and not interesting.
          * NULL: all are. */
         bool (*keep)(const void *state);
@@ -128,6 +135,7 @@ struct cache {
         struct map by_key;
         struct tally tally;
         struct map by_owner; /* of the kinds that ask for it */
+        struct map by_claim; /* likewise; see cache/claims.h */
         struct schema_pool pool;
         struct owners owners;
         struct map readings; /* of the kinds that are read on demand: when each name was asked for */
@@ -153,6 +161,28 @@ const struct object *cache_iterate(const struct cache *c, const struct cache_kin
 /* The objects of one kind (by_owner) in NAMESPACE whose owner is called so, in no order. */
 const struct object *cache_owned(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                                  struct str owner, const struct object *after);
+
+/* --- who claims what (claims.c) -------------------------------------------------- */
+
+/* The objects of one kind (NULL: of any) that claim WORD, each once, in no order. */
+const struct object *cache_claiming(const struct cache *c, const struct cache_kind *kind, struct str word,
+                                    const struct object *after);
+
+/* The words that O claims, each once, in small letters or not: how many. They live
+ * as long as O. */
+size_t object_claims(const struct object *o, struct str list[CACHE_CLAIMS_MAX]);
+
+/* Is any word of A in B as well? */
+bool claims_meet(const struct str *a, size_t n_a, const struct str *b, size_t n_b);
+
+/* Of two objects with claims, does A come before B? The older does, by the server's
+ * creationTimestamp; of two as old (it is of whole seconds) the one whose namespace,
+ * then name, sorts first. So whoever comes later takes nothing from anybody. */
+bool object_claims_before(const struct object *a, const struct object *b);
+
+/* Is there nothing in what the two claim, nor in who of them comes first, that
+ * would be news to others? Each may be NULL, which claims nothing. */
+bool object_claims_equal(const struct object *a, const struct object *b);
 
 /* --- kinds that are read on demand (readings.c) --------------------------------- */
 

@@ -138,7 +138,7 @@ static struct object *pack(const struct draft *d)
 {
         char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
         const struct kube_meta *m = &d->meta;
-        size_t head, total, n = 0;
+        size_t head, total, tail, n = 0;
         struct object *o;
         char *at;
 
@@ -152,8 +152,11 @@ static struct object *pack(const struct draft *d)
         total = aligned(head);
         if (!is_stateless(d->kind->schema))
                 total += schema_packed_size_shared(d->kind->schema, d->state);
+        tail = claims_size(d->kind, d->state);
         if (d->kind->by_owner)
-                total = aligned(total) + sizeof(struct owned_node);
+                tail += sizeof(struct owned_node);
+        if (tail)
+                total = aligned(total) + tail;
         o = total <= UINT32_MAX ? mem_zalloc(total) : NULL;
         if (!o)
                 return NULL;
@@ -178,6 +181,7 @@ static struct object *pack(const struct draft *d)
         else
                 o->name = str_store(&at, m->name);
         pack_state(d, o, aligned(head));
+        claims_init(o, m->created);
         if (d->kind->by_owner)
                 owned_node(o)->object = o;
         return o;

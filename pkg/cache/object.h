@@ -11,6 +11,7 @@
 #pragma once
 
 #include "cache/cache.h"
+#include "cache/claims.h"
 
 struct draft {
         struct kube_meta meta;
@@ -21,7 +22,8 @@ struct draft {
         void *state;
 };
 
-/* The last thing in the block of an object of a kind that is found by its owner. */
+/* The last thing in the block of an object of a kind that is found by its owner. What it
+ * claims (cache/claims.h) stands before that. */
 struct owned_node {
         struct map_node node;
         struct object *object;

@@ -31,6 +31,7 @@ int kube_meta_decode(yyjson_val *object, struct kube_meta *ret)
         m.namespace = json_get_str(meta, "namespace");
         m.uid = json_get_str(meta, "uid");
         m.version = json_get_str(meta, "resourceVersion");
+        m.created = json_get_str(meta, "creationTimestamp");
         m.generation = json_get_int(meta, "generation", 0);
         m.deleting = yyjson_is_str(yyjson_obj_get(meta, "deletionTimestamp"));
         m.labels = yyjson_obj_get(meta, "labels");

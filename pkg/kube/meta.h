@@ -17,6 +17,7 @@ struct kube_owner {
 struct kube_meta {
         struct str name, namespace, uid;
         struct str version; /* resourceVersion: opaque, str_version_cmp */
+        struct str created; /* creationTimestamp, RFC 3339 */
         int64_t generation; /* 0 for kinds without one */
         bool deleting;      /* deletionTimestamp is set */
         struct kube_owner owner;

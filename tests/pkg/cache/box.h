@@ -75,9 +75,22 @@ static const struct cache_kind box_kind = {
         .schema = &box_schema,
         .tallied = true,
 };
+
+/* A crate has its colour for itself. */
+static size_t claim_color(const void *state, struct str list[CACHE_CLAIMS_MAX])
+{
+        const struct box *crate = state;
+
+        if (!crate->spec)
+                return 0;
+        list[0] = crate->spec->color;
+        return 1;
+}
+
 static const struct cache_kind crate_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("crates"), STR_INIT("Crate"), true },
         .schema = &box_schema,
+        .claims = claim_color,
 };
 
 /* --- a cache that counts its changes ------------------------------------------------ */
