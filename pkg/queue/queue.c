@@ -209,6 +209,18 @@ void queue_done_failed(struct queue *q, struct queue_item *item, usec_t now, use
                 make_ready(q, item, now);
 }
 
+int queue_put_back(struct queue *q, struct queue_item *item, usec_t now, usec_t due)
+{
+        int r = 0;
+
+        if (!heap_contains(&item->delay) || item->delay.due > due)
+                r = heap_set(&q->waiting, &item->delay, due);
+        deactivate(q, item, now);
+        if (r < 0 && item->state == QUEUE_IDLE)
+                drop_if_forgotten(q, item);
+        return r;
+}
+
 usec_t queue_next(const struct queue *q, usec_t now)
 {
         struct heap_node *top = heap_top(&q->waiting);

@@ -87,6 +87,10 @@ struct queue_item *queue_get(struct queue *q, usec_t now);
 void queue_done(struct queue *q, struct queue_item *item, usec_t now);
 void queue_done_failed(struct queue *q, struct queue_item *item, usec_t now, usec_t at_least);
 
+/* It cannot be worked on now: back from active as if it had not been taken, until DUE at the
+ * latest. 0, or -ENOMEM and nobody will call for it. The item may be freed by that. */
+int queue_put_back(struct queue *q, struct queue_item *item, usec_t now, usec_t due) _must_check_;
+
 /* When queue_get may have something that it has not now: NOW if an item is
  * ready, the nearest due time, or USEC_NEVER. */
 usec_t queue_next(const struct queue *q, usec_t now);

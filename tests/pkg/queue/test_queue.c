@@ -182,6 +182,60 @@ END_TEST
 
 /* --- without memory ------------------------------------------------------------------ */
 
+START_TEST(what_is_put_back_comes_as_if_it_had_not_been_taken)
+{
+        struct queue_key a = key("a");
+        struct queue_item *item;
+        struct queue q;
+
+        queue_init(&q, 1);
+        ck_assert_int_eq(queue_add(&q, &a, 0), 0);
+        queue_done_failed(&q, queue_get(&q, 0), 0, 0);
+        item = queue_get(&q, USEC_MINUTE);
+        ck_assert_uint_eq(item->failures, 1);
+        ck_assert_int_eq(queue_put_back(&q, item, USEC_MINUTE, USEC_MINUTE + 50), 0);
+        ck_assert_uint_eq(q.n_active + q.n_ready, 0);
+        ck_assert_ptr_null(queue_get(&q, USEC_MINUTE + 49));
+        ck_assert_int_eq(queue_next(&q, USEC_MINUTE), USEC_MINUTE + 50);
+        ck_assert_ptr_eq(queue_get(&q, USEC_MINUTE + 50), item);
+        ck_assert_uint_eq(item->failures, 1);
+        /* What is due or added before that comes then. */
+        ck_assert_int_eq(queue_add_at(&q, &a, USEC_MINUTE + 60), 0);
+        ck_assert_int_eq(queue_put_back(&q, item, USEC_MINUTE + 50, USEC_MINUTE + 100), 0);
+        ck_assert_ptr_eq(queue_get(&q, USEC_MINUTE + 60), item);
+        ck_assert_int_eq(queue_put_back(&q, item, USEC_MINUTE + 60, USEC_MINUTE + 100), 0);
+        ck_assert_int_eq(queue_add(&q, &a, USEC_MINUTE + 70), 0);
+        ck_assert_ptr_eq(queue_get(&q, USEC_MINUTE + 70), item);
+        queue_done(&q, item, USEC_MINUTE + 70);
+        queue_release(&q);
+}
+END_TEST
+
+static int put_back(void *arg)
+{
+        struct queue_key a = key("a");
+        struct queue_item *item;
+        struct queue q;
+        int r;
+
+        (void)arg;
+        queue_init(&q, 1);
+        r = queue_add(&q, &a, 0);
+        item = r == 0 ? queue_get(&q, 0) : NULL;
+        if (item)
+                r = queue_put_back(&q, item, 0, 10);
+        ck_assert_uint_eq(q.n_active, 0);
+        ck_assert_uint_eq(q.items.count, q.waiting.n);
+        queue_release(&q);
+        return r;
+}
+
+START_TEST(it_is_put_back_or_forgotten)
+{
+        torture(put_back, NULL, 0);
+}
+END_TEST
+
 static int use_everything(void *arg)
 {
         struct queue q;
@@ -222,6 +276,8 @@ static const TTest *const tests[] = {
         a_delay_that_was_asked_for_while_active_stays,
         wake_ups_come_in_the_order_of_their_times,
         next_says_when_to_ask_again,
+        what_is_put_back_comes_as_if_it_had_not_been_taken,
+        it_is_put_back_or_forgotten,
         it_survives_the_lack_of_memory,
 };
 TEST_MAIN("queue/queue", tests)
