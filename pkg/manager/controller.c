@@ -58,6 +58,27 @@ const struct object *view_lookup(const struct view *view, const struct cache_kin
         return cache_get(view->cache, kind, view->self->namespace, name);
 }
 
+const struct object *view_first_claimant(const struct view *view, struct str word)
+{
+        const struct object *first = NULL, *o = NULL;
+
+        while ((o = cache_claiming(view->cache, view->self->kind, word, o)))
+                if (!o->deleting && (!first || object_claims_before(o, first)))
+                        first = o;
+        return first;
+}
+
+const struct object *view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
+                                           struct str word)
+{
+        const struct object *o = NULL;
+
+        do
+                o = cache_claiming(view->cache, kind, word, o);
+        while (o && str_eq(o->owner->uid, object_uid(view->self)));
+        return o;
+}
+
 bool view_served(const struct view *view, const struct cache_kind *kind)
 {
         const struct cache_total *total = cache_total(view->cache, kind);

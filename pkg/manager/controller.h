@@ -93,6 +93,18 @@ const struct object *view_applied(const struct view *view, const struct plan *pl
 /* An object of another kind in the resource's namespace, whoever owns it, or NULL. */
 const struct object *view_lookup(const struct view *view, const struct cache_kind *kind, struct str name);
 
+/* Of the resources of view->self's kind in all namespaces that claim WORD
+ * (cache_kind.claims) and are not being deleted, the one that comes first
+ * (object_claims_before). NULL: none does. Whoever claims the same is called again
+ * when that changes. With the namespaces that are watched restricted, only those
+ * are known. */
+const struct object *view_first_claimant(const struct view *view, struct str word);
+
+/* An object of KIND, which may be of a kind of children, that claims WORD and that
+ * view->self does not control, or NULL. */
+const struct object *view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
+                                           struct str word);
+
 /* Is the API of that optional kind installed? */
 bool view_served(const struct view *view, const struct cache_kind *kind);
 

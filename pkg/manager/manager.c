@@ -94,17 +94,38 @@ static bool is_child_kind(const struct controller *c, const struct cache_kind *k
         return false;
 }
 
+/* The resource itself, or the one whose child it is. */
+static void enqueue_resource(struct manager *m, unsigned i, const struct object *o)
+{
+        const struct controller *c = m->controllers[i];
+
+        if (o->kind == c->kind)
+                enqueue(m, &(struct queue_key){ i, o->namespace, o->name });
+        if (is_child_kind(c, o->kind))
+                enqueue_owner(m, i, o);
+}
+
 /* All whom an object concerns: itself, its owner, and those who read it. */
 static void enqueue_concerned(struct manager *m, const struct object *o)
 {
         for (unsigned i = 0; i < m->n_controllers; i++) {
-                const struct controller *c = m->controllers[i];
-
-                if (o->kind == c->kind)
-                        enqueue(m, &(struct queue_key){ i, o->namespace, o->name });
-                if (is_child_kind(c, o->kind))
-                        enqueue_owner(m, i, o);
+                enqueue_resource(m, i, o);
                 enqueue_observers(m, i, o);
+        }
+}
+
+/* Those who claim what O claims, or did just now: who comes first may have changed. */
+static void enqueue_rivals(struct manager *m, const struct object *o)
+{
+        struct str words[CACHE_CLAIMS_MAX];
+        size_t n = o ? object_claims(o, words) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const struct object *rival = NULL;
+
+                while ((rival = cache_claiming(&m->cache, NULL, words[i], rival)))
+                        for (unsigned j = 0; j < m->n_controllers; j++)
+                                enqueue_resource(m, j, rival);
         }
 }
 
@@ -164,6 +185,10 @@ static void on_change(enum cache_change change, const struct object *old_object,
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner->uid, new_object->owner->uid)))
                 enqueue_concerned(m, old_object);
+        if (!object_claims_equal(old_object, new_object)) {
+                enqueue_rivals(m, old_object);
+                enqueue_rivals(m, new_object);
+        }
         if (!new_object)
                 note_lost(m, old_object);
 }

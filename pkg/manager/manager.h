@@ -40,6 +40,9 @@
  * and is held several times over while it is read or copied. */
 #define MANAGER_BULKY_MAX 8
 #define MANAGER_MISSED_RETRY USEC_SEC
+/* Of resources that claim the same word (cache_kind.claims) one is worked on at a time, or
+ * each would act before it can know what the other is about to be given. */
+#define MANAGER_RIVAL_PAUSE (50 * USEC_MSEC)
 #define MANAGER_RESYNC_MIN (8 * USEC_HOUR)
 #define MANAGER_RESYNC_SPREAD (8 * USEC_HOUR)
 

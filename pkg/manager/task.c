@@ -372,12 +372,29 @@ static void carry_out(struct task *t, const struct plan *plan)
                 carry_out_report(t, plan);
 }
 
+/* What the resource claims is remembered: while its requests are under way it may claim
+ * something else. */
+static int keep_claims(struct task *t, const struct object *self)
+{
+        struct str words[CACHE_CLAIMS_MAX];
+        size_t n = object_claims(self, words);
+
+        t->n_claims = 0;
+        t->claims = n ? arena_new_n(&t->arena, struct str, n) : NULL;
+        if (n && !t->claims)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                t->claims[i] = arena_str(&t->arena, words[i]);
+        t->n_claims = n;
+        return t->arena.failed ? -ENOMEM : 0;
+}
+
 static int begin_arena(struct task *t, const struct object *self)
 {
         arena_release(&t->arena);
         arena_init(&t->arena, TASK_ARENA_CAP);
         t->uid = arena_str(&t->arena, object_uid(self));
-        return t->uid.data ? 0 : -ENOMEM;
+        return t->uid.data ? keep_claims(t, self) : -ENOMEM;
 }
 
 /* Memory is out, or the resource is past one of our caps, or we are wrong. */
@@ -435,6 +452,22 @@ static void start_plan(struct task *t, const struct object *self)
         report_failed_plan(t, self);
 }
 
+static bool has_rival(const struct manager *m, const struct object *self)
+{
+        struct str words[CACHE_CLAIMS_MAX];
+        size_t n = object_claims(self, words);
+
+        if (n == 0)
+                return false;
+        list_for_each (link, &m->tasks) {
+                const struct task *t = container_of(link, struct task, link);
+
+                if (claims_meet(words, n, t->claims, t->n_claims))
+                        return true;
+        }
+        return false;
+}
+
 void task_start(struct manager *m, struct queue_item *item)
 {
         const struct controller *controller = m->controllers[item->key.controller];
@@ -451,6 +484,10 @@ void task_start(struct manager *m, struct queue_item *item)
         /* When the gate opens all come again. */
         if (!self || gate->state == GATE_CLOSED) {
                 queue_done(&m->queue, item, now);
+                return;
+        }
+        if (has_rival(m, self)) {
+                m->missed |= queue_put_back(&m->queue, item, now, now + MANAGER_RIVAL_PAUSE) < 0;
                 return;
         }
         t = mem_new(struct task);

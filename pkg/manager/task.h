@@ -19,6 +19,8 @@ struct task {
         struct arena arena;
         struct str uid; /* of the resource */
         struct list requests;
+        struct str *claims; /* of the resource, when it was begun */
+        size_t n_claims;
         struct failure failure; /* a permanent one, if any; of these the first in the plan's order */
         size_t failure_place;
         struct str created; /* the children made by it: "Deployment shop, Service shop" */

@@ -313,11 +313,24 @@ static enum gate_state gate_of(const struct controller *c, const struct watch *w
         return observed && !observed->dispensable ? GATE_BLOCKED : GATE_OPEN;
 }
 
+/* What is claimed in one namespace counts in all: nothing is decided before all of it is
+ * known, or is known not to be readable. */
+static bool awaits_claims(const struct watches *w, const struct controller *c)
+{
+        for (size_t i = 0; i < w->n; i++) {
+                const struct watch *one = &w->items[i];
+
+                if (one->kind->claims && reads(c, one->kind) && !one->synced && !is_refused(one))
+                        return true;
+        }
+        return false;
+}
+
 /* In the J-th namespace. The watches of a kind in all namespaces stand side by side. */
 static void set_gate(struct watches *w, size_t controller, size_t j)
 {
         const struct controller *c = w->manager->controllers[controller];
-        enum gate_state state = GATE_OPEN;
+        enum gate_state state = awaits_claims(w, c) ? GATE_CLOSED : GATE_OPEN;
         const struct error *why = NULL;
 
         for (size_t i = j; i < w->n && state != GATE_CLOSED; i += w->n_namespaces) {

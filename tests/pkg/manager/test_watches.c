@@ -174,6 +174,32 @@ START_TEST(a_namespace_in_which_all_is_refused_holds_up_no_other)
 }
 END_TEST
 
+/* Crates claim their colours, and an older one may be in the other namespace. */
+START_TEST(what_is_claimed_in_one_namespace_is_awaited_in_all)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 2);
+        lists(&w, &crate_kind, 1);
+        ck_assert_int_eq(gate(&d, 1, "b"), GATE_CLOSED);
+        fails(&w, &crate_kind, 0, -EHOSTUNREACH, "no answer");
+        ck_assert_int_eq(gate(&d, 1, "b"), GATE_CLOSED);
+        /* That will not come to an end. */
+        fails(&w, &crate_kind, 0, -EACCES, "grant it in a");
+        ck_assert_int_eq(gate(&d, 1, "b"), GATE_OPEN);
+        ck_assert_int_eq(gate(&d, 1, "a"), GATE_CLOSED);
+        lists(&w, &crate_kind, 0);
+        ck_assert_int_eq(gate(&d, 1, "a"), GATE_OPEN);
+        ck_assert_int_eq(gate(&d, 1, "b"), GATE_OPEN);
+        /* Boxes claim nothing. */
+        lists(&w, &box_kind, 1);
+        lists(&w, &part_kind, 1);
+        ck_assert_int_eq(gate(&d, 0, "b"), GATE_OPEN);
+        end_watches(&d, &w);
+}
+END_TEST
+
 static void brings(struct watches *w, const struct cache_kind *kind, size_t i, const char *text)
 {
         struct reflector *r = &watch_of(w, kind, i)->reflector;
@@ -224,6 +250,7 @@ static const TTest *const tests[] = {
         a_kind_that_may_not_be_listed_is_known_as_such_until_it_is_listed,
         what_is_refused_in_one_namespace_is_so_there_and_nowhere_else,
         a_namespace_in_which_all_is_refused_holds_up_no_other,
+        what_is_claimed_in_one_namespace_is_awaited_in_all,
         what_is_held_is_given_up_where_a_list_does_not_fit,
 };
 TEST_MAIN("manager/watches", tests)
