@@ -6,7 +6,8 @@
  *
  *      App ----------.--> app_validate --> problems
  *      Environment --+--> app_settle ----> settings --> app_plan_children
- *      built-in -----'                              `-> app_report
+ *      built-in -----'                |             `-> app_report
+ *      other Apps' hosts --> app_settle_hosts
  */
 #pragma once
 
@@ -68,6 +69,23 @@ struct app_routing {
         struct str controller_namespace; /* where the pods of the ingress controller or Gateway run */
 };
 
+/* Why a host that the spec names is not served (hosts.c). */
+enum app_host_state {
+        HOST_OF_ANOTHER,     /* an older App claims it */
+        HOST_IN_STRAY_ROUTE, /* a route that no App controls has it: a person must delete that */
+        HOST_IN_ROUTE,       /* another App's route has it and will give it up */
+};
+
+#define APP_HOSTS_MAX 16 /* spec.hosts.maxItems in crds/app.yaml */
+
+struct app_contested {
+        struct str host;
+        size_t index; /* in spec.hosts */
+        enum app_host_state state;
+        const struct object *by; /* that App, or that route */
+        struct str why;          /* and what to do */
+};
+
 #define APP_EFFECTIVE_MAX 96 /* more than all resources of App, Environment and profile together */
 
 /* The App with everything filled in: built-in < Environment < App. It lives in
@@ -78,6 +96,10 @@ struct app_settings {
         struct app_spec spec;
         struct str profile; /* "production/backend" */
         struct app_routing routing;
+        /* Those of the spec's hosts that others have. After app_settle_hosts spec.hosts
+         * has the rest, which is what is served. */
+        struct app_contested *contested;
+        size_t n_contested;
         /* The figures and where they come from, for the status. */
         struct app_status_effective effective[APP_EFFECTIVE_MAX];
         size_t n_effective;
@@ -86,6 +108,15 @@ struct app_settings {
 /* 0; -EINVAL with *problems, which no retry mends; -ENOMEM. */
 int app_settle(const struct view *view, struct arena *a, struct app_settings *ret, struct problems *problems)
         _must_check_;
+
+/* Takes out of the settings' hosts those that others have. 0 or -ENOMEM. */
+int app_settle_hosts(const struct view *view, struct arena *a, struct app_settings *settings) _must_check_;
+
+/* The one to be told of first, or NULL: all hosts are served. */
+const struct app_contested *app_worst_contested(const struct app_settings *settings);
+
+/* The hosts of an App: cache_kind.claims. */
+size_t app_claims(const void *state, struct str list[CACHE_CLAIMS_MAX]);
 
 /* A duration of the spec in whole seconds, rounded up; one that cannot be read is 0. */
 int64_t app_seconds(struct str duration);

@@ -3,14 +3,18 @@
  * What the status says of the settings. Only constants and what the settings
  * hold go in: the status is kept in memory for each App.
  */
+#include <assert.h>
+
 #include "controller/app/app.h"
 
 /* --- what is not enforced ------------------------------------------------------- */
 
 struct gaps {
-        struct app_status_routing_not_enforced items[3];
+        struct app_status_routing_not_enforced items[3 + APP_HOSTS_MAX];
         size_t n;
 };
+
+static_assert(APP_HOSTS_MAX + 3 <= 64, "as crds/app.yaml has it: status.routing.notEnforced.maxItems");
 
 static void add_gap(struct gaps *gaps, struct str setting, struct str reason)
 {
@@ -46,6 +50,14 @@ static struct gaps gaps_of_ingress(const struct app_routing *routing)
         return gaps;
 }
 
+/* What the spec says and others have. */
+static void add_contested(struct gaps *gaps, const struct app_settings *settings, struct arena *a)
+{
+        for (size_t i = 0; i < settings->n_contested && i < APP_HOSTS_MAX; i++)
+                add_gap(gaps, arena_printf(a, "hosts[%zu]", settings->contested[i].index),
+                        settings->contested[i].why);
+}
+
 static void put_routing(const struct view *view, const struct app_settings *settings, struct arena *a,
                         struct app_status *status)
 {
@@ -56,10 +68,16 @@ static void put_routing(const struct view *view, const struct app_settings *sett
 
         if (!routing || !gaps)
                 return;
-        *gaps = by_route ? gaps_of_httproute(&settings->routing) : gaps_of_ingress(&settings->routing);
-        routing->kind = by_route ? STR("HTTPRoute") : STR("Ingress");
-        routing->enforced.items = (struct str *)(uintptr_t)enforced;
-        routing->enforced.n = settings->routing.issuer.data && !by_route ? 2 : 1;
+        *gaps = (struct gaps){ 0 };
+        routing->kind = STR("None");
+        if (settings->spec.hosts.n > 0) {
+                *gaps = by_route ? gaps_of_httproute(&settings->routing)
+                                 : gaps_of_ingress(&settings->routing);
+                routing->kind = by_route ? STR("HTTPRoute") : STR("Ingress");
+                routing->enforced.items = (struct str *)(uintptr_t)enforced;
+                routing->enforced.n = settings->routing.issuer.data && !by_route ? 2 : 1;
+        }
+        add_contested(gaps, settings, a);
         routing->not_enforced.items = gaps->items;
         routing->not_enforced.n = gaps->n;
         status->routing = routing;
@@ -116,7 +134,7 @@ void app_put_figures(const struct view *view, const struct app_settings *setting
         status->desired_replicas = app_replicas(view, settings);
         status->has_desired_replicas = true;
         status->url = url_of(view, settings, a);
-        if (settings->spec.hosts.n > 0)
+        if (settings->spec.hosts.n + settings->n_contested > 0)
                 put_routing(view, settings, a, status);
         put_access(settings, a, status);
 }

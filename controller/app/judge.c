@@ -140,9 +140,24 @@ static struct app_verdict judge_incomplete(const struct view *view, const struct
 
 /* --- one that does ---------------------------------------------------------------------- */
 
+/* All pods run as wanted, and some of the hosts are not served. */
+static struct app_verdict judge_contested(const struct app_settings *settings,
+                                          const struct app_contested *worst, struct arena *a)
+{
+        struct str message = worst->why;
+
+        if (settings->n_contested > 1)
+                message = arena_printf(a, "%.*s (%zu hosts are not served; status.routing names them)",
+                                       STR_FMT(message), settings->n_contested);
+        if (worst->state == HOST_IN_ROUTE)
+                return reconciling(STR("WaitingForHost"), message);
+        return stalled(STR("HostConflict"), message);
+}
+
 static struct app_verdict judge_complete(const struct app_outlook *o, const struct deployment_state *d,
                                          struct arena *a)
 {
+        const struct app_contested *contested = app_worst_contested(o->settings);
         const struct app_revision *r = o->revision;
         struct app_verdict v;
 
@@ -154,6 +169,8 @@ static struct app_verdict judge_complete(const struct app_outlook *o, const stru
                                      "change the spec to try once more",
                                      STR_FMT(r->wanted), STR_FMT(r->failed->message), STR_FMT(r->hash),
                                      STR_FMT(r->pods.spec->image)));
+        } else if (contested) {
+                v = judge_contested(o->settings, contested, a);
         } else {
                 v = (struct app_verdict){ .phase = APP_READY, .reason = STR("Ready") };
                 v.message =

@@ -35,6 +35,7 @@ const struct cache_kind app_kind = {
                  .namespaced = true },
         .schema = &app_schema,
         .tallied = true, /* for the Environment */
+        .claims = app_claims,
 };
 
 /* The message of a condition that is as it should be names the ReplicaSet: no two
@@ -77,27 +78,6 @@ const struct cache_kind app_horizontalpodautoscaler_kind = {
                  .version = STR_INIT("v2"),
                  .plural = STR_INIT("horizontalpodautoscalers"),
                  .kind = STR_INIT("HorizontalPodAutoscaler"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
-};
-
-const struct cache_kind app_httproute_kind = {
-        .api = { .group = STR_INIT("gateway.networking.k8s.io"),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("httproutes"),
-                 .kind = STR_INIT("HTTPRoute"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
-        .optional = true,
-};
-
-const struct cache_kind app_ingress_kind = {
-        .api = { .group = STR_INIT("networking.k8s.io"),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("ingresses"),
-                 .kind = STR_INIT("Ingress"),
                  .namespaced = true },
         .schema = &plain_state_schema,
         .label_selector = OURS,

@@ -59,6 +59,8 @@ int app_reconcile(const struct view *view, struct plan *plan)
                 outlook.problems = &problems;
                 return app_report(view, &outlook, plan); /* what runs goes on */
         }
+        if (r == 0)
+                r = app_settle_hosts(view, plan->arena, settings);
         if (r < 0)
                 return r;
         return carry_out(view, settings, plan);

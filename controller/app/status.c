@@ -197,7 +197,7 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         struct condition_set set;
         int r;
 
-        if (verdict.phase == APP_READY) {
+        if (verdict.complete && !o->revision->rolled_back) {
                 r = app_revision_keep(view, o->settings, o->revision, plan);
                 if (r < 0)
                         return r;

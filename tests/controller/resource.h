@@ -25,6 +25,7 @@
 
 struct fixture {
         const struct controller *controller;
+        const char *self; /* whom reconcile is about, in the namespace "shop"; NULL: there is but one */
         struct cache cache;
         struct arena arena;
         struct plan plan;
@@ -41,7 +42,8 @@ static inline void put(struct fixture *f, const struct cache_kind *kind, const c
         ck_assert_int_eq(cache_put(&f->cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), 0);
 }
 
-/* JSON absent (NULL): the resource comes later. There is one of its kind. */
+/* JSON absent (NULL): the resource comes later. If there is more than one of its kind,
+ * f->self says which. */
 static inline void begin_resource(struct fixture *f, const struct controller *controller, const char *json)
 {
         *f = (struct fixture){ .controller = controller, .view.wall = WALL };
@@ -55,7 +57,8 @@ static inline int reconcile(struct fixture *f)
 {
         int r;
 
-        f->view.self = cache_iterate(&f->cache, f->controller->kind, NULL);
+        f->view.self = f->self ? cache_get(&f->cache, f->controller->kind, STR("shop"), str_c(f->self))
+                               : cache_iterate(&f->cache, f->controller->kind, NULL);
         f->view.cache = &f->cache;
         plan_init(&f->plan, &f->arena);
         r = f->controller->reconcile(&f->view, &f->plan);

@@ -34,8 +34,9 @@ struct cluster {
         struct fixture f;
         const char *spec; /* the App's, JSON */
         const char *uid;
-        char *status;     /* as it was written last */
-        char *deployment; /* likewise */
+        const char *created; /* its creationTimestamp; NULL: none */
+        char *status;        /* as it was written last */
+        char *deployment;    /* likewise */
         struct server_object objects[OBJECTS_MAX];
         size_t n_objects;
         struct arena texts; /* theirs */
@@ -117,9 +118,10 @@ static inline void set_object(struct cluster *c, const char *plural, const char 
 static inline void put_app(struct cluster *c)
 {
         char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"%s\","
-                            "\"resourceVersion\":\"%lld\",\"generation\":%lld},\"spec\":{%s}%s%s}",
-                            c->uid, ++c->version, c->generation, c->spec, c->status ? ",\"status\":" : "",
-                            c->status ? c->status : "");
+                            "\"resourceVersion\":\"%lld\",\"generation\":%lld,\"creationTimestamp\":\"%s\"},"
+                            "\"spec\":{%s}%s%s}",
+                            c->uid, ++c->version, c->generation, c->created ? c->created : "", c->spec,
+                            c->status ? ",\"status\":" : "", c->status ? c->status : "");
 
         put(&c->f, &app_kind, json);
         free(json);

@@ -53,6 +53,7 @@ const struct sim_case sim_cases[] = {
         { "F14-unheard", "likewise if it comes while we are about to change or delete our own",
           case_foreign_unheard },
         { "F15", "a watch that is open and silent is noticed", case_silent_watch },
+        { "hosts", "Apps fight for a host: the oldest has it, and no two routes do", case_hosts },
         { "F18", "an operator of another version restarts no pod", case_another_operator },
 };
 const size_t sim_n_cases = ARRAY_SIZE(sim_cases);

@@ -38,6 +38,9 @@ void case_clock_jumps(uint64_t seed);
 void case_odd_versions(uint64_t seed);
 void case_silent_watch(uint64_t seed);
 
+/* cases_hosts.c */
+void case_hosts(uint64_t seed);
+
 /* cases_lease.c */
 void case_lease_lost(uint64_t seed);
 void case_two_leaders(uint64_t seed);
