@@ -21,7 +21,7 @@ void explain_release(struct explain *e)
         cache_release(&e->cache);
 }
 
-static struct str namespace_of(yyjson_val *object)
+struct str explain_namespace(yyjson_val *object)
 {
         struct str namespace = json_get_str(yyjson_obj_get(object, "metadata"), "namespace");
 
@@ -44,7 +44,7 @@ static int put(struct explain *e, const struct cache_kind *kind, yyjson_val *obj
         json_object(&w);
         json_key(&w, "metadata");
         json_object(&w);
-        json_put_str(&w, "namespace", namespace_of(object));
+        json_put_str(&w, "namespace", explain_namespace(object));
         json_put_str(&w, "name", name);
         json_put_cstr(&w, "uid", "none");
         snprintf(version, sizeof(version), "%llu", (unsigned long long)++e->version);
@@ -116,7 +116,7 @@ static int settle(struct explain *e, yyjson_val *app, struct problems *warnings,
 
         if (r < 0 || !settings)
                 return -ENOMEM;
-        view.self = cache_get(&e->cache, &app_kind, namespace_of(app), STR("app"));
+        view.self = cache_get(&e->cache, &app_kind, explain_namespace(app), STR("app"));
         r = view.self ? app_settle(&view, a, settings, &problems) : -ENOMEM;
         for (size_t i = 0; r == -EINVAL && i < problems.n; i++)
                 problem_add(warnings, problems.all[i].path, "%.*s", STR_FMT(problems.all[i].message));
@@ -129,7 +129,7 @@ int explain_spec(struct explain *e, const struct admission_kind *kind, yyjson_va
         int r = -EINVAL;
 
         if (kind == &app_admission &&
-            cache_get(&e->cache, &environment_kind, namespace_of(object), ENVIRONMENT_NAME))
+            cache_get(&e->cache, &environment_kind, explain_namespace(object), ENVIRONMENT_NAME))
                 r = settle(e, object, warnings, ret);
         return r == -EINVAL ? with_defaults(kind, object, warnings->arena, ret) : r;
 }

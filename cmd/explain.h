@@ -19,6 +19,9 @@ struct explain {
 void explain_init(struct explain *e);
 void explain_release(struct explain *e);
 
+/* Where OBJECT is to be: it need not say. */
+struct str explain_namespace(yyjson_val *object);
+
 /* Takes in OBJECT if it is an Environment that is fine. 0 or -ENOMEM. */
 int explain_learn(struct explain *e, yyjson_val *object) _must_check_;
 

@@ -18,7 +18,9 @@
 #include "cmd/kinds.h"
 #include "cmd/meant.h"
 #include "cmd/options.h"
+#include "cmd/rivals.h"
 #include "cmd/seen.h"
+#include "controller/app/app.h"
 #include "json/read.h"
 #include "yaml/yaml.h"
 
@@ -43,9 +45,10 @@ static const char usage[] =
         "                        the files\n"
         "  --help                this text\n"
         "\n"
-        "What needs the cluster (does that Secret exist, does another App claim the host?) is not\n"
-        "looked at. Resources of others are passed over. Ends with 0 where all is fine, with 1\n"
-        "where something is wrong, with 2 where a file cannot be read or the command line is wrong.\n";
+        "What needs the cluster (does that Secret exist, does an App there claim the host?) is not\n"
+        "looked at, but Apps among the files that claim one host are told. Resources of others are\n"
+        "passed over. Ends with 0 where all is fine, with 1 where something is wrong, with 2 where\n"
+        "a file cannot be read or the command line is wrong.\n";
 
 enum option_id { OPT_EXPLAIN = 256 };
 
@@ -72,6 +75,7 @@ struct run {
         struct buf input;     /* all of stdin, which is read once */
         struct explain explain;
         struct seen seen;
+        struct rivals rivals;
         bool learning; /* what is known, before anything is told */
         size_t n_files, n_fine, n_wrong, n_passed_over, n_unread;
 };
@@ -280,6 +284,8 @@ static int judge_ours(struct run *run, const struct subject *s, struct problems 
 
         if (kind) {
                 r = admission_judge(kind, s->object, NULL, ADMISSION_OFFLINE, problems, warnings);
+                if (r == 0 && kind == &app_admission)
+                        r = rivals_note(&run->rivals, s->object, run->file, s->line, warnings);
                 if (r == 0 && run->arguments->explain)
                         r = explain_spec(&run->explain, kind, s->object, warnings, &explained);
         } else {
@@ -540,6 +546,7 @@ int cmd_validate(int argc, char **argv)
                 return cmd_refuse(&line, "what is to be looked at? Name it with -f");
         explain_init(&run.explain);
         seen_init(&run.seen);
+        rivals_init(&run.rivals);
         run.learning = arguments.explain;
         if (run.learning)
                 take_inputs(&run);
@@ -551,6 +558,7 @@ int cmd_validate(int argc, char **argv)
         code = print(&run);
         explain_release(&run.explain);
         seen_release(&run.seen);
+        rivals_release(&run.rivals);
         buf_release(&run.input);
         buf_release(&run.out);
         return code;

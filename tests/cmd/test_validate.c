@@ -281,6 +281,39 @@ START_TEST(the_same_resource_twice_is_a_warning)
 }
 END_TEST
 
+#define CLAIMS(name, rest, hosts)                                                                            \
+        "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {name: " name rest "}\n"                     \
+        "spec: {image: x:1, port: 80, hosts: [" hosts "]}\n"
+
+/* At the second of them. One that is there twice is no rival of itself. */
+START_TEST(apps_that_claim_one_host_are_told)
+{
+        begin();
+        write_file("a.yaml", POD "---\n" CLAIMS("shop", "", "b.example, a.example"));
+        write_file("b.yaml", CLAIMS("web", ", namespace: other", "c.example, a.example"));
+        ck_assert_int_eq(RUN(NULL, "-f", "a.yaml", "-f", "b.yaml", "-f", "a.yaml"), 0);
+        ck_assert_str_eq(
+                said,
+                "b.yaml:4: App web: warning: spec.hosts[1]: a.example is claimed by the App shop in the "
+                "namespace default too (a.yaml:4), and only the older of the two will have it; take it "
+                "out of one of them\n");
+        end();
+}
+END_TEST
+
+START_TEST(hosts_that_differ_are_no_conflict)
+{
+        static const char files[] = CLAIMS("shop", "", "'*.a.example'") "---\n" CLAIMS(
+                "web", "", "b.a.example, a.example") "---\n" CLAIMS("bad", "", "'*.a.example', 127.0.0.1");
+
+        begin();
+        ck_assert_int_eq(RUN(files, "-f", "-", "--explain"), 1);
+        ck_assert_ptr_null(strstr(said, "is claimed by"));
+        ck_assert_ptr_nonnull(strstr(said, "App bad: spec.hosts[1]"));
+        end();
+}
+END_TEST
+
 START_TEST(programs_read_json)
 {
         yyjson_doc *doc;
@@ -368,6 +401,8 @@ static const TTest *const tests[] = {
         nothing_found_is_no_silence,
         another_group_by_mistake_is_a_warning,
         the_same_resource_twice_is_a_warning,
+        apps_that_claim_one_host_are_told,
+        hosts_that_differ_are_no_conflict,
         programs_read_json,
         an_environment_is_explained_with_its_apps,
         a_wrong_command_line_is_refused,
