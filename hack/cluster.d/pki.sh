@@ -28,6 +28,7 @@ pki_up() {
                 openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub.new" 2>/dev/null
                 mv "$PKI/service-accounts.pub.new" "$PKI/service-accounts.pub"
         fi
+        install -d -m 1777 "$KUBECTL_CACHE"
         install -m 600 "$PKI/admin.kubeconfig" "$KUBECONFIG_FILE"
         # Whoever called this through sudo uses the cluster without it.
         [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID" "$KUBECONFIG_FILE"

@@ -40,6 +40,9 @@ COMPONENTS=(etcd apiserver controller-manager scheduler)
 
 PKI=$STATE/pki
 KUBECONFIG_FILE=$STATE/kubeconfig
+# What kubectl remembers of a server's kinds, by its address: of this cluster, and of none
+# that had the address before it.
+KUBECTL_CACHE=$STATE/kubectl-cache
 
 # 10.80.0.0/16 for index 0: machines in .0.x, pods in .1.x to .9.x (one /24 per
 # node), services in .96.0/20 or SERVICE_NET.
@@ -64,7 +67,7 @@ is_component() { [[ " ${COMPONENTS[*]} " == *" $1 "* ]]; }
 # The network namespace of a machine: control, node1, ... and of the switch between them.
 netns() { echo "$PREFIX-$1"; }
 
-kubectl() { "$STATE/bin/kubectl" --kubeconfig "$KUBECONFIG_FILE" "$@"; }
+kubectl() { KUBECACHEDIR=$KUBECTL_CACHE "$STATE/bin/kubectl" --kubeconfig "$KUBECONFIG_FILE" "$@"; }
 
 # The base of every image here, and the image of the pods' own process.
 BASE_IMAGE=docker.io/library/debian:trixie-slim

@@ -34,7 +34,8 @@ def cluster(*args, check=True, timeout=600, **settings):
 def _use_own_cluster():
     os.environ[_OWN] = "1"
     lines = cluster("env")
-    os.environ["KUBECONFIG"] = re.search(r"KUBECONFIG=(\S+)", lines)[1]
+    for name in "KUBECONFIG", "KUBECACHEDIR":
+        os.environ[name] = re.search(rf"{name}=(\S+)", lines)[1]
     os.environ["PATH"] = re.search(r"PATH=([^:]+):", lines)[1] + ":" + os.environ["PATH"]
 
 
