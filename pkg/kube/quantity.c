@@ -233,7 +233,11 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
                 n /= 1024;
                 exponent += 10;
         }
-        return write_number(n, exponent ? suffix_of(QUANTITY_BINARY, exponent) : STR(""), out);
+        /* With no 1024 in it, it has no binary suffix: the server writes a bare "64000" for 62.5Ki, takes
+         * that for decimal when it reads it back, and says "64k" from then on. */
+        if (exponent == 0)
+                return format_decimal(q->nanos, QUANTITY_DECIMAL, out);
+        return write_number(n, suffix_of(QUANTITY_BINARY, exponent), out);
 }
 
 /* Do whole and fraction, written as one number, end in 000? */
