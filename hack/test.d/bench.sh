@@ -7,10 +7,20 @@
 test_bench() {
         need_build_deps
         need_packages check python3
-        unit_build "build for benchmarks" build/bench "${RELEASE_OPTIONS[@]}" || return 0
+        bench_build || return 0
         [ -z "$JSON" ] || rm -f "$JSON"
         bench_small
         ! wanted scale || bench_scale
+}
+
+# Nothing but what is measured: link-time optimisation and the simulator's --wrap do
+# not go together. Without all of it there is nothing to measure.
+bench_build() {
+        (setup_build build/bench "${RELEASE_OPTIONS[@]}") &&
+                attempt "build for benchmarks" ninja -C build/bench meson-benchmark-prereq tests/bench/replay &&
+                return
+        failed "build for benchmarks (see above)"
+        return 1
 }
 
 bench_small() {
