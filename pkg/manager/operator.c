@@ -22,6 +22,11 @@
 /* How long replies are waited for at a stop, before the lease is given back. */
 #define DRAIN_TIMEOUT (5 * USEC_SEC)
 
+/* A replica whose caches are empty can do nothing with the Lease. And a list of the API
+ * server's waits, for up to 0.1 s, until its own caches have seen the last write, be it
+ * that of a Lease. A list that does not come is waited for no longer than this. */
+#define ELECTION_WAIT (1 * USEC_SEC)
+
 /* With so many resources under way the loop takes its time between two looks:
  * replies and events then come in handfuls. Alone, a resource waits for nothing. */
 #define BUSY_ACTIVE 8
@@ -42,15 +47,18 @@ struct operator
         struct server *server;
         struct loop_signal signals;
         struct loop_defer pump;
-        struct loop_timer pump_timer, resync_timer, drain_timer;
+        struct loop_timer pump_timer, resync_timer, election_timer, drain_timer;
         struct health live, ready;
         enum stage stage;
         bool leading;
+        bool electing; /* it wants the Lease */
         bool peer_started, peer_leads;
         bool in_cluster;
         struct error *err;
         char hostname[256];
 };
+
+static void stand_for_election(struct operator* op);
 
 /* --- work --------------------------------------------------------------------- */
 
@@ -135,6 +143,8 @@ static void pump(struct operator* op)
 
         if (give_up(op))
                 return;
+        if (watches_synced(&op->watches))
+                stand_for_election(op);
         update_permission(op);
         next = manager_pump(&op->manager);
         loop_set_pace(op->loop, op->manager.queue.n_active >= BUSY_ACTIVE ? BUSY_PACE : 0);
@@ -220,6 +230,20 @@ static void on_election(struct election *e, enum leader_change change, void *arg
         else
                 log_error("the Lease was lost; standing by");
         kick(op);
+}
+
+static void stand_for_election(struct operator* op)
+{
+        if (op->electing || !op->options->leader_elect || op->stage != RUNNING)
+                return;
+        op->electing = true;
+        election_start(&op->election);
+}
+
+static void on_election_timer(struct loop_timer *timer, void *arg)
+{
+        (void)timer;
+        stand_for_election(arg);
 }
 
 /* --- stopping ---------------------------------------------------------------------- */
@@ -458,8 +482,9 @@ static int begin(struct operator* op, uint64_t seed, struct error *err)
         if (r < 0)
                 return error_set(err, r, "cannot start: %s", strerror(-r));
         on_resync(&op->resync_timer, op);
-        if (o->leader_elect)
-                election_start(&op->election);
+        if (loop_timer_set(op->loop, &op->election_timer, clock_now() + ELECTION_WAIT, on_election_timer,
+                           op) < 0)
+                stand_for_election(op);
         log_info("started", LOG_STR("version", o->version), LOG_STR("server", config->server),
                  LOG_STR("configuration", config->source));
         return 0;
@@ -473,6 +498,7 @@ static void release(struct operator* op)
         server_free(op->server);
         loop_timer_stop(&op->drain_timer);
         loop_timer_stop(&op->resync_timer);
+        loop_timer_stop(&op->election_timer);
         loop_timer_stop(&op->pump_timer);
         loop_defer_stop(&op->pump);
         if (op->election.client)

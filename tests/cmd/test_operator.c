@@ -289,6 +289,62 @@ START_TEST(namespaces_are_watched_each)
 }
 END_TEST
 
+/* --- the Lease ------------------------------------------------------------------------- */
+
+static bool asks_for_lease(void *arg _unused_)
+{
+        return strstr(fake.asked.data, "/leases/keelson-operator") != NULL;
+}
+
+/* All watches but that of one kind, which stays silent. */
+static struct fake_step all_but_one(const char *asked)
+{
+        if (strstr(asked, "/serviceaccounts?"))
+                return (struct fake_step){ .body = "", .end = FAKE_HANG };
+        return no_objects(asked);
+}
+
+START_TEST(the_lease_comes_after_the_lists)
+{
+        char words[256];
+
+        open_all(no_objects);
+        snprintf(words, sizeof(words), "operator --kubeconfig %s --listen 127.0.0.1:0", kubeconfig);
+        start(words);
+        fake_api_wait(&fake, asks_for_lease, NULL);
+        wait_said("\"watch\":\"serviceaccounts in all namespaces\"");
+        ck_assert_ptr_null(strstr(strstr(fake.asked.data, "/leases/"), "sendInitialEvents"));
+        ck_assert_int_eq(child_signal(child, SIGTERM), 0);
+        ck_assert_int_eq(wait_end(), 0);
+
+        /* It is not waited for any longer than so. */
+        buf_clear(&fake.asked);
+        buf_add_c(&fake.asked, "");
+        fake.respond = all_but_one;
+        start(words);
+        fake_api_wait(&fake, asks_for_lease, NULL);
+        ck_assert_int_eq(child_signal(child, SIGTERM), 0);
+        ck_assert_int_eq(wait_end(), 0);
+        close_all();
+}
+END_TEST
+
+/* A stop before that has nothing to give back. */
+START_TEST(a_stop_before_the_lease)
+{
+        char words[256];
+
+        open_all(all_but_one);
+        snprintf(words, sizeof(words), "operator --kubeconfig %s --listen 127.0.0.1:0", kubeconfig);
+        start(words);
+        wait_said("\"msg\":\"watching\"");
+        ck_assert_int_eq(child_signal(child, SIGTERM), 0);
+        ck_assert_int_eq(wait_end(), 0);
+        ck_assert_ptr_nonnull(strstr(said.data, "\"msg\":\"stopped\""));
+        close_all();
+}
+END_TEST
+
 /* --- signals ------------------------------------------------------------------------ */
 
 START_TEST(it_stops_when_it_is_told_and_not_by_sighup)
@@ -445,6 +501,8 @@ static const TTest *const tests[] = {
         help_is_no_failure,
         what_cannot_begin_gives_1,
         namespaces_are_watched_each,
+        the_lease_comes_after_the_lists,
+        a_stop_before_the_lease,
         it_stops_when_it_is_told_and_not_by_sighup,
         a_second_signal_stops_at_once,
         replies_that_do_not_come_are_not_waited_for_for_ever,
