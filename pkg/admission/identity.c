@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <gnutls/x509.h>
 
+#include "admission/identity_why.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -116,12 +117,7 @@ static int set_pair(gnutls_certificate_credentials_t to, const struct identity_f
         gnutls_datum_t certificate = datum(&c->certificate), key = datum(&c->key);
         int r = gnutls_certificate_set_x509_key_mem(to, &certificate, &key, GNUTLS_X509_FMT_PEM);
 
-        if (r == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-                return error_set(err, -EINVAL, "--tls-key: %s does not belong to the certificate in %s",
-                                 files->key, files->certificate);
-        if (r < 0)
-                return fail(r, "--tls-cert and --tls-key", files->certificate, err);
-        return 0;
+        return r < 0 ? identity_why(files, buf_str(&c->certificate), buf_str(&c->key), r, err) : 0;
 }
 
 static int set_client_ca(gnutls_certificate_credentials_t to, const struct identity_files *files,
@@ -135,8 +131,8 @@ static int set_client_ca(gnutls_certificate_credentials_t to, const struct ident
         return r < 0 ? fail(r, "--client-ca", files->client_ca, err) : 0;
 }
 
-/* When the serving certificate ends, by which others renew it. */
-static int read_end(gnutls_certificate_credentials_t credentials, usec_t *ret)
+/* When the serving certificate ends, by which others renew it, and whether others take it. */
+static int read_leaf(gnutls_certificate_credentials_t credentials, struct identity *id)
 {
         gnutls_x509_crt_t leaf;
         gnutls_datum_t raw;
@@ -148,8 +144,10 @@ static int read_end(gnutls_certificate_credentials_t credentials, usec_t *ret)
         if (r < 0)
                 return r;
         r = gnutls_x509_crt_import(leaf, &raw, GNUTLS_X509_FMT_DER);
-        if (r >= 0)
-                *ret = (usec_t)gnutls_x509_crt_get_expiration_time(leaf) * USEC_SEC;
+        if (r >= 0) {
+                id->expires = (usec_t)gnutls_x509_crt_get_expiration_time(leaf) * USEC_SEC;
+                id->weakness = identity_weakness(leaf);
+        }
         gnutls_x509_crt_deinit(leaf);
         return r;
 }
@@ -175,7 +173,7 @@ static int make(const struct identity_files *files, const struct contents *c, st
                 r = set_client_ca(id->credentials, files, c, err);
         if (r < 0)
                 return r;
-        r = read_end(id->credentials, &id->expires);
+        r = read_leaf(id->credentials, id);
         if (r < 0)
                 return fail(r, "--tls-cert", files->certificate, err);
         *ret = id;

@@ -25,7 +25,8 @@ struct identity {
         size_t refs;
         gnutls_certificate_credentials_t credentials;
         bool verifies_clients;
-        usec_t expires; /* clock_wall's time: the end of the serving certificate */
+        usec_t expires;       /* clock_wall's time: the end of the serving certificate */
+        const char *weakness; /* why API servers may not take it, or NULL */
 };
 
 struct identity *identity_ref(struct identity *id);

@@ -39,6 +39,10 @@ static void log_certificate(const struct webhook *w, const char *what)
         size_t n = clock_format(w->identities.now->expires, false, until);
 
         log_info(what, LOG_CSTR("file", w->options->files.certificate), LOG_STR("until", str_n(until, n)));
+        if (w->identities.now->weakness)
+                log_warn("API servers may refuse the certificate",
+                         LOG_CSTR("file", w->options->files.certificate),
+                         LOG_CSTR("why", w->identities.now->weakness));
 }
 
 static void on_files(struct loop_timer *timer, void *arg)

@@ -61,7 +61,23 @@ START_TEST(a_pair_is_read_once)
         ck_assert_ptr_nonnull(source.now);
         ck_assert(!source.now->verifies_clients);
         ck_assert_int_gt(source.now->expires, clock_wall());
+        ck_assert_ptr_null(source.now->weakness);
         ck_assert_int_eq(identity_source_check(&source, &err), 0);
+        teardown();
+}
+END_TEST
+
+START_TEST(a_weak_one_is_used_and_known_for_it)
+{
+        const struct pki_wish wish = { .name = "webhook", .alt_names = "DNS:localhost", .rsa_bits = 1024 };
+
+        setup(false);
+        pki_release(&one);
+        one = pki_make(&wish);
+        put(cert_path, one.cert_pem);
+        put(key_path, one.key_pem);
+        ck_assert_int_eq(identity_source_check(&source, &err), 1);
+        ck_assert_ptr_nonnull(source.now->weakness);
         teardown();
 }
 END_TEST
@@ -191,6 +207,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         a_pair_is_read_once,
+        a_weak_one_is_used_and_known_for_it,
         f23_the_old_one_lives_as_long_as_it_is_used,
         f23_what_cannot_be_used_is_told_once_and_the_old_one_stays,
         f23_a_look_in_the_middle_of_a_turn_is_no_failure,

@@ -32,10 +32,15 @@ static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
         X509_EXTENSION_free(ext);
 }
 
+static EVP_PKEY *make_key(const struct pki_wish *wish)
+{
+        return wish->rsa_bits ? EVP_RSA_gen(wish->rsa_bits) : EVP_EC_gen("P-256");
+}
+
 struct pki_cert pki_make(const struct pki_wish *wish)
 {
         static long serial = 1000;
-        struct pki_cert c = { .cert = X509_new(), .key = EVP_EC_gen("P-256") };
+        struct pki_cert c = { .cert = X509_new(), .key = make_key(wish) };
         X509 *issuer = wish->ca ? wish->ca->cert : c.cert;
         BIO *text;
 
@@ -55,7 +60,9 @@ struct pki_cert pki_make(const struct pki_wish *wish)
                 add_extension(c.cert, issuer, NID_authority_key_identifier, "keyid");
         if (wish->alt_names)
                 add_extension(c.cert, issuer, NID_subject_alt_name, wish->alt_names);
-        ck_assert_int_gt(X509_sign(c.cert, wish->ca ? wish->ca->key : c.key, EVP_sha256()), 0);
+        ck_assert_int_gt(
+                X509_sign(c.cert, wish->ca ? wish->ca->key : c.key, wish->sha1 ? EVP_sha1() : EVP_sha256()),
+                0);
 
         text = BIO_new(BIO_s_mem());
         ck_assert_int_eq(PEM_write_bio_X509(text, c.cert), 1);

@@ -20,6 +20,8 @@ struct pki_wish {
         const char *alt_names;     /* "DNS:localhost,IP:127.0.0.1", or NULL */
         const struct pki_cert *ca; /* NULL: signs itself, and is a CA */
         bool expired;
+        unsigned rsa_bits; /* 0: ECDSA on P-256 */
+        bool sha1;         /* instead of SHA-256 */
 };
 
 struct pki_cert pki_make(const struct pki_wish *wish);

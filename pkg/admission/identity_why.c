@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admission/identity_why.h"
+
+#include <errno.h>
+
+/* Shorter ones are refused by some who speak TLS, and by more each year. */
+#define RSA_BITS_MIN 2048
+
+static bool has(struct str text, const char *part)
+{
+        return text.len && memmem(text.data, text.len, part, strlen(part)) != NULL;
+}
+
+static bool is_blank(struct str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (!strchr(" \t\r\n", text.data[i]))
+                        return false;
+        return true;
+}
+
+/* As "BEGIN PRIVATE KEY", or in the older forms "BEGIN EC PRIVATE KEY" and the like. */
+static bool has_key(struct str text)
+{
+        return has(text, "PRIVATE KEY-----");
+}
+
+static bool has_certificate(struct str text)
+{
+        return has(text, "-----BEGIN CERTIFICATE-----");
+}
+
+/* In PKCS #8 and in the older way (RFC 1421). */
+static bool is_encrypted(struct str key)
+{
+        return has(key, "-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(key, "Proc-Type: 4,ENCRYPTED");
+}
+
+/* Without GnuTLS's full stop: it stands inside of a sentence. */
+static struct str reason(int code)
+{
+        struct str s = str_c(gnutls_strerror(code));
+
+        if (s.len && s.data[s.len - 1] == '.')
+                s.len--;
+        return s;
+}
+
+/* 0 if each of its certificates can be read. */
+static int try_certificate(struct str text)
+{
+        gnutls_datum_t datum = { (unsigned char *)(uintptr_t)text.data, (unsigned)text.len };
+        gnutls_x509_crt_t *list;
+        unsigned n;
+        int r = gnutls_x509_crt_list_import2(&list, &n, &datum, GNUTLS_X509_FMT_PEM, 0);
+
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < n; i++)
+                gnutls_x509_crt_deinit(list[i]);
+        gnutls_free(list);
+        return 0;
+}
+
+static int blame_certificate(const char *path, struct str text, int code, struct error *err)
+{
+        if (is_blank(text))
+                return error_set(err, -EINVAL, "--tls-cert: %s is empty; put the certificate there (PEM)",
+                                 path);
+        if (!has_certificate(text))
+                return error_set(err, -EINVAL, "--tls-cert: %s has no \"-----BEGIN CERTIFICATE-----\"%s",
+                                 path,
+                                 has_key(text) ? " but a key; that is for --tls-key"
+                                               : "; the certificate must be there in PEM");
+        return error_set(err, -EINVAL,
+                         "--tls-cert: a certificate in %s cannot be read (%.*s); write the file anew", path,
+                         STR_FMT(reason(code)));
+}
+
+static int blame_key(const char *path, struct str text, int code, struct error *err)
+{
+        if (is_blank(text))
+                return error_set(err, -EINVAL,
+                                 "--tls-key: %s is empty; put the certificate's key there (PEM)", path);
+        if (is_encrypted(text))
+                return error_set(
+                        err, -EINVAL,
+                        "--tls-key: the key in %s is encrypted, and nobody is here to be asked for the "
+                        "password; write it without one: openssl pkey -in %s -out FILE",
+                        path, path);
+        if (!has_key(text))
+                return error_set(err, -EINVAL, "--tls-key: %s has no \"-----BEGIN PRIVATE KEY-----\"%s", path,
+                                 has_certificate(text) ? " but a certificate; that is for --tls-cert"
+                                                       : "; the certificate's key must be there in PEM");
+        return error_set(
+                err, -EINVAL,
+                "--tls-key: the key in %s cannot be read (%.*s); make it one of ECDSA on P-256, or of RSA",
+                path, STR_FMT(reason(code)));
+}
+
+int identity_why(const struct identity_files *files, struct str certificate, struct str key, int code,
+                 struct error *err)
+{
+        int r = try_certificate(certificate);
+
+        if (code == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_MEMORY_ERROR)
+                return error_set(err, -ENOMEM, "out of memory");
+        if (code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+                return error_set(err, -EINVAL, "--tls-key: %s does not belong to the certificate in %s",
+                                 files->key, files->certificate);
+        return r < 0 ? blame_certificate(files->certificate, certificate, r, err)
+                     : blame_key(files->key, key, code, err);
+}
+
+/* Go's TLS, which API servers have, looks for names in no other place. */
+static bool has_names(gnutls_x509_crt_t leaf)
+{
+        size_t len = 0;
+
+        return gnutls_x509_crt_get_subject_alt_name(leaf, 0, NULL, &len, NULL) !=
+               GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
+}
+
+static bool is_signed_well(gnutls_x509_crt_t leaf)
+{
+        int algorithm = gnutls_x509_crt_get_signature_algorithm(leaf);
+
+        return algorithm >= 0 &&
+               gnutls_sign_is_secure2((gnutls_sign_algorithm_t)algorithm, GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS);
+}
+
+const char *identity_weakness(gnutls_x509_crt_t leaf)
+{
+        unsigned bits = 0;
+        int algorithm = gnutls_x509_crt_get_pk_algorithm(leaf, &bits);
+
+        if (algorithm == GNUTLS_PK_RSA && bits < RSA_BITS_MIN)
+                return "its RSA key is too short: use ECDSA on P-256, or RSA with 2048 bits";
+        if (algorithm == GNUTLS_PK_DSA)
+                return "its key is one of DSA: use ECDSA on P-256, or RSA with 2048 bits";
+        if (!is_signed_well(leaf))
+                return "it is signed with a hash that is broken: have it signed with SHA-256";
+        if (!has_names(leaf))
+                return "it has no subjectAltName: put the Service's name there, SERVICE.NAMESPACE.svc";
+        return NULL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is wrong with a certificate and its key, for people: why two files cannot be
+ * used, with the one that is to blame and the remedy; and of a certificate that can
+ * be used, why API servers might not take it.
+ */
+#pragma once
+
+#include <gnutls/x509.h>
+
+#include "admission/identity.h"
+#include "base/str.h"
+
+/* GnuTLS took the two PEM texts of FILES for no pair and said CODE. Returns -EINVAL, or
+ * -ENOMEM, with *err. Nothing of the key is told. */
+int identity_why(const struct identity_files *files, struct str certificate, struct str key, int code,
+                 struct error *err);
+
+/* A sentence of static storage, or NULL: nothing is wrong with it but, perhaps, its time. */
+const char *identity_weakness(gnutls_x509_crt_t leaf);
