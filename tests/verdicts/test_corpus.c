@@ -88,6 +88,29 @@ START_TEST(what_is_fine_is_fine_to_all)
 }
 END_TEST
 
+/* Whoever applies one after the other into one namespace has them all. */
+static char applied[64][256];
+static size_t n_applied;
+
+static void is_the_only_one(const char *file, struct str text _unused_, yyjson_val *resource)
+{
+        struct str kind = json_get_str(resource, "kind");
+        struct str name = json_get_str(yyjson_obj_get(resource, "metadata"), "name");
+
+        ck_assert_uint_lt(n_applied, ARRAY_SIZE(applied));
+        snprintf(applied[n_applied], sizeof(applied[0]), "%.*s %.*s", STR_FMT(kind), STR_FMT(name));
+        for (size_t i = 0; i < n_applied; i++)
+                ck_assert_msg(strcmp(applied[i], applied[n_applied]) != 0, "%s: another has %s", file,
+                              applied[i]);
+        n_applied++;
+}
+
+START_TEST(no_example_overwrites_another)
+{
+        ck_assert_uint_ge(each(EXAMPLES_DIR, STR(""), is_the_only_one), 7);
+}
+END_TEST
+
 /* --- each rule has its case ------------------------------------------------------------------- */
 
 static struct buf heads = BUF_INIT(CORPUS_FILE_MAX * 4); /* all lines "# server: …", without indices */
@@ -254,6 +277,7 @@ END_TEST
 static const TTest *const tests[] = {
         what_is_wrong_is_refused_by_all_in_the_same_words,
         what_is_fine_is_fine_to_all,
+        no_example_overwrites_another,
         each_rule_of_the_definitions_has_a_case,
         each_class_of_bounds_has_a_case,
         each_pattern_has_words,
