@@ -5,16 +5,14 @@
  *
  *      -f shop/ ---> files ---> documents ---> admission_judge ---> shop/app.yaml:12: App shop: …
  */
-#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/explain.h"
+#include "cmd/inputs.h"
 #include "cmd/kinds.h"
 #include "cmd/meant.h"
 #include "cmd/options.h"
@@ -24,12 +22,8 @@
 #include "json/read.h"
 #include "yaml/yaml.h"
 
-#define INPUTS_MAX 256
-#define DEPTH_MAX 32 /* of folders */
-#define PATH_LEN_MAX 4096
 #define ARENA_MAX ((size_t)64 * 1024 * 1024) /* for one document */
 #define OUTPUT_MAX ((size_t)256 * 1024 * 1024)
-#define READ_SIZE ((size_t)64 * 1024)
 
 static const char usage[] =
         "usage: keelson validate -f FILE|DIR|- …\n"
@@ -61,8 +55,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-        const char *inputs[INPUTS_MAX];
-        size_t n_inputs;
+        struct inputs inputs;
         bool json, explain;
 };
 
@@ -72,12 +65,11 @@ struct run {
         struct buf out;       /* what goes to stdout */
         struct json_writer w; /* where that is JSON */
         const char *file;     /* the one under way */
-        struct buf input;     /* all of stdin, which is read once */
         struct explain explain;
         struct seen seen;
         struct rivals rivals;
         bool learning; /* what is known, before anything is told */
-        size_t n_files, n_fine, n_wrong, n_passed_over, n_unread;
+        size_t n_fine, n_wrong, n_passed_over, n_unread;
 };
 
 /* Who a verdict is about, and where it stands. */
@@ -91,9 +83,10 @@ struct subject {
 
 /* --- telling --------------------------------------------------------------------------- */
 
-static void complain(struct run *run, const char *path, const char *why)
+static void complain(const char *path, const char *why, void *arg)
 {
-        char text[PATH_LEN_MAX + sizeof(((struct error *)NULL)->message)];
+        char text[2 * PATH_MAX];
+        struct run *run = arg;
         int n;
 
         if (run->learning)
@@ -356,7 +349,7 @@ static void complain_of_document(struct run *run, unsigned line)
         char why[64];
 
         snprintf(why, sizeof(why), "line %u: the document is no object", line);
-        complain(run, run->file, why);
+        complain(run->file, why, run);
 }
 
 static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *arg, struct error *err)
@@ -372,111 +365,15 @@ static int take_document(yyjson_doc *doc, const struct yaml_lines *lines, void *
         return r == -ENOMEM ? error_set(err, r, "out of memory") : r;
 }
 
-/* --- files ----------------------------------------------------------------------------- */
-
-static int read_stdin(struct buf *out)
+static void take_file(const char *file, struct str text, void *arg)
 {
-        for (;;) {
-                char *room = buf_reserve(out, READ_SIZE);
-                ssize_t n = room ? read(STDIN_FILENO, room, READ_SIZE) : 0;
-
-                if (!room || n == 0)
-                        return buf_error(out);
-                if (n < 0 && errno != EINTR)
-                        return -errno;
-                if (n > 0)
-                        buf_commit(out, (size_t)n);
-        }
-}
-
-static void take_file(struct run *run, const char *path)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(YAML_BYTES_MAX);
+        struct run *run = arg;
         struct error err = ERROR_INIT;
-        bool is_stdin = strcmp(path, "-") == 0;
-        int r = is_stdin ? read_stdin(&run->input) : file_read(path, &text);
 
-        run->file = is_stdin ? "stdin" : path;
-        run->n_files++;
-        if (r == -EMSGSIZE)
-                complain(run, run->file, "is larger than 16 MiB; split it");
-        else if (r < 0)
-                complain(run, run->file, strerror(-r));
-        else if (yaml_parse_all(buf_str(is_stdin ? &run->input : &text), take_document, run, &err) < 0)
-                complain(run, run->file, err.message);
+        run->file = file;
+        if (yaml_parse_all(text, take_document, run, &err) < 0)
+                complain(file, err.message, run);
         run->file = NULL;
-}
-
-static bool is_manifest(const char *name)
-{
-        struct str s = str_c(name);
-
-        return str_ends(s, STR(".yaml")) || str_ends(s, STR(".yml")) || str_ends(s, STR(".json"));
-}
-
-static int not_hidden(const struct dirent *entry)
-{
-        return entry->d_name[0] != '.';
-}
-
-static void take_folder(struct run *run, const char *path, unsigned depth);
-
-/* Symbolic links to files are followed, those to folders are not: they may lead in circles. */
-static void take_entry(struct run *run, const char *folder, const char *name, unsigned depth)
-{
-        char path[PATH_LEN_MAX];
-        struct stat st;
-
-        if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
-                complain(run, folder, "there are paths in it that are too long");
-        else if (lstat(path, &st) < 0)
-                complain(run, path, strerror(errno));
-        else if (S_ISDIR(st.st_mode))
-                take_folder(run, path, depth + 1);
-        else if (is_manifest(name))
-                take_file(run, path);
-}
-
-static void take_folder(struct run *run, const char *path, unsigned depth)
-{
-        struct dirent **entries;
-        int n;
-
-        if (depth > DEPTH_MAX) {
-                complain(run, path, "is too deep");
-                return;
-        }
-        n = scandir(path, &entries, not_hidden, alphasort);
-        if (n < 0) {
-                complain(run, path, strerror(errno));
-                return;
-        }
-        for (int i = 0; i < n; i++) {
-                take_entry(run, path, entries[i]->d_name, depth);
-                free(entries[i]);
-        }
-        free(entries);
-}
-
-static void take_input(struct run *run, const char *path)
-{
-        struct stat st;
-
-        if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-                size_t before = run->n_files, unread = run->n_unread;
-
-                take_folder(run, path, 0);
-                if (run->n_files == before && run->n_unread == unread)
-                        complain(run, path, "has no *.yaml, *.yml or *.json in it");
-        } else {
-                take_file(run, path);
-        }
-}
-
-static void take_inputs(struct run *run)
-{
-        for (size_t i = 0; i < run->arguments->n_inputs; i++)
-                take_input(run, run->arguments->inputs[i]);
 }
 
 /* --- the command ------------------------------------------------------------------------ */
@@ -488,10 +385,7 @@ static int take_option(void *arg, int id, struct str value, const char **ret_exp
         switch (id) {
         case 'f':
                 *ret_expected = "a file, a folder or -, and not more than 256 of them";
-                if (str_empty(value) || a->n_inputs == INPUTS_MAX)
-                        return -EINVAL;
-                a->inputs[a->n_inputs++] = value.data;
-                return 0;
+                return str_empty(value) ? -EINVAL : inputs_add(&a->inputs, value.data);
         case 'o':
                 *ret_expected = "text or json";
                 a->json = str_eq(value, STR("json"));
@@ -536,30 +430,31 @@ int cmd_validate(int argc, char **argv)
         struct run run = {
                 .arguments = &arguments,
                 .out = BUF_INIT(OUTPUT_MAX),
-                .input = BUF_INIT(YAML_BYTES_MAX),
         };
+        const struct input_reader reader = { take_file, complain, &run };
         int code;
 
+        inputs_init(&arguments.inputs);
         if (!cmd_parse(&line, argc, argv, &arguments, &code))
                 return code;
-        if (arguments.n_inputs == 0)
+        if (arguments.inputs.n == 0)
                 return cmd_refuse(&line, "what is to be looked at? Name it with -f");
         explain_init(&run.explain);
         seen_init(&run.seen);
         rivals_init(&run.rivals);
         run.learning = arguments.explain;
         if (run.learning)
-                take_inputs(&run);
+                inputs_read(&arguments.inputs, &reader);
         run.learning = false;
         json_writer_init(&run.w, &run.out);
         if (arguments.json)
                 json_array(&run.w);
-        take_inputs(&run);
+        inputs_read(&arguments.inputs, &reader);
         code = print(&run);
         explain_release(&run.explain);
         seen_release(&run.seen);
         rivals_release(&run.rivals);
-        buf_release(&run.input);
+        inputs_release(&arguments.inputs);
         buf_release(&run.out);
         return code;
 }

@@ -225,6 +225,21 @@ START_TEST(what_cannot_be_read_is_told_and_the_rest_goes_on)
 }
 END_TEST
 
+/* Once to learn what there is, once to explain it. */
+START_TEST(what_can_be_read_only_once_is_explained)
+{
+        begin();
+        ck_assert_int_eq(RUN(GOOD, "-f", "/dev/stdin", "--explain"), 0);
+        ck_assert_ptr_nonnull(strstr(said, "/health/live"));
+        ck_assert_int_eq(mkfifo("pipe.yaml", 0600), 0);
+        ck_assert_int_eq(RUN(NULL, "-f", "pipe.yaml", "--explain"), 2);
+        ck_assert_str_eq(complained,
+                         "keelson validate: pipe.yaml: is a pipe that nothing came out of: does anybody "
+                         "write to it?\n0 fine, 0 wrong, 0 not Keelson's\n");
+        end();
+}
+END_TEST
+
 START_TEST(nothing_found_is_no_silence)
 {
         begin();
@@ -398,6 +413,7 @@ static const TTest *const tests[] = {
         what_is_wrong_has_its_file_line_and_field,
         a_folder_is_all_that_is_in_it,
         what_cannot_be_read_is_told_and_the_rest_goes_on,
+        what_can_be_read_only_once_is_explained,
         nothing_found_is_no_silence,
         another_group_by_mistake_is_a_warning,
         the_same_resource_twice_is_a_warning,
