@@ -47,7 +47,6 @@ static void check_members(const struct admission_kind *kind, yyjson_val *object,
 static int decode_half(const struct schema_field *f, yyjson_val *value, enum schema_flags flags, bool must,
                        void *state, struct problems *p)
 {
-        struct error err = ERROR_INIT;
         void *half;
         int r;
 
@@ -56,9 +55,8 @@ static int decode_half(const struct schema_field *f, yyjson_val *value, enum sch
                         problem_add(p, f->name, "is required");
                 return 0;
         }
-        r = schema_decode(f->object, value, f->name, flags, p->arena, &half, &err);
-        if (r == -EINVAL && must)
-                problem_add(p, arena_str(p->arena, str_c(err.path)), "%s", err.message);
+        r = must ? schema_decode_all(f->object, value, f->name, flags, p->arena, &half, p)
+                 : schema_decode(f->object, value, f->name, flags, p->arena, &half, NULL);
         if (r == 0)
                 memcpy((char *)state + f->offset, &half, sizeof(half));
         return r == -EINVAL ? 0 : r;
@@ -81,12 +79,22 @@ static int decode(const struct admission_kind *kind, yyjson_val *object, enum sc
         return r;
 }
 
+static bool is_told(const struct problems *p, struct str path)
+{
+        for (size_t i = 0; i < p->n; i++)
+                if (str_eq(p->all[i].path, path))
+                        return true;
+        return false;
+}
+
 /* To its schema 2.0 is an integer, but not to the scale subresource that some kinds have
  * (specReplicasPath). kubectl writes it without the fraction, other clients do not. */
 static void check_scale(yyjson_val *object, struct problems *p)
 {
-        if (yyjson_is_real(json_get_path(object, "/spec/replicas")))
-                problem_add(p, STR("spec.replicas"), "must be a whole number without a fraction, such as 2");
+        static const struct str path = STR_INIT("spec.replicas");
+
+        if (yyjson_is_real(json_get_path(object, "/spec/replicas")) && !is_told(p, path))
+                problem_add(p, path, "must be a whole number without a fraction, such as 2");
 }
 
 /* The API server has seen to it by the time that the webhook is asked. */
@@ -125,7 +133,7 @@ int admission_judge(const struct admission_kind *kind, yyjson_val *object, yyjso
                 r = decode(kind, old_object, SCHEMA_BORROW, false, problems, &old_state);
         if (r < 0)
                 return r;
-        if (problems->n == 0 && (flags & ADMISSION_OFFLINE))
+        if (flags & ADMISSION_OFFLINE)
                 check_scale(object, problems);
         /* Of a spec that cannot be read there is nothing more to say. */
         if (problems->n == 0)

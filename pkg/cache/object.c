@@ -19,7 +19,9 @@ static size_t aligned(size_t n)
 static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
 {
         const struct schema *root = d->kind->schema;
+        struct problems problems;
 
+        problems_init(&problems, &c->scratch);
         d->state = arena_alloc(&c->scratch, root->size);
         if (!d->state)
                 return -ENOMEM;
@@ -28,21 +30,19 @@ static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
         for (size_t i = 0; i < root->n_fields; i++) {
                 const struct schema_field *f = &root->fields[i];
                 yyjson_val *value = yyjson_obj_getn(json, f->name.data, f->name.len);
-                struct error err = ERROR_INIT;
                 void *half;
                 int r;
 
                 if (!value || yyjson_is_null(value))
                         continue;
-                r = schema_decode(f->object, value, f->name, 0, &c->scratch, &half, &err);
+                r = schema_decode_all(f->object, value, f->name, 0, &c->scratch, &half, &problems);
                 if (r == -ENOMEM)
                         return r;
-                if (r < 0 && !d->invalid.code)
-                        d->invalid = err;
                 if (r == 0)
                         memcpy((char *)d->state + f->offset, &half, sizeof(half));
         }
-        return 0;
+        d->invalid = problems_text(&problems);
+        return c->scratch.failed ? -ENOMEM : 0;
 }
 
 int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *d)
@@ -136,16 +136,11 @@ static void pack_state(const struct draft *d, struct object *o, size_t at)
 
 static struct object *pack(const struct draft *d)
 {
-        char reason[sizeof(d->invalid.path) + sizeof(d->invalid.message) + 2];
         const struct kube_meta *m = &d->meta;
-        size_t head, total, tail, n = 0;
+        size_t head, total, tail, n = d->invalid.data ? d->invalid.len + 1 : 0; /* with its NUL */
         struct object *o;
         char *at;
 
-        if (d->invalid.code)
-                n = (size_t)snprintf(reason, sizeof(reason), "%s%s%s", d->invalid.path,
-                                     d->invalid.path[0] ? ": " : "", d->invalid.message) +
-                    1;
         head = sizeof(struct object) + m->uid.len + m->version.len + n;
         if (!named_as_owner(d))
                 head += m->name.len;
@@ -174,8 +169,10 @@ static struct object *pack(const struct draft *d)
         o->version_len = (uint8_t)m->version.len;
         str_store(&at, m->uid);
         str_store(&at, m->version);
-        memcpy(at, reason, n);
-        at += n;
+        if (o->invalid) {
+                str_store(&at, d->invalid);
+                *at++ = '\0';
+        }
         if (named_as_owner(d))
                 o->name = d->owner->name;
         else

@@ -18,7 +18,7 @@ struct draft {
         const struct cache_kind *kind;
         const struct kube_owner *owner; /* once it is shared */
         uint64_t owned;
-        struct error invalid;
+        struct str invalid; /* what is wrong with the state; absent: nothing */
         void *state;
 };
 

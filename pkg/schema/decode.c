@@ -21,7 +21,8 @@ struct decoder {
         struct arena *arena;
         enum schema_flags flags;
         struct str root;
-        struct error *err;
+        struct error *err;         /* the first that is wrong; or */
+        struct problems *problems; /* all that is; either may be NULL */
 };
 
 static int decode_fields(const struct decoder *d, const struct schema *s, yyjson_val *json,
@@ -57,19 +58,35 @@ static void write_path(const struct decoder *d, const struct place *at, char pat
                 add_to_path(path, "%s%.*s", path[0] ? "." : "", STR_FMT(at->name));
 }
 
+/* What is said from now on is not told any more. */
+static bool is_enough(const struct decoder *d)
+{
+        return d->problems && d->problems->n == PROBLEMS_MAX;
+}
+
 static int fail(const struct decoder *d, const struct place *at, const char *format, ...) _printf_(3, 4);
 static int fail(const struct decoder *d, const struct place *at, const char *format, ...)
 {
         char path[PATH_MAX_BYTES] = "", message[sizeof(d->err->message)];
         va_list args;
 
-        if (!d->err)
+        if (is_enough(d))
+                problem_add(d->problems, STR_NULL, " "); /* which only counts */
+        if (is_enough(d) || (!d->err && !d->problems))
                 return -EINVAL;
         write_path(d, at, path);
         va_start(args, format);
         vsnprintf(message, sizeof(message), format, args);
         va_end(args);
+        if (d->problems)
+                problem_add(d->problems, arena_str(d->arena, str_c(path)), "%s", message);
         return error_set_at(d->err, -EINVAL, str_c(path), "%s", message);
+}
+
+/* R is what became of a part of an object, list or map. May the next one be looked at? */
+static int next_part(const struct decoder *d, int r)
+{
+        return r == -EINVAL && d->problems ? 0 : r;
 }
 
 static int no_memory(const struct decoder *d)
@@ -98,7 +115,7 @@ static int wrong_type(const struct decoder *d, const struct place *at, const cha
 
 static int unknown_field(const struct decoder *d, const struct schema *s, const struct place *at)
 {
-        struct str near = schema_nearest_field(s, at->name);
+        struct str near = is_enough(d) ? STR_NULL : schema_nearest_field(s, at->name);
 
         if (near.data)
                 return fail(d, at, "is not a known field; did you mean \"%.*s\"?", STR_FMT(near));
@@ -273,24 +290,40 @@ static struct str key_of(const struct schema_field *list, yyjson_val *item)
         return json_val_str(list->key.len ? yyjson_obj_getn(item, list->key.data, list->key.len) : item);
 }
 
-/* No key twice; those that are no strings are left to the type's own check. */
+/* Those that are no strings are left to the type's own check. */
+static bool is_repeated(const struct schema_field *f, yyjson_val *list, yyjson_val *item)
+{
+        struct str key = key_of(f, item);
+        yyjson_val *one;
+        size_t i, n;
+
+        yyjson_arr_foreach (list, i, n, one) {
+                if (one == item || !key.data)
+                        return false;
+                if (str_eq(key, key_of(f, one)))
+                        return true;
+        }
+        return false;
+}
+
+/* No key twice. */
 static int check_keys(const struct decoder *d, const struct schema_field *f, yyjson_val *json,
                       const struct place *at)
 {
-        size_t i, j, n;
+        size_t i, n;
         yyjson_val *item;
+        int r = 0;
 
         yyjson_arr_foreach (json, i, n, item) {
                 struct place here = { .up = at, .index = i }, field = { .up = &here, .name = f->key };
                 struct str key = key_of(f, item);
 
-                for (j = 0; key.data && j < i; j++)
-                        if (str_eq(key, key_of(f, yyjson_arr_get(json, j))))
-                                return fail(d, f->key.len ? &field : &here,
-                                            "%.*s is in the list twice; take one of them out",
-                                            (int)MIN(key.len, SHOWN_MAX), key.data);
+                if (r == 0 && is_repeated(f, json, item))
+                        r = next_part(d, fail(d, f->key.len ? &field : &here,
+                                              "%.*s is in the list twice; take one of them out",
+                                              (int)MIN(key.len, SHOWN_MAX), key.data));
         }
-        return 0;
+        return r;
 }
 
 static int decode_list(const struct decoder *d, const struct schema_field *f, yyjson_val *json,
@@ -315,7 +348,7 @@ static int decode_list(const struct decoder *d, const struct schema_field *f, yy
         yyjson_arr_foreach (json, i, n, item) {
                 struct place here = { .up = at, .index = i };
 
-                r = decode_element(d, f->element, item, &here, items + i * size);
+                r = next_part(d, decode_element(d, f->element, item, &here, items + i * size));
                 if (r < 0)
                         return r;
         }
@@ -348,7 +381,7 @@ static int decode_map(const struct decoder *d, const struct schema_field *f, yyj
                         continue;
                 r = keep_string(d, here.name, &pairs[used].key);
                 if (r == 0)
-                        r = decode_value(d, f->element, value, &here, &pairs[used].value);
+                        r = next_part(d, decode_value(d, f->element, value, &here, &pairs[used].value));
                 if (r < 0)
                         return r;
                 used++;
@@ -476,36 +509,38 @@ static size_t find_field(const struct schema *s, struct str name, size_t next)
         return s->n_fields;
 }
 
+/* NEXT is the field that is expected, and then the one behind this. */
+static int decode_member(const struct decoder *d, const struct schema *s, yyjson_val *value,
+                         const struct place *here, void *to, bool *seen, size_t *next)
+{
+        size_t i = find_field(s, here->name, *next);
+
+        if (i == s->n_fields)
+                return d->flags & SCHEMA_STRICT ? unknown_field(d, s, here) : 0;
+        *next = i + 1;
+        if (seen[i] && (d->flags & SCHEMA_STRICT))
+                return fail(d, here, "is set twice");
+        if (yyjson_is_null(value))
+                return 0;
+        seen[i] = true;
+        mark_present(&s->fields[i], to);
+        return decode_value(d, &s->fields[i], value, here, schema_at(to, s->fields[i].offset));
+}
+
 static int decode_members(const struct decoder *d, const struct schema *s, yyjson_val *json,
                           const struct place *at, void *to, bool *seen)
 {
         yyjson_obj_iter members = yyjson_obj_iter_with(json);
-        size_t next = 0, i;
+        size_t next = 0;
         yyjson_val *key;
-        int r;
+        int r = 0;
 
-        while ((key = yyjson_obj_iter_next(&members))) {
+        while (r == 0 && (key = yyjson_obj_iter_next(&members))) {
                 struct place here = { .up = at, .name = json_val_str(key) };
-                yyjson_val *value = yyjson_obj_iter_get_val(key);
 
-                i = find_field(s, here.name, next);
-                if (i == s->n_fields) {
-                        if (d->flags & SCHEMA_STRICT)
-                                return unknown_field(d, s, &here);
-                        continue;
-                }
-                next = i + 1;
-                if (seen[i] && (d->flags & SCHEMA_STRICT))
-                        return fail(d, &here, "is set twice");
-                if (yyjson_is_null(value))
-                        continue;
-                r = decode_value(d, &s->fields[i], value, &here, schema_at(to, s->fields[i].offset));
-                if (r < 0)
-                        return r;
-                mark_present(&s->fields[i], to);
-                seen[i] = true;
+                r = next_part(d, decode_member(d, s, yyjson_obj_iter_get_val(key), &here, to, seen, &next));
         }
-        return 0;
+        return r;
 }
 
 /* JSON may be NULL for an object without members. */
@@ -528,7 +563,7 @@ static int decode_fields(const struct decoder *d, const struct schema *s, yyjson
         for (size_t i = 0; i < s->n_fields; i++) {
                 if (seen[i])
                         continue;
-                r = fill_absent(d, &s->fields[i], at, to);
+                r = next_part(d, fill_absent(d, &s->fields[i], at, to));
                 if (r < 0)
                         return r;
         }
@@ -543,4 +578,14 @@ int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enu
         if (!json)
                 return fail(&d, NULL, "is required");
         return decode_object(&d, s, json, NULL, ret);
+}
+
+int schema_decode_all(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
+                      struct arena *a, void **ret, struct problems *problems)
+{
+        const struct decoder d = { .arena = a, .flags = flags, .root = path, .problems = problems };
+        size_t before = problems->n + problems->more;
+        int r = json ? decode_object(&d, s, json, NULL, ret) : fail(&d, NULL, "is required");
+
+        return r == 0 && problems->n + problems->more > before ? -EINVAL : r;
 }

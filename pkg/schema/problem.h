@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 
-#define PROBLEMS_MAX 16 /* that are told of one object; nobody mends more in one go */
+#define PROBLEMS_MAX 32 /* that are told of one object; nobody mends more in one go */
 
 struct problem {
         struct str path;    /* of the field: "spec.autoscaling.minReplicas"; absent: there is none */

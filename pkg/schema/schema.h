@@ -28,6 +28,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "json/write.h"
+#include "schema/problem.h"
 
 enum schema_type {
         SCHEMA_STRING,
@@ -121,6 +122,12 @@ enum schema_flags {
  * -ENOMEM. PATH is where this object stands ("spec", or "" for a root). */
 int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
                   struct arena *a, void **ret, struct error *err) _must_check_;
+
+/* The same, but all that is wrong is added to PROBLEMS, in the order in which it stands there,
+ * and what is missing behind what is there. Of one value one thing is told, and of a list or
+ * map that is too long not what is in it. */
+int schema_decode_all(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
+                      struct arena *a, void **ret, struct problems *problems) _must_check_;
 
 /* Writes an object with its present fields, in the order of the table. */
 void schema_encode(const struct schema *s, const void *object, struct json_writer *w);

@@ -303,10 +303,113 @@ START_TEST(says_when_the_arena_is_full)
 }
 END_TEST
 
+/* --- all that is wrong --------------------------------------------------------------- */
+
+/* What is wrong with TEXT, in one line. */
+static struct str all_wrong(const char *text, enum schema_flags flags, struct arena *a)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct problems problems;
+        void *spec;
+        int r;
+
+        problems_init(&problems, a);
+        ck_assert_int_eq(json_parse(str_c(text), &doc, NULL), 0);
+        r = schema_decode_all(&widget_set_spec_schema, yyjson_doc_get_root(doc), STR("spec"), flags, a, &spec,
+                              &problems);
+        ck_assert_int_eq(r, problems.n ? -EINVAL : 0);
+        return problems_text(&problems);
+}
+
+START_TEST(all_that_is_wrong_is_told_in_its_order)
+{
+        struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
+
+        ck_assert_ptr_null(all_wrong(WIDGET_FULL, SCHEMA_STRICT, &a).data);
+        ck_str_eq(all_wrong("{\"tier\":\"x\",\"bogus\":1,\"name\":5,\"env\":[{\"nam\":\"a\",\"from\":1},7],"
+                            "\"labels\":{\"a\":1,\"c\":true},\"flags\":[1,true,2],"
+                            "\"healthCheck\":{\"retries\":\"x\",\"nested\":[]}}",
+                            SCHEMA_STRICT, &a),
+                  "spec.tier: must be one of \"backend\", \"frontend\", \"worker\" (is \"x\"); "
+                  "spec.bogus: is not a known field; "
+                  "spec.name: must be a string (is an integer); "
+                  "spec.env[0].nam: is not a known field; did you mean \"name\"?; "
+                  "spec.env[0].from: must be a string (is an integer); "
+                  "spec.env[0].name: is required; "
+                  "spec.env[1]: must be an object (is an integer); "
+                  "spec.labels.a: must be a string (is an integer); "
+                  "spec.labels.c: must be a string (is a boolean); "
+                  "spec.flags[0]: must be true or false (is an integer); "
+                  "spec.flags[2]: must be true or false (is an integer); "
+                  "spec.healthCheck.retries: must be an integer (is a string); "
+                  "spec.healthCheck.nested: must be an object (is a list); "
+                  "spec.size: is required");
+        ck_str_eq(all_wrong("{\"name\":\"ab\",\"size\":0,\"labels\":{\"a\":1,\"b\":2,\"c\":3}}", 0, &a),
+                  "spec.labels: must have at most 2 entries (has 3)");
+        ck_str_eq(all_wrong("[]", 0, &a), "spec: must be an object (is a list)");
+        arena_release(&a);
+}
+END_TEST
+
+/* Of an object of many thousand unknown fields the first are told, and how many it is. */
+START_TEST(there_is_an_end_to_what_is_told)
+{
+        struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
+        struct buf text = BUF_INIT(WIDGET_ARENA_MAX);
+        struct str told;
+
+        buf_add_c(&text, "{\"name\":\"ab\",\"size\":0");
+        for (int i = 0; i < 5000; i++)
+                buf_printf(&text, ",\"x%d\":1", i);
+        buf_add_c(&text, "}");
+        told = all_wrong(text.data, SCHEMA_STRICT, &a);
+        ck_assert_msg(str_ends(told, STR("; spec.x31: is not a known field; and 4968 more")), "%.*s",
+                      STR_FMT(told));
+        ck_assert_msg(str_starts(told, STR("spec.x0: is not a known field; ")), "%.*s", STR_FMT(told));
+        buf_release(&text);
+        arena_release(&a);
+}
+END_TEST
+
+static int decode_all(void *arg _unused_)
+{
+        static const char text[] = "{\"name\":5,\"labels\":{\"a\":1},\"tier\":\"x\"}";
+        struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
+        yyjson_doc *doc = NULL;
+        struct problems problems;
+        void *spec;
+        int r = json_parse(str_c(text), &doc, NULL);
+
+        problems_init(&problems, &a);
+        if (r == 0)
+                r = schema_decode_all(&widget_set_spec_schema, yyjson_doc_get_root(doc), STR("spec"), 0, &a,
+                                      &spec, &problems);
+        if (r == -EINVAL)
+                r = problems_result(&problems);
+        yyjson_doc_free(doc);
+        arena_release(&a);
+        return r == -EINVAL ? 0 : r;
+}
+
+START_TEST(to_tell_all_any_allocation_may_fail)
+{
+        torture(decode_all, NULL, 0);
+}
+END_TEST
+
 static const TTest *const tests[] = {
-        reads_every_type,           fills_in_defaults,           says_what_is_wrong_and_where,
-        is_lenient_when_not_strict, counts_characters_not_bytes, shortens_a_long_path,
-        borrows_if_asked,           survives_a_lack_of_memory,   says_when_the_arena_is_full,
+        reads_every_type,
+        fills_in_defaults,
+        says_what_is_wrong_and_where,
+        is_lenient_when_not_strict,
+        counts_characters_not_bytes,
+        shortens_a_long_path,
+        borrows_if_asked,
+        survives_a_lack_of_memory,
+        says_when_the_arena_is_full,
+        all_that_is_wrong_is_told_in_its_order,
+        there_is_an_end_to_what_is_told,
+        to_tell_all_any_allocation_may_fail,
 };
 
 TEST_MAIN("schema/decode", tests)
