@@ -8,7 +8,7 @@
 
 static bool has(struct str text, const char *part)
 {
-        return text.len && memmem(text.data, text.len, part, strlen(part)) != NULL;
+        return text.data && memmem(text.data, text.len, part, strlen(part)) != NULL;
 }
 
 static bool is_blank(struct str text)
