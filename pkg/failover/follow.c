@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/str.h"
+#include "failover/internal.h"
+
+static bool must_be_down(const struct failover *f)
+{
+        return f->stopping || is_in(f->policy.fenced, f->self.member);
+}
+
+/* A leader that is not an earlier life of this very member. */
+static bool has_leader(const struct failover *f)
+{
+        return f->known && f->record.phase == FAILOVER_HELD && f->record.holder.member != f->self.member &&
+               f->record.epoch >= f->sealed;
+}
+
+static void order_server(struct step *s)
+{
+        struct failover *f = s->f;
+
+        if (must_be_down(f))
+                order(s, FAILOVER_HALT, NULL, 0);
+        else if (has_leader(f))
+                order(s, FAILOVER_FOLLOW, &f->record.holder, f->record.epoch);
+        else
+                order(s, FAILOVER_STAND, NULL, 0);
+}
+
+/* --- the lease ------------------------------------------------------------------ */
+
+static bool is_free(const struct failover *f)
+{
+        return f->record.phase == FAILOVER_RELEASED || f->record.phase == FAILOVER_BOOTSTRAP;
+}
+
+/* The Lease names this pod, but nothing here leads: it was fenced, or is an
+ * agent's next life. */
+static bool names_us(const struct failover *f)
+{
+        return f->known && !f->absent && !is_free(f) && same_pod(&f->record.holder, &f->self);
+}
+
+/* So the others need not wait until it runs out. */
+static void give_up(struct step *s)
+{
+        struct failover *f = s->f;
+        struct failover_record r;
+
+        if (f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) || f->server.at == 0)
+                return;
+        if (f->tried && s->now < f->tried + f->timing.peer_retry)
+                return;
+        r = next_record(f);
+        if (r.phase == FAILOVER_HELD) { /* else the end of the last leader stands there already */
+                r.cause = same_life(&r.holder, &f->self) ? f->cause : FAILOVER_CAUSE_RESTART;
+                r.from = f->self.member;
+        }
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = best_follower(f);
+        r.final = false;
+        write_record(s, FAILOVER_WRITE_GIVE_UP, &r);
+}
+
+/* Can this member do what a winner must? Not: is it the best. */
+static bool is_fit(const struct failover *f)
+{
+        return f->known && !f->absent && f->policed && !must_be_down(f) &&
+               (is_in(f->record.in_sync, f->self.member) || consented(f) == f->self.member) && harmless(f) &&
+               f->copy.data != FAILOVER_DATA_UNKNOWN && f->write.kind == FAILOVER_WRITE_NONE;
+}
+
+/* A free lease may be taken at once, another when it was seen unchanged for L.
+ * Those who have less to offer let others go first. */
+usec_t stand_at(const struct failover *f)
+{
+        usec_t at = f->seen;
+
+        if (!is_free(f))
+                at += f->timing.lease;
+        else if (f->record.handover_to != FAILOVER_NOBODY && f->record.handover_to != f->self.member)
+                at += f->timing.grace;
+        if (f->copy.data == FAILOVER_DATA_COLD)
+                at += f->timing.grace;
+        else if (f->copy.data == FAILOVER_DATA_NONE)
+                at += 2 * f->timing.grace;
+        if (f->record.handover_to == f->self.member && is_free(f))
+                at = f->seen;
+        at = MAX(at, f->promised_until);
+        if (f->tried)
+                at = MAX(at, f->tried + f->timing.peer_retry);
+        return at;
+}
+
+static void stand(struct step *s)
+{
+        struct failover *f = s->f;
+        struct failover_record r = f->record;
+
+        f->seals.former = f->record.epoch == 0 ? FAILOVER_NOBODY : f->record.holder.member;
+        f->seals.unfit = is_free(f) && r.handover_to != f->self.member ? r.handover_to : FAILOVER_NOBODY;
+        if (r.phase == FAILOVER_HELD) {
+                r.cause = FAILOVER_CAUSE_EXPIRED;
+                r.from = r.holder.member;
+                r.final = false;
+        } else if (r.phase == FAILOVER_BOOTSTRAP) {
+                r.cause = FAILOVER_CAUSE_BOOTSTRAP;
+                r.from = FAILOVER_NOBODY;
+        }
+        r.phase = FAILOVER_SEALING;
+        r.epoch = MAX(r.epoch, f->sealed) + 1;
+        r.holder = f->self;
+        r.handover_to = FAILOVER_NOBODY;
+        write_record(s, FAILOVER_WRITE_TAKE, &r);
+}
+
+/* --- what others ask ---------------------------------------------------------------- */
+
+void reply(struct step *s, enum failover_message_type type, enum failover_message_type about, int to,
+           uint64_t round)
+{
+        struct failover *f = s->f;
+        struct failover_message *m = &effect(s, FAILOVER_DO_SEND)->message;
+
+        m->type = type;
+        m->about = about;
+        m->from = f->self.member;
+        m->life = f->self.incarnation;
+        m->to = to;
+        m->round = round;
+        m->epoch = MAX(f->record.epoch, f->sealed);
+        m->copy = f->copy;
+}
+
+/* What is promised: not to stand for L from now. The asker counts F from when it
+ * sent the question, so that its time is over first. A write of ours that may
+ * still be carried out forbids it. */
+void asked_to_promise(struct step *s, const struct failover_message *m)
+{
+        struct failover *f = s->f;
+        bool yes = f->role == FAILOVER_FOLLOWER && f->known && !f->absent &&
+                   f->write.kind == FAILOVER_WRITE_NONE && !f->doubt && f->record.phase == FAILOVER_HELD &&
+                   f->record.epoch == m->epoch && f->record.holder.member == m->from && f->sealed <= m->epoch;
+
+        if (yes)
+                f->promised_until = MAX(f->promised_until, s->now + f->timing.lease);
+        reply(s, yes ? FAILOVER_YES : FAILOVER_NO, FAILOVER_PROMISE, m->from, m->round);
+}
+
+void asked_to_seal(struct step *s, const struct failover_message *m)
+{
+        struct failover *f = s->f;
+
+        /* An agent that has not seen the Lease cannot tell a winner from one that won long ago. */
+        if (!f->known)
+                return;
+        if (m->epoch < f->record.epoch || m->epoch < f->sealed ||
+            (f->role != FAILOVER_FOLLOWER && m->epoch <= f->epoch)) {
+                reply(s, FAILOVER_NO, FAILOVER_SEAL, m->from, m->round);
+                return;
+        }
+        if (f->role != FAILOVER_FOLLOWER)
+                fence(s, FAILOVER_CAUSE_FENCED, FAILOVER_SUPERSEDED);
+        f->sealed = m->epoch;
+        f->answer.pending = true;
+        f->answer.to = m->from;
+        f->answer.round = m->round;
+        f->answer.epoch = m->epoch;
+        if (f->record.epoch < m->epoch)
+                f->stale = true;
+}
+
+/* Only when the server was seen to have stopped following is its position one that stays. */
+static void answer_seal(struct step *s)
+{
+        struct failover *f = s->f;
+
+        if (!f->answer.pending)
+                return;
+        if (f->answer.epoch < f->sealed || (has_leader(f) && f->record.epoch > f->answer.epoch)) {
+                f->answer.pending = false;
+                return;
+        }
+        if (must_be_down(f)
+                    ? !obeyed(f) || f->server.state != FAILOVER_DOWN
+                    : !obeyed(f) || f->want != FAILOVER_STAND || f->copy.data == FAILOVER_DATA_UNKNOWN)
+                return;
+        f->answer.pending = false;
+        reply(s, FAILOVER_YES, FAILOVER_SEAL, f->answer.to, f->answer.round);
+}
+
+/* --- all of it ------------------------------------------------------------------------ */
+
+void follow(struct step *s)
+{
+        struct failover *f = s->f;
+
+        order_server(s);
+        answer_seal(s);
+        if (names_us(f))
+                give_up(s);
+        else if (f->stopping && harmless(f) && obeyed(f) && f->server.state == FAILOVER_DOWN && !f->exited) {
+                f->exited = true;
+                effect(s, FAILOVER_DO_EXIT);
+        } else if (is_fit(f) && s->now >= stand_at(f) && s->now < f->canary + f->timing.disk &&
+                   s->now < f->alive + f->timing.hang)
+                stand(s);
+}
