@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an engine (Redis, later Postgres) does for the agent of a member. The
+ * agent's other half, the member, holds the protocol (pkg/failover), the Lease,
+ * the peers and the route; it asks the engine for the following and hears from
+ * it by the callbacks. All on one loop, from one thread; nothing here blocks.
+ *
+ *      member: failover_step, Lease, peers, EndpointSlice, health, metrics
+ *         | order, kill, arm, remember            ^ looked, ended, canary
+ *         v                                       |
+ *      engine: the server process under its keeper, its wire protocol, its volume
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "failover/failover.h"
+#include "loop/loop.h"
+
+struct engine;
+
+/* What the engine tells. LOOKED comes for every look that was answered, about
+ * five times a second while the server answers, and at once after an order was
+ * carried out and when the server has ended (state DOWN). */
+struct engine_handlers {
+        void (*looked)(void *arg, const struct failover_server *server);
+        /* The volume took a write that began at BEGAN, and has it on disk. */
+        void (*canary)(void *arg, usec_t began);
+        void *arg;
+};
+
+struct engine_ops {
+        const char *name;
+
+        /* Carries out WHAT: starts the server if need be, always read-only, and brings it
+         * there. A newer order replaces one that is under way. After the server has ended by
+         * itself the engine starts it again (with a back-off) only for STAND and FOLLOW. HALT
+         * stops it in its own way, within its grace. An order may fail and is tried again
+         * until it is obeyed or replaced. */
+        void (*order)(struct engine *e, enum failover_order what, uint64_t number,
+                      const struct failover_id *whom, uint64_t epoch);
+
+        /* SIGKILL, before this returns; with all its children. Counts as order NUMBER. */
+        void (*kill)(struct engine *e, uint64_t number);
+
+        /* The kernel is to kill the server at UNTIL (boot-time clock). Returns when that is
+         * certain: 0, or a negative errno if it is not, upon which the member does not lead. */
+        int (*arm)(struct engine *e, usec_t until) _must_check_;
+        void (*disarm)(struct engine *e);
+
+        /* Keeps COPY's lineage and timeline beside the data; the engine adds the offset. */
+        void (*remember)(struct engine *e, const struct failover_copy *copy);
+
+        /* The set as the Lease confirms it: bit N is member N. For what the server itself
+         * may demand of followers before it acknowledges. */
+        void (*set_confirmed)(struct engine *e, failover_set in_sync);
+
+        /* New settings: the engine's part of config.json. What the running server can take
+         * is applied at once; what it cannot is reported by needs_restart. A complaint names
+         * the setting; the rest is applied all the same. */
+        int (*configure)(struct engine *e, struct str json, struct error *complaint) _must_check_;
+        bool (*needs_restart)(const struct engine *e);
+
+        /* Lines for /metrics, and a JSON object for /debug/state. 0 or -ENOMEM. */
+        int (*metrics)(struct engine *e, struct buf *out) _must_check_;
+        int (*describe)(struct engine *e, struct buf *out) _must_check_;
+
+        void (*free)(struct engine *e);
+};
+
+struct engine {
+        const struct engine_ops *ops;
+};
