@@ -19,6 +19,23 @@
 
 struct engine;
 
+/* What an engine is made with:
+ *
+ *      int redis_engine_new(struct loop *l, const struct engine_config *config,
+ *                           const struct engine_handlers *handlers, struct engine **ret, struct error *err);
+ *
+ * The strings live as long as the engine. It starts no server before the first order, and
+ * is configured before that. */
+struct engine_config {
+        const char *cluster; /* the name of the resource */
+        int member;
+        const char *address; /* of this pod: where followers and clients reach the server */
+        const char *data;    /* the folder of the volume */
+        const char *run;     /* a folder for sockets and what need not last; this pod's alone */
+        const char *tls;     /* ca.crt, tls.crt, tls.key, which others replace; NULL: there is none */
+        const char *program; /* the server's; NULL: looked for in PATH by its names */
+};
+
 /* What the engine tells. LOOKED comes for every look that was answered, about
  * five times a second while the server answers, and at once after an order was
  * carried out and when the server has ended (state DOWN). */
@@ -47,6 +64,14 @@ struct engine_ops {
          * certain: 0, or a negative errno if it is not, upon which the member does not lead. */
         int (*arm)(struct engine *e, usec_t until) _must_check_;
         void (*disarm)(struct engine *e);
+
+        /* What remember left on the volume, with the offset that a restart is certain to bring
+         * back; all zero if there is nothing. As of when the engine was made. */
+        void (*recall)(const struct engine *e, struct failover_copy *ret);
+
+        /* Where a member was heard from last, by which its connections are told from others'.
+         * LIFE is the one that is there; a follower from that address is that life. */
+        void (*member_at)(struct engine *e, int member, uint64_t life, const char *address);
 
         /* Keeps COPY's lineage and timeline beside the data; the engine adds the offset. */
         void (*remember)(struct engine *e, const struct failover_copy *copy);
