@@ -115,8 +115,10 @@ static int set_pair(gnutls_certificate_credentials_t to, const struct identity_f
                     const struct contents *c, struct error *err)
 {
         gnutls_datum_t certificate = datum(&c->certificate), key = datum(&c->key);
-        int r = gnutls_certificate_set_x509_key_mem(to, &certificate, &key, GNUTLS_X509_FMT_PEM);
+        int r = identity_try_certificate(buf_str(&c->certificate));
 
+        if (r == 0)
+                r = gnutls_certificate_set_x509_key_mem(to, &certificate, &key, GNUTLS_X509_FMT_PEM);
         return r < 0 ? identity_why(files, buf_str(&c->certificate), buf_str(&c->key), r, err) : 0;
 }
 

@@ -46,8 +46,7 @@ static struct str reason(int code)
         return s;
 }
 
-/* 0 if each of its certificates can be read. */
-static int try_certificate(struct str text)
+int identity_try_certificate(struct str text)
 {
         gnutls_datum_t datum = { (unsigned char *)(uintptr_t)text.data, (unsigned)text.len };
         gnutls_x509_crt_t *list;
@@ -101,7 +100,7 @@ static int blame_key(const char *path, struct str text, int code, struct error *
 int identity_why(const struct identity_files *files, struct str certificate, struct str key, int code,
                  struct error *err)
 {
-        int r = try_certificate(certificate);
+        int r = identity_try_certificate(certificate);
 
         if (code == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_MEMORY_ERROR)
                 return error_set(err, -ENOMEM, "out of memory");

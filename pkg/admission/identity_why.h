@@ -11,6 +11,10 @@
 #include "admission/identity.h"
 #include "base/str.h"
 
+/* 0 if each certificate of a PEM text can be read, else GnuTLS's code. To be asked first:
+ * of one that cannot be read GnuTLS (3.7) leaks what it has read, where it is to be used. */
+int identity_try_certificate(struct str text) _must_check_;
+
 /* GnuTLS took the two PEM texts of FILES for no pair and said CODE. Returns -EINVAL, or
  * -ENOMEM, with *err. Nothing of the key is told. */
 int identity_why(const struct identity_files *files, struct str certificate, struct str key, int code,

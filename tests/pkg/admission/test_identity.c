@@ -120,10 +120,15 @@ START_TEST(f23_what_cannot_be_used_is_told_once_and_the_old_one_stays)
         must_be_told(-EINVAL, "does not belong to the certificate");
         put(cert_path, "nonsense");
         must_be_told(-EINVAL, cert_path);
+        memset(other.cert_pem + strlen(other.cert_pem) / 2, '!', 8);
+        put(cert_path, other.cert_pem);
+        must_be_told(-EINVAL, "a certificate in ");
         ck_assert_int_eq(unlink(cert_path), 0);
         must_be_told(-ENOENT, "--tls-cert: cannot read");
         ck_assert_ptr_eq(source.now, before);
 
+        pki_release(&other);
+        other = pki_make(&(struct pki_wish){ .name = "webhook" });
         put(cert_path, other.cert_pem);
         put(key_path, other.key_pem);
         ck_assert_int_eq(identity_source_check(&source, &err), 1);
