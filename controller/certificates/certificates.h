@@ -117,6 +117,7 @@ struct certificates_memory {
 
 struct certificates_result {
         const char *secret_reason;               /* NULL: the Secret is as it should be */
+        struct str secret_event;                 /* the same as an Event's reason: "CertificateRenewed" */
         struct secret items[CERTIFICATES_ITEMS]; /* else all of its data */
         const char *bundle_reason;               /* NULL: the bundles are as they should be */
         struct buf bundle;                       /* else the text for each of them */

@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "manager/event.h"
 
 /* Writes that failed in a row, which will do better by themselves. */
 #define FAILURES_PASSING 2
+#define NOTE_MAX 512
 
 static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
                                               .plural = STR_INIT("secrets"),
@@ -91,16 +93,42 @@ static void look_soon(struct keeper *k)
 
 /* --- what is told ------------------------------------------------------------------------------ */
 
+/* The Secret is what they are about, also where it is not there yet. */
+static void tell_event(struct keeper *k, bool warning, struct str reason, const char *note)
+{
+        const struct keeper_object *secret = &k->objects[0];
+        const struct event_about about = {
+                .kind = secret->config.kind,
+                .namespace = secret->config.namespace,
+                .name = secret->config.name,
+                .uid = str_c(secret->kept.uid),
+                .version = secret->kept.there ? buf_str(&secret->kept.version) : STR_NULL,
+        };
+
+        event_send_about(k->config.manager, &about, warning, reason, str_c(note));
+}
+
+static void tell_written(struct keeper *k, const struct keeper_object *o)
+{
+        char note[NOTE_MAX];
+
+        snprintf(note, sizeof(note), "%.*s %.*s was written: %s", STR_FMT(o->config.kind->kind),
+                 STR_FMT(o->config.name), o->reason);
+        tell_event(k, false, o->event, note);
+}
+
 static void set_problem(struct keeper *k, const char *problem)
 {
         metric_set(metric_only(k->troubled), problem != NULL);
         if (strncmp(k->problem, problem ? problem : "", sizeof(k->problem) - 1) == 0)
                 return;
         snprintf(k->problem, sizeof(k->problem), "%s", problem ? problem : "");
-        if (problem)
+        if (problem) {
                 log_error("the webhook's certificates need help", LOG_CSTR("problem", problem));
-        else
+                tell_event(k, true, STR("CertificatesNeedHelp"), problem);
+        } else {
                 log_info("the webhook's certificates need no help any more");
+        }
 }
 
 static double expiry_of(struct str pem)
@@ -141,7 +169,8 @@ static void write_secret(struct keeper_object *o, const struct certificates_resu
         struct buf body = BUF_INIT(KEPT_BODY_MAX);
 
         kept_write_secret(&o->kept, o->config.namespace, o->config.name, result->items, &body);
-        keeper_object_write(o, o->kept.there ? CALL_PATCH : CALL_CREATE, &body, result->secret_reason);
+        keeper_object_write(o, o->kept.there ? CALL_PATCH : CALL_CREATE, &body, result->secret_reason,
+                            result->secret_event);
         kept_wipe(&body);
 }
 
@@ -150,7 +179,7 @@ static void write_bundles(struct keeper_object *o, const struct certificates_res
         struct buf body = BUF_INIT(KEPT_BODY_MAX);
 
         kept_write_bundles(&o->kept, buf_str(&result->bundle), &body);
-        keeper_object_write(o, CALL_PATCH_AT, &body, result->bundle_reason);
+        keeper_object_write(o, CALL_PATCH_AT, &body, result->bundle_reason, STR("BundleWritten"));
         buf_release(&body);
 }
 
@@ -179,6 +208,8 @@ static void on_news(struct keeper_object *o, enum keeper_news news, void *arg)
 {
         struct keeper *k = arg;
 
+        if (news == KEEPER_WRITTEN)
+                tell_written(k, o);
         if (news == KEEPER_FAILED)
                 make_due(k, o);
         else if (is_secret(k, o))
@@ -218,16 +249,6 @@ static size_t gather(const struct keeper *k, struct str bundles[CERTIFICATES_BUN
         return ret->n_bundles = n;
 }
 
-static usec_t next_look(const struct keeper *k, usec_t wake)
-{
-        const usec_t now = clock_now();
-
-        for (size_t i = 0; i < k->n_objects; i++)
-                if (k->objects[i].retry_at > now)
-                        wake = MIN(wake, k->objects[i].retry_at);
-        return wake;
-}
-
 static bool is_due(const struct keeper *k, const struct keeper_object *o,
                    const struct certificates_result *result)
 {
@@ -236,6 +257,26 @@ static bool is_due(const struct keeper *k, const struct keeper_object *o,
         if (is_secret(k, o))
                 return result->secret_reason;
         return result->bundle_reason && kept_differs(&o->kept, buf_str(&result->bundle));
+}
+
+static bool is_paused(const struct keeper_object *o)
+{
+        return o->retry_at > clock_now();
+}
+
+/* The step would try again what is due after its own pauses. Where that waits for a longer
+ * one, nothing else is so urgent. */
+static usec_t next_look(const struct keeper *k, const struct certificates_result *result)
+{
+        usec_t wake = result->wake;
+
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (is_paused(&k->objects[i]) && is_due(k, &k->objects[i], result))
+                        wake = MAX(wake, clock_now() + USEC_MINUTE);
+        for (size_t i = 0; i < k->n_objects; i++)
+                if (is_paused(&k->objects[i]))
+                        wake = MIN(wake, k->objects[i].retry_at);
+        return wake;
 }
 
 /* What is due and not done: for a reason of the step's, or since it is refused. */
@@ -256,16 +297,15 @@ static void step(struct keeper *k, const struct certificates_have *have)
 {
         struct certificates_result result = { 0 };
         struct error err = ERROR_INIT;
-        usec_t wake = have->now + USEC_MINUTE; /* where it fails */
 
         if (certificates_step(have, &k->memory, &result, &err) < 0) {
                 set_problem(k, err.message);
+                result.wake = have->now + USEC_MINUTE;
         } else {
                 set_problem(k, first_problem(k, &result));
                 write_all(k, &result);
-                wake = result.wake;
         }
-        look_at(k, next_look(k, wake));
+        look_at(k, next_look(k, &result));
         certificates_result_release(&result);
 }
 

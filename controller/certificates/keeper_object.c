@@ -129,7 +129,7 @@ static void write_succeeded(struct keeper_object *o, const struct kube_reply *re
         /* Where it cannot be taken in, the watch brings it; until then writes are refused. */
         if (json_parse(reply->body, &doc, NULL) == 0 && put(o, yyjson_doc_get_root(doc)) < 0)
                 log_debug("the reply was not taken in", LOG_STR("kind", o->config.kind->kind));
-        tell(o, KEEPER_SEEN);
+        tell(o, KEEPER_WRITTEN);
 }
 
 static void on_written(const struct kube_reply *reply, void *arg)
@@ -153,7 +153,7 @@ bool keeper_object_may_write(const struct keeper_object *o)
 }
 
 void keeper_object_write(struct keeper_object *o, enum call_type type, const struct buf *body,
-                         const char *reason)
+                         const char *reason, struct str event)
 {
         const struct call call = {
                 .type = type,
@@ -167,6 +167,7 @@ void keeper_object_write(struct keeper_object *o, enum call_type type, const str
         int r = buf_error(body);
 
         o->reason = reason;
+        o->event = event;
         if (r == 0)
                 r = transport->start(transport, &call, on_written, o, &o->write);
         if (r == 0)

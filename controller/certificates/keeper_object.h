@@ -22,8 +22,9 @@
 #define KEEPER_PAUSE_MAX (5 * USEC_MINUTE)
 
 enum keeper_news {
-        KEEPER_SEEN,   /* what is known of it may have changed */
-        KEEPER_FAILED, /* a write of it */
+        KEEPER_SEEN,    /* what is known of it may have changed */
+        KEEPER_WRITTEN, /* likewise, by us */
+        KEEPER_FAILED,  /* a write of it */
 };
 
 struct keeper_object;
@@ -53,6 +54,7 @@ struct keeper_object {
         struct kept kept;
         void *write;        /* under way */
         const char *reason; /* of it */
+        struct str event;   /* the same as an Event's reason */
         unsigned failures;  /* of writes, in a row */
         usec_t retry_at;
         struct error failure; /* the last one that was logged */
@@ -70,6 +72,7 @@ void keeper_object_stop(struct keeper_object *o);
 /* No write is under way, and no pause to be waited for. */
 bool keeper_object_may_write(const struct keeper_object *o);
 
-/* Writes BODY, whose error counts as a failure, for REASON, a constant for the log. */
+/* Writes BODY, whose error counts as a failure, for REASON and as EVENT, constants that
+ * are told. */
 void keeper_object_write(struct keeper_object *o, enum call_type type, const struct buf *body,
-                         const char *reason);
+                         const char *reason, struct str event);

@@ -32,6 +32,7 @@ static void forget(struct kept *k)
 {
         release_items(k->items);
         release_bundles(k);
+        k->uid[0] = '\0';
         k->there = false;
 }
 
@@ -55,6 +56,12 @@ static int set_version(struct kept *k, struct str version)
         buf_release(&k->version);
         k->version = text;
         return 0;
+}
+
+static void set_uid(struct kept *k, struct str uid)
+{
+        if (uid.len < sizeof(k->uid))
+                snprintf(k->uid, sizeof(k->uid), "%.*s", STR_FMT(uid));
 }
 
 /* --- reading -------------------------------------------------------------------------- */
@@ -107,6 +114,7 @@ int kept_put_secret(struct kept *k, yyjson_val *object)
         }
         forget(k);
         memcpy(k->items, items, sizeof(items));
+        set_uid(k, json_get_str(yyjson_obj_get(object, "metadata"), "uid"));
         k->there = true;
         return 0;
 }

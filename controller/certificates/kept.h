@@ -32,6 +32,7 @@
 #define KEPT_BUNDLES_MAX                                                                                     \
         (CERTIFICATES_BUNDLES_MAX + 1) /* of one object: enough to see that they are too many */
 #define KEPT_POINTER_MAX 64
+#define KEPT_UID_MAX 64 /* a UUID has 36; what is longer is none */
 
 struct kept_service {
         struct str namespace, name;
@@ -45,7 +46,8 @@ struct kept_bundle {
 /* The zero value is an object of which nothing is known. */
 struct kept {
         bool there;
-        struct buf version; /* this is as of then */
+        struct buf version;     /* this is as of then */
+        char uid[KEPT_UID_MAX]; /* of the Secret; "" where it is not there */
         struct secret items[CERTIFICATES_ITEMS];
         struct kept_bundle *bundles;
         size_t n_bundles;

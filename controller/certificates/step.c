@@ -112,10 +112,13 @@ static bool previous_is_over(const struct step *t)
 
 /* --- the Secret --------------------------------------------------------------------------- */
 
-static void say(struct step *t, const char *reason)
+/* The first of several counts. */
+static void say(struct step *t, struct str event, const char *reason)
 {
-        if (!t->ret->secret_reason)
-                t->ret->secret_reason = reason;
+        if (t->ret->secret_reason)
+                return;
+        t->ret->secret_event = event;
+        t->ret->secret_reason = reason;
 }
 
 static int keep(struct step *t, enum certificates_item from, enum certificates_item to)
@@ -131,7 +134,7 @@ static int begin_anew(struct step *t)
 
         if (r < 0)
                 return r;
-        say(t, "there is no CA that can sign a serving certificate");
+        say(t, STR("CertificatesMade"), "there is no CA that can sign a serving certificate");
         r = authority_write(&ca, t->ret->items, CERTIFICATES_CA_CRT, CERTIFICATES_CA_KEY);
         if (r == 0)
                 r = serving_make(t->have, t->s, &ca, t->ret->items, t->err);
@@ -148,7 +151,7 @@ static int move_on(struct step *t)
                                       false, until);
         int r;
 
-        say(t, "the next CA is trusted everywhere");
+        say(t, STR("AuthorityRotated"), "the next CA is trusted everywhere");
         r = keep(t, CERTIFICATES_NEXT_CRT, CERTIFICATES_CA_CRT);
         if (r == 0)
                 r = keep(t, CERTIFICATES_NEXT_KEY, CERTIFICATES_CA_KEY);
@@ -168,8 +171,9 @@ static int make_next(struct step *t)
 
         if (r < 0)
                 return r;
-        say(t, t->s->ca.can_sign ? "two thirds of the CA's life are over, or it is not valid yet"
-                                 : "the CA has no key");
+        say(t, STR("AuthorityAdded"),
+            t->s->ca.can_sign ? "two thirds of the CA's life are over, or it is not valid yet"
+                              : "the CA has no key");
         r = authority_write(&next, t->ret->items, CERTIFICATES_NEXT_CRT, CERTIFICATES_NEXT_KEY);
         authority_release(&next);
         return r;
@@ -177,9 +181,10 @@ static int make_next(struct step *t)
 
 static int renew_serving(struct step *t)
 {
-        say(t, !t->s->serving.known  ? "there is no serving certificate that the CA has signed"
-               : !t->s->serving.fits ? "the serving certificate does not fit the names or its key"
-                                     : "two thirds of the serving certificate's life are over");
+        say(t, STR("CertificateRenewed"),
+            !t->s->serving.known  ? "there is no serving certificate that the CA has signed"
+            : !t->s->serving.fits ? "the serving certificate does not fit the names or its key"
+                                  : "two thirds of the serving certificate's life are over");
         return serving_make(t->have, t->s, &t->s->ca, t->ret->items, t->err);
 }
 
@@ -195,7 +200,7 @@ static int keep_the_rest(struct step *t)
                         r = keep(t, i, i);
         }
         if (over)
-                say(t, "nothing that the previous CA has signed is valid any more");
+                say(t, STR("AuthorityRetired"), "nothing that the previous CA has signed is valid any more");
         return r;
 }
 

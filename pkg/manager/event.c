@@ -30,8 +30,7 @@ struct event {
         struct list link;
         struct manager *manager;
         void *handle; /* of the request under way */
-        const struct cache_kind *kind;
-        struct str namespace, name, uid, version; /* of the resource */
+        struct event_about about;
         struct str reason, note;
         bool warning;
         usec_t last; /* when it happened last */
@@ -85,22 +84,22 @@ static struct str cut(struct str s, size_t max)
         return s;
 }
 
-static uint64_t hash_event(const struct object *regarding, bool warning, struct str reason, struct str note)
+static uint64_t hash_event(const struct event_about *about, bool warning, struct str reason, struct str note)
 {
-        uint64_t h = hash_str(hash_add(HASH_INIT, warning), object_uid(regarding));
+        uint64_t h = hash_str(hash_add(HASH_INIT, warning), about->uid);
 
         return hash_str(hash_str(h, reason), note);
 }
 
-static struct event *find(struct manager *m, uint64_t hash, const struct object *regarding, bool warning,
+static struct event *find(struct manager *m, uint64_t hash, const struct event_about *about, bool warning,
                           struct str reason, struct str note)
 {
         for (struct map_node *n = map_first(&m->events.by_key, hash); n; n = map_next(n)) {
                 struct event *e = container_of(n, struct event, node);
 
-                if (e->kind == regarding->kind && e->warning == warning &&
-                    str_eq(e->uid, object_uid(regarding)) && str_eq(e->reason, reason) &&
-                    str_eq(e->note, note))
+                if (e->about.kind == about->kind && e->warning == warning &&
+                    str_eq(e->about.uid, about->uid) && str_eq(e->about.name, about->name) &&
+                    str_eq(e->reason, reason) && str_eq(e->note, note))
                         return e;
         }
         return NULL;
@@ -124,22 +123,22 @@ static void make_room(struct manager *m, usec_t now)
         }
 }
 
-static struct event *remember(struct manager *m, uint64_t hash, const struct object *o, struct str reason,
-                              struct str note)
+static struct event *remember(struct manager *m, uint64_t hash, const struct event_about *about,
+                              struct str reason, struct str note)
 {
-        struct event *e = mem_zalloc(sizeof(*e) + o->namespace.len + o->name.len + object_uid(o).len +
-                                     object_version(o).len + reason.len + note.len);
+        struct event *e = mem_zalloc(sizeof(*e) + about->namespace.len + about->name.len + about->uid.len +
+                                     about->version.len + reason.len + note.len);
         char *at;
 
         if (!e)
                 return NULL;
         at = (char *)(e + 1);
         e->manager = m;
-        e->kind = o->kind;
-        e->namespace = str_store(&at, o->namespace);
-        e->name = str_store(&at, o->name);
-        e->uid = str_store(&at, object_uid(o));
-        e->version = str_store(&at, object_version(o));
+        e->about.kind = about->kind;
+        e->about.namespace = str_store(&at, about->namespace);
+        e->about.name = str_store(&at, about->name);
+        e->about.uid = str_store(&at, about->uid);
+        e->about.version = str_store(&at, about->version);
         e->reason = str_store(&at, reason);
         e->note = str_store(&at, note);
         if (map_insert(&m->events.by_key, &e->node, hash) < 0) {
@@ -155,8 +154,8 @@ static struct event *remember(struct manager *m, uint64_t hash, const struct obj
 
 static struct str name_of(const struct event *e, char out[EVENT_NAME_MAX])
 {
-        int n = snprintf(out, EVENT_NAME_MAX, "%.*s.%llx%08x", (int)MIN(e->name.len, (size_t)200),
-                         e->name.data, (unsigned long long)e->stamp, (unsigned)e->word);
+        int n = snprintf(out, EVENT_NAME_MAX, "%.*s.%llx%08x", (int)MIN(e->about.name.len, (size_t)200),
+                         e->about.name.data, (unsigned long long)e->stamp, (unsigned)e->word);
 
         return str_n(out, (size_t)n);
 }
@@ -172,7 +171,7 @@ static void write_series(struct json_writer *w, const struct event *e, const cha
 
 static void write_regarding(struct json_writer *w, const struct event *e)
 {
-        const struct kube_kind *kind = &e->kind->api;
+        const struct kube_kind *kind = e->about.kind;
         char api_version[128];
 
         snprintf(api_version, sizeof(api_version), "%.*s%s%.*s", STR_FMT(kind->group),
@@ -181,10 +180,12 @@ static void write_regarding(struct json_writer *w, const struct event *e)
         json_object(w);
         json_put_cstr(w, "apiVersion", api_version);
         json_put_str(w, "kind", kind->kind);
-        json_put_str(w, "namespace", e->namespace);
-        json_put_str(w, "name", e->name);
-        json_put_str(w, "uid", e->uid);
-        json_put_str(w, "resourceVersion", e->version);
+        json_put_str(w, "namespace", e->about.namespace);
+        json_put_str(w, "name", e->about.name);
+        if (e->about.uid.len)
+                json_put_str(w, "uid", e->about.uid);
+        if (e->about.version.len)
+                json_put_str(w, "resourceVersion", e->about.version);
         json_end(w);
 }
 
@@ -196,7 +197,7 @@ static void write_new(struct json_writer *w, const struct event *e, struct str n
         json_key(w, "metadata");
         json_object(w);
         json_put_str(w, "name", name);
-        json_put_str(w, "namespace", e->namespace);
+        json_put_str(w, "namespace", e->about.namespace);
         json_end(w);
         json_put_cstr(w, "eventTime", stamp);
         json_put_cstr(w, "type", e->warning ? "Warning" : "Normal");
@@ -219,7 +220,7 @@ static int tell(struct event *e)
         _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
         struct manager *m = e->manager;
         usec_t wall = m->transport->wall(m->transport);
-        struct call call = { .kind = &event_kind, .namespace = e->namespace };
+        struct call call = { .kind = &event_kind, .namespace = e->about.namespace };
         char stamp[CLOCK_RFC3339_MAX], name[EVENT_NAME_MAX];
         struct json_writer w;
         int r;
@@ -280,22 +281,22 @@ static void on_reply(const struct kube_reply *reply, void *arg)
                 forget(e);
 }
 
-void event_send(struct manager *m, const struct object *regarding, bool warning, struct str reason,
-                struct str message)
+void event_send_about(struct manager *m, const struct event_about *about, bool warning, struct str reason,
+                      struct str message)
 {
         usec_t now = m->transport->now(m->transport);
         struct str note = cut(message, NOTE_MAX);
-        uint64_t hash = hash_event(regarding, warning, reason, note);
+        uint64_t hash = hash_event(about, warning, reason, note);
         struct event *e;
 
-        e = find(m, hash, regarding, warning, reason, note);
+        e = find(m, hash, about, warning, reason, note);
         if (e && is_over(e, now)) {
                 forget(e);
                 e = NULL;
         }
         if (!e && m->events.n_in_flight < EVENTS_IN_FLIGHT_MAX) {
                 make_room(m, now);
-                e = remember(m, hash, regarding, reason, note);
+                e = remember(m, hash, about, reason, note);
         }
         if (!e)
                 return;
@@ -306,4 +307,18 @@ void event_send(struct manager *m, const struct object *regarding, bool warning,
         list_add_tail(&m->events.recent, &e->link);
         if (!e->handle && m->events.n_in_flight < EVENTS_IN_FLIGHT_MAX)
                 tell_or_forget(e);
+}
+
+void event_send(struct manager *m, const struct object *regarding, bool warning, struct str reason,
+                struct str message)
+{
+        const struct event_about about = {
+                .kind = &regarding->kind->api,
+                .namespace = regarding->namespace,
+                .name = regarding->name,
+                .uid = object_uid(regarding),
+                .version = object_version(regarding),
+        };
+
+        event_send_about(m, &about, warning, reason, message);
 }

@@ -49,5 +49,14 @@ void events_init(struct events *e);
 /* Cancels those on their way and forgets all. It may be used again. */
 void events_release(struct manager *m);
 
+/* What an Event is about, where that is in no cache. */
+struct event_about {
+        const struct kube_kind *kind; /* static storage */
+        struct str namespace, name;
+        struct str uid, version; /* empty: it is not there, or not known */
+};
+
+void event_send_about(struct manager *m, const struct event_about *about, bool warning, struct str reason,
+                      struct str message);
 void event_send(struct manager *m, const struct object *regarding, bool warning, struct str reason,
                 struct str message);

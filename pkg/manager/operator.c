@@ -397,6 +397,7 @@ static int start_election(struct operator* op, struct error *err)
 static int start_peer(struct operator* op, uint64_t seed, struct error *err)
 {
         const struct peer_config config = {
+                .manager = &op->manager,
                 .client = op->client,
                 .transport = &op->transport.base,
                 .metrics = op->metrics.registry,

@@ -13,11 +13,13 @@
 #pragma once
 
 #include "kube/client.h"
+#include "manager/manager.h"
 #include "manager/metrics.h"
 #include "manager/transport.h"
 
 /* All of it outlives the peer. */
 struct peer_config {
+        struct manager *manager;     /* for events: event_send_about */
         struct kube_client *client;  /* for watches */
         struct transport *transport; /* for calls; it refuses writes where we do not lead */
         struct metrics *metrics;     /* the registry, for families of its own */

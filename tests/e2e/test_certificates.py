@@ -6,6 +6,7 @@ about resources that there are not, so nobody is asked.
 """
 
 import base64
+import collections
 import contextlib
 import json
 import random
@@ -39,6 +40,25 @@ class Installation:
         self.space = space
         self.name = f"hook-{space}"
         self.host = f"{self.name}.{space}.svc"
+        self.definition = ""  # the name of one whose versions it converts
+
+    def define(self):
+        """A kind of one version, so that nothing is ever converted."""
+        self.definition = f"things.{self.space}.test.keelson.dev"
+        service = {"name": self.name, "namespace": self.space, "path": "/convert"}
+        webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        kubectl("create", "-f", "-", stdin=json.dumps({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": self.definition},
+            "spec": {
+                "group": f"{self.space}.test.keelson.dev",
+                "names": {"kind": "Thing", "plural": "things"},
+                "scope": "Namespaced",
+                "versions": [version],
+                "conversion": {"strategy": "Webhook", "webhook": webhook},
+            }}))
 
     def configuration(self, kind, webhooks=WEBHOOKS):
         service = {"name": self.name, "namespace": self.space, "path": "/validate"}
@@ -67,6 +87,8 @@ class Installation:
     def remove(self):
         for kind in CONFIGURATIONS:
             kubectl("delete", kind, self.name, "--ignore-not-found")
+        if self.definition:
+            kubectl("delete", "crd", self.definition, "--ignore-not-found")
 
     def secret(self):
         found = get("secret", f"{self.name}-tls", self.space)
@@ -77,11 +99,16 @@ class Installation:
 
     def bundles(self):
         """Of all webhooks, "" where there is none."""
-        return [
-            base64.b64decode(webhook["clientConfig"].get("caBundle", "")).decode()
-            for kind in CONFIGURATIONS
-            for webhook in get(kind, self.name)["webhooks"]
-        ]
+        webhooks = [webhook for kind in CONFIGURATIONS for webhook in get(kind, self.name)["webhooks"]]
+        if self.definition:
+            webhooks.append(get("crd", self.definition)["spec"]["conversion"]["webhook"])
+        return [base64.b64decode(webhook["clientConfig"].get("caBundle", "")).decode() for webhook in webhooks]
+
+    def events(self):
+        """How often which reason was told."""
+        about = f"regarding.name={self.name}-tls"
+        items = json.loads(kubectl("-n", self.space, "get", "events.events.k8s.io", "--field-selector", about, "-o", "json"))["items"]
+        return collections.Counter(item["reason"] for item in items)
 
     def trusts(self, *ca):
         """Whether all bundles hold these."""
@@ -148,6 +175,7 @@ def test_secret_and_bundles_are_made_and_nothing_more_is_asked(binary, hook, tmp
         left = {which: (at - time.time()) / 86400 for which, at in expiry.items()}
         assert 89 < left['certificate="serving"'] < 91 and 3640 < left['certificate="ca"'] < 3660
         assert metrics(page, "keelson_certificate_problem") == {"": 0.0}
+        wait_until(lambda: hook.events() == {"CertificatesMade": 1, "BundleWritten": 2}, 20, "the events")
         # It has come to rest: a quarter of a minute without a single request.
         wait_until(lambda: at_rest(operator, 15), 90, "it to rest", every=0)
         assert not operator.said("PRIVATE")
@@ -203,7 +231,8 @@ def test_manifest_applied_again_leaves_the_bundles(binary, hook):
 @pytest.mark.long(60)
 def test_deleted_secret_is_made_anew_and_both_are_trusted(binary, hook, tmp_path):
     """What is done when a key has leaked; the pods have the old certificate for a while."""
-    with hook.operator(binary):
+    hook.define()
+    with hook.operator(binary, f"--webhook-crd={hook.definition}"):
         hook.wait_until_made()
         old = hook.secret()
         with serving(binary, hook, tmp_path) as webhook:

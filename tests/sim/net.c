@@ -309,6 +309,8 @@ static void count(struct world *w, const struct flight *f)
         if (f->is_lease)
                 return;
         w->n_calls[type_of(&f->call)]++;
+        if (str_eq(f->call.kind->plural, STR("events")))
+                w->n_event_calls[type_of(&f->call)]++;
         if (f->call.verb != KUBE_CREATE && f->call.verb != KUBE_MERGE_PATCH)
                 w->last_call = w->now;
 }

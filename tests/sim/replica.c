@@ -52,6 +52,7 @@ static int start_parts(struct replica *r)
         }
         if (r->peer) {
                 const struct peer_config peer = {
+                        .manager = &r->manager,
                         .client = &r->client,
                         .transport = &r->transport.base,
                         .metrics = r->metrics,

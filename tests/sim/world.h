@@ -125,8 +125,9 @@ struct world {
         uint64_t nth_call;
         struct world_rule nth_fate;
 
-        uint64_t n_calls[WORLD_CALL_TYPES]; /* that were started, without those about the Lease */
-        uint64_t n_served;                  /* of these: that the server carried out */
+        uint64_t n_calls[WORLD_CALL_TYPES];       /* that were started, without those about the Lease */
+        uint64_t n_event_calls[WORLD_CALL_TYPES]; /* of these: about Events */
+        uint64_t n_served;                        /* of all these: that the server carried out */
         uint64_t n_crashes;
         usec_t last_call; /* when the last one but an event was started */
 

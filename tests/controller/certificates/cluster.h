@@ -169,12 +169,18 @@ static inline bool has(struct str text, struct str part)
         return text.data && part.data && memmem(text.data, text.len, part.data, part.len);
 }
 
+/* Of what it keeps; Events only tell of it. */
+static inline uint64_t calls_of(const struct cluster *c, enum call_type type)
+{
+        return c->w.n_calls[type] - c->w.n_event_calls[type];
+}
+
 static inline uint64_t calls(const struct cluster *c)
 {
         uint64_t n = 0;
 
         for (size_t i = 0; i < WORLD_CALL_TYPES; i++)
-                n += c->w.n_calls[i];
+                n += calls_of(c, (enum call_type)i);
         return n;
 }
 

@@ -19,8 +19,8 @@ START_TEST(the_secret_and_all_bundles_are_made)
         world_run(&c.w, 2 * USEC_SEC);
         check_well(&c, "made");
         ck_str_eq(sim_api_str(&c.w.api, &secret_kind, SPACE, SECRET, "/type"), "kubernetes.io/tls");
-        ck_assert_uint_eq(c.w.n_calls[CALL_CREATE], 1);
-        ck_assert_uint_eq(c.w.n_calls[CALL_PATCH_AT], 3); /* two webhooks in one patch */
+        ck_assert_uint_eq(calls_of(&c, CALL_CREATE), 1);
+        ck_assert_uint_eq(calls_of(&c, CALL_PATCH_AT), 3); /* two webhooks in one patch */
         ck_assert_uint_eq(calls(&c), 4);
         for (size_t i = 0; i < ARRAY_SIZE(places); i++)
                 ck_assert(str_eq(bundle(&c, i), item(&c, "ca.crt")));
@@ -105,7 +105,7 @@ START_TEST(configurations_may_come_one_after_the_other)
         apply(&c, &crd_kind, CONVERTING);
         world_run(&c.w, 12 * USEC_SEC);
         check_well(&c, "one after the other");
-        ck_assert_uint_eq(c.w.n_calls[CALL_CREATE], 1);
+        ck_assert_uint_eq(calls_of(&c, CALL_CREATE), 1);
         end(&c);
 }
 END_TEST
@@ -243,8 +243,8 @@ START_TEST(a_fight_over_the_secret_is_fought_once_a_minute)
                               "other");
                 world_run(&c.w, USEC_SEC);
         }
-        ck_assert_uint_ge(c.w.n_calls[CALL_PATCH], 9);
-        ck_assert_uint_le(c.w.n_calls[CALL_PATCH], 11);
+        ck_assert_uint_ge(calls_of(&c, CALL_PATCH), 9);
+        ck_assert_uint_le(calls_of(&c, CALL_PATCH), 11);
         end(&c);
 }
 END_TEST
@@ -274,6 +274,59 @@ START_TEST(garbage_in_the_secret_counts_as_absent)
                 check_rest(&c);
                 end(&c);
         }
+}
+END_TEST
+
+/* --- Events -------------------------------------------------------------------------------------- */
+
+/* About the Secret, for this reason, with SAYS in the note. */
+static size_t events(const struct cluster *c, const char *reason, const char *says)
+{
+        size_t n = 0;
+
+        list_for_each (link, &c->w.api.objects) {
+                const struct sim_object *o = container_of(link, struct sim_object, link);
+                yyjson_mut_val *root = yyjson_mut_doc_get_root(o->doc);
+                const char *note = yyjson_mut_get_str(yyjson_mut_obj_get(root, "note"));
+
+                n += str_eq(o->kind->plural, STR("events")) && note && strstr(note, says) &&
+                     yyjson_mut_equals_str(yyjson_mut_obj_get(root, "reason"), reason) &&
+                     yyjson_mut_equals_str(yyjson_mut_ptr_get(root, "/regarding/name"), SECRET);
+        }
+        return n;
+}
+
+START_TEST(events_tell_what_was_written)
+{
+        struct cluster c;
+
+        begin_made(&c);
+        ck_assert_uint_eq(events(&c, "CertificatesMade", "Secret " SECRET " was written: there is no CA"), 1);
+        ck_assert_uint_eq(events(&c, "BundleWritten", "it lacks a CA"), 3);
+        ck_assert_uint_eq(events(&c, "BundleWritten", "CustomResourceDefinition " CRD " was written"), 1);
+        ck_assert_uint_eq(events(&c, "CertificatesNeedHelp", ""), 0);
+        end(&c);
+}
+END_TEST
+
+/* Once, however often it is tried; and also of a Secret that is not there. */
+START_TEST(an_event_tells_what_is_refused)
+{
+        struct cluster c;
+
+        begin(&c, 1);
+        world_rule(&c.w, (struct world_rule){ .fate = WORLD_REFUSE,
+                                              .type = CALL_CREATE,
+                                              .kind = &secret_kind,
+                                              .times = -1,
+                                              .status = 403,
+                                              .reason = "Forbidden",
+                                              .message = "may not" });
+        world_start(&c.w);
+        world_run(&c.w, USEC_HOUR);
+        ck_assert_uint_eq(events(&c, "CertificatesNeedHelp", "may not"), 1);
+        ck_assert_uint_eq(events(&c, "CertificatesMade", ""), 0);
+        end(&c);
 }
 END_TEST
 
@@ -316,6 +369,11 @@ START_TEST(certificates_are_renewed_and_the_ca_rotates)
         ck_assert_ptr_null(item(&c, "previous-ca.crt").data);
         for (size_t i = 0; i < ARRAY_SIZE(places); i++)
                 ck_assert(str_eq(bundle(&c, i), item(&c, "ca.crt")));
+
+        ck_assert_uint_eq(events(&c, "CertificatesMade", ""), 1);
+        ck_assert_uint_ge(events(&c, "CertificateRenewed", "life are over"), 24);
+        ck_assert_uint_eq(events(&c, "AuthorityAdded", "CA's life are over"), 1);
+        ck_assert_uint_eq(events(&c, "AuthorityRotated", ""), 1);
         end(&c);
 }
 END_TEST
@@ -443,6 +501,8 @@ static const TTest *const tests[] = {
         what_others_keep_in_the_secret_stays,
         a_fight_over_the_secret_is_fought_once_a_minute,
         garbage_in_the_secret_counts_as_absent,
+        events_tell_what_was_written,
+        an_event_tells_what_is_refused,
         certificates_are_renewed_and_the_ca_rotates,
         metrics_tell_of_expiry_and_writes,
         no_key_is_ever_logged,

@@ -81,6 +81,7 @@ static inline void world_look(struct world *w)
 
 static inline void world_write_secret(struct world *w)
 {
+        ck_assert_int_eq(w->last.secret_reason != NULL, !str_empty(w->last.secret_event));
         if (!w->last.secret_reason)
                 return;
         for (size_t i = 0; i < CERTIFICATES_ITEMS; i++)

@@ -171,6 +171,24 @@ START_TEST(an_event_is_told_whole)
 }
 END_TEST
 
+/* Which was to be made and could not be, say. */
+START_TEST(what_is_not_there_can_be_told_of)
+{
+        static const struct kube_kind secret = { .version = STR_INIT("v1"), .kind = STR_INIT("Secret") };
+        const struct event_about about = { .kind = &secret, .namespace = STR("shop"), .name = STR("tls") };
+
+        open_all();
+        event_send_about(&m, &about, false, STR("Made"), STR("a"));
+        ck_assert_uint_eq(n_calls, 1);
+        ck_str_eq(text_at(0, "/regarding/apiVersion"), "v1");
+        ck_str_eq(text_at(0, "/regarding/name"), "tls");
+        ck_assert_ptr_null(json_get_path(body(0), "/regarding/uid"));
+        ck_assert_ptr_null(json_get_path(body(0), "/regarding/resourceVersion"));
+        answer(0, KUBE_OK);
+        close_all();
+}
+END_TEST
+
 START_TEST(a_note_past_its_cap_is_cut_between_characters)
 {
         char note[1100];
@@ -421,6 +439,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         an_event_is_told_whole,
+        what_is_not_there_can_be_told_of,
         a_note_past_its_cap_is_cut_between_characters,
         what_happens_again_is_a_series,
         what_differs_in_anything_is_no_series,
