@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "failover/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "failover/fields.h"
+
+#define IDENTITY_MAX (FAILOVER_UID_MAX + 32)
+#define LEASE_MAX (24 * USEC_HOUR)
+
+/* --- to JSON ------------------------------------------------------------------------ */
+
+static void put_holder(struct json_writer *w, const struct failover_id *id)
+{
+        json_key(w, "holder");
+        json_object(w);
+        json_put_int(w, "member", id->member);
+        json_put_cstr(w, "uid", id->uid);
+        fields_put_word(w, "incarnation", id->incarnation);
+        json_put_cstr(w, "address", id->address);
+        json_end(w);
+}
+
+static void put_position(struct json_writer *w, const struct failover_position *p)
+{
+        json_key(w, "position");
+        json_object(w);
+        json_put_int(w, "timeline", (int64_t)p->timeline);
+        json_put_int(w, "offset", (int64_t)p->offset);
+        json_end(w);
+}
+
+int failover_record_write(const struct failover_record *r, struct buf *out)
+{
+        struct json_writer w;
+
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_put_cstr(&w, "phase", failover_phase_name(r->phase));
+        json_put_int(&w, "epoch", (int64_t)r->epoch);
+        if (r->holder.uid[0])
+                put_holder(&w, &r->holder);
+        if (r->handover_to != FAILOVER_NOBODY)
+                json_put_int(&w, "handoverTo", r->handover_to);
+        fields_put_set(&w, "inSync", r->in_sync);
+        json_put_cstr(&w, "lineage", r->lineage);
+        put_position(&w, &r->position);
+        json_put_bool(&w, "final", r->final);
+        json_put_cstr(&w, "cause", failover_cause_name(r->cause));
+        if (r->from != FAILOVER_NOBODY)
+                json_put_int(&w, "from", r->from);
+        json_put_int(&w, "lost", (int64_t)r->lost);
+        json_put_int(&w, "request", (int64_t)r->request);
+        json_put_int(&w, "consent", (int64_t)r->consent);
+        json_end(&w);
+        return buf_error(out);
+}
+
+/* --- from JSON ---------------------------------------------------------------------- */
+
+static const char *phase_name(size_t i)
+{
+        return failover_phase_name((enum failover_phase)i);
+}
+
+static const char *cause_name(size_t i)
+{
+        return failover_cause_name((enum failover_cause)i);
+}
+
+static void read_holder(const struct fields *f, struct failover_record *r)
+{
+        struct fields holder;
+
+        r->holder.member = FAILOVER_NOBODY;
+        if (!fields_has(f, "holder")) {
+                if (r->phase != FAILOVER_BOOTSTRAP)
+                        (void)fields_wrong(f, "holder", "there, in any phase but Bootstrap");
+                return;
+        }
+        fields_enter(f, "holder", &holder);
+        r->holder.member = fields_member(&holder, "member", FIELDS_REQUIRED);
+        fields_text(&holder, "uid", r->holder.uid, sizeof(r->holder.uid));
+        r->holder.incarnation = fields_word(&holder, "incarnation");
+        fields_text(&holder, "address", r->holder.address, sizeof(r->holder.address));
+        if (!r->holder.uid[0])
+                (void)fields_wrong(&holder, "uid", "the UID of a pod");
+}
+
+static void read_record(const struct fields *f, struct failover_record *r)
+{
+        struct fields position;
+
+        r->phase = (enum failover_phase)fields_name(f, "phase", phase_name, FAILOVER_RELEASED + 1);
+        r->epoch = fields_number(f, "epoch", INT64_MAX);
+        read_holder(f, r);
+        r->handover_to = fields_member(f, "handoverTo", FAILOVER_NOBODY);
+        r->in_sync = fields_set(f, "inSync");
+        fields_text(f, "lineage", r->lineage, sizeof(r->lineage));
+        fields_enter(f, "position", &position);
+        r->position.timeline = fields_number(&position, "timeline", INT64_MAX);
+        r->position.offset = fields_number(&position, "offset", INT64_MAX);
+        r->final = fields_bool(f, "final");
+        r->cause = (enum failover_cause)fields_name(f, "cause", cause_name, FAILOVER_CAUSE_SHUTDOWN + 1);
+        r->from = fields_member(f, "from", FAILOVER_NOBODY);
+        r->lost = fields_number(f, "lost", INT64_MAX);
+        r->request = fields_number(f, "request", INT64_MAX);
+        r->consent = fields_number(f, "consent", INT64_MAX);
+}
+
+int failover_record_read(struct str json, struct failover_record *ret, struct error *err)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct failover_record record = { 0 };
+        struct fields f;
+        int r;
+
+        if (json.len > FIELDS_TEXT_MAX)
+                return error_set(err, -EINVAL, "record must not have more than %zu bytes", FIELDS_TEXT_MAX);
+        r = json_parse(json, &doc, err);
+        if (r < 0) {
+                error_prefix(err, "record");
+                return r;
+        }
+        fields_init(&f, yyjson_doc_get_root(doc), "record", err, &r);
+        read_record(&f, &record);
+        if (r == 0)
+                *ret = record;
+        return r;
+}
+
+/* --- the Lease ----------------------------------------------------------------------- */
+
+int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct error *err)
+{
+        yyjson_val *metadata = yyjson_obj_get(lease, "metadata");
+        struct str version = json_get_str(metadata, "resourceVersion");
+        struct str json = json_get_str(yyjson_obj_get(metadata, "annotations"), FAILOVER_ANNOTATION);
+        int64_t seconds = json_get_int(yyjson_obj_get(lease, "spec"), "leaseDurationSeconds", 0);
+        int r;
+
+        if (str_empty(version) || version.len >= FAILOVER_VERSION_MAX)
+                return error_set(err, -EINVAL,
+                                 "metadata.resourceVersion of the Lease is missing or too long");
+        if (!json.data)
+                return error_set(err, -EINVAL,
+                                 "the Lease has no annotation " FAILOVER_ANNOTATION
+                                 ": it is not one of a database; delete it if it should be");
+        r = failover_record_read(json, &ret->record, err);
+        if (r < 0)
+                return r;
+        memset(ret->version, 0, sizeof(ret->version));
+        memcpy(ret->version, version.data, version.len);
+        ret->duration = seconds > 0 && seconds <= LEASE_MAX / USEC_SEC ? seconds * USEC_SEC : 0;
+        return 0;
+}
+
+static void put_annotations(struct json_writer *w, const struct failover_record *record)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(FIELDS_TEXT_MAX);
+
+        if (failover_record_write(record, &text) < 0)
+                w->out->error = w->out->error ? w->out->error : buf_error(&text);
+        json_key(w, "annotations");
+        json_object(w);
+        json_put_str(w, FAILOVER_ANNOTATION, buf_str(&text));
+        json_end(w);
+}
+
+static void put_spec(struct json_writer *w, const struct failover_record *r, usec_t lease, usec_t wall)
+{
+        char stamp[CLOCK_RFC3339_MAX], identity[IDENTITY_MAX];
+
+        clock_format(wall, true, stamp);
+        snprintf(identity, sizeof(identity), "%d/%s/%016llx", r->holder.member, r->holder.uid,
+                 (unsigned long long)r->holder.incarnation);
+        json_key(w, "spec");
+        json_object(w);
+        if (r->holder.uid[0])
+                json_put_cstr(w, "holderIdentity", identity);
+        json_put_int(w, "leaseDurationSeconds", (lease + USEC_SEC - 1) / USEC_SEC);
+        json_put_int(w, "leaseTransitions", (int64_t)MIN(r->epoch, (uint64_t)INT32_MAX));
+        json_put_cstr(w, "renewTime", stamp);
+        json_end(w);
+}
+
+int failover_lease_patch(const struct failover_record *record, usec_t lease, usec_t wall, const char *version,
+                         struct buf *out)
+{
+        struct json_writer w;
+
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_key(&w, "metadata");
+        json_object(&w);
+        json_put_cstr(&w, "resourceVersion", version);
+        put_annotations(&w, record);
+        json_end(&w);
+        put_spec(&w, record, lease, wall);
+        json_end(&w);
+        return buf_error(out);
+}
+
+int failover_lease_create(const struct failover_record *record, usec_t lease, usec_t wall, struct str name,
+                          struct buf *out)
+{
+        struct json_writer w;
+
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_put_cstr(&w, "apiVersion", "coordination.k8s.io/v1");
+        json_put_cstr(&w, "kind", "Lease");
+        json_key(&w, "metadata");
+        json_object(&w);
+        json_put_str(&w, "name", name);
+        put_annotations(&w, record);
+        json_end(&w);
+        put_spec(&w, record, lease, wall);
+        json_end(&w);
+        return buf_error(out);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The record, as a Lease (coordination.k8s.io/v1) carries it:
+ *
+ *      metadata:
+ *        annotations:
+ *          failover.keelson.dev/record: '{"phase":"Held","epoch":7,"holder":{…},…}'   what counts
+ *      spec:
+ *        holderIdentity: 2/8f14…/00c0ffee00c0ffee                                    for people
+ *        leaseDurationSeconds: 4                          how long the holder wants to be waited for
+ *        leaseTransitions: 7
+ *        renewTime: …
+ *
+ *      {
+ *        "phase": "Held", "epoch": 7,
+ *        "holder": {"member": 2, "uid": "8f14…", "incarnation": "00c0ffee00c0ffee", "address": "10.0.0.3"},
+ *        "handoverTo": 1, "inSync": [0, 1, 2], "lineage": "…",
+ *        "position": {"timeline": 7, "offset": 123456}, "final": false,
+ *        "cause": "ServerCrashed", "from": 0, "lost": 0, "request": 3, "consent": 0
+ *      }
+ *
+ * holder is absent before there was one, handoverTo and from where they are nobody. Every
+ * field is checked; fields that are not known are passed over, and gone with the next write.
+ */
+#pragma once
+
+#include "failover/failover.h"
+#include "json/read.h"
+
+#define FAILOVER_ANNOTATION "failover.keelson.dev/record"
+
+/* The JSON of the annotation. 0, or the buffer's error. */
+int failover_record_write(const struct failover_record *record, struct buf *out);
+
+/* 0; -EINVAL with the field and what it must be; -ENOMEM. */
+int failover_record_read(struct str json, struct failover_record *ret, struct error *err) _must_check_;
+
+struct failover_lease {
+        struct failover_record record;
+        char version[FAILOVER_VERSION_MAX];
+        usec_t duration; /* leaseDurationSeconds; 0: it does not say */
+};
+
+/* A Lease as the API server gives it. -EINVAL, likewise. */
+int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct error *err) _must_check_;
+
+/* The whole Lease, for a create; and a merge patch that is refused unless the Lease is at
+ * VERSION. LEASE is the holder's L, WALL the time for people. 0, or the buffer's error. */
+int failover_lease_create(const struct failover_record *record, usec_t lease, usec_t wall, struct str name,
+                          struct buf *out);
+int failover_lease_patch(const struct failover_record *record, usec_t lease, usec_t wall, const char *version,
+                         struct buf *out);
