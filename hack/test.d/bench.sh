@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The benchmarks that tests/bench registers with meson, built as for release and run
-# one after the other. Each prints its figures as lines "figure NAME VALUE UNIT".
+# one after the other. Each prints its figures as lines "figure NAME VALUE UNIT", with
+# " <= TARGET" behind where there is one. A target that is missed fails nothing.
 
 test_bench() {
         need_build_deps

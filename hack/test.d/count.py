@@ -6,7 +6,8 @@ The first line is the three numbers; a line for each test that failed follows.
 Of Check's programs each check counts; another program counts as one test.
 
 count.py figures FILE [JSON]: the figures that meson's benchmarks printed, as
-lines for people, and into the file JSON as {"NAME": {"value": N, "unit": "U"}}.
+lines for people, and into the file JSON as {"NAME": {"value": N, "unit": "U"}}; where
+there is a target, with "target" and "met".
 """
 
 import json
@@ -17,7 +18,8 @@ import xml.etree.ElementTree as ElementTree
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
 # ../tests/pkg/base/test_str.c:12:F:base/str:equality:0: Assertion ... failed
 FAILURE = re.compile(r"^[^\s:]+:\d+:[FE]:[^:]*:([^:]*):\d+: (.*)$", re.M)
-FIGURE = re.compile(r"^figure (\S+) ([-+0-9.eE]+) ?(\S*)$", re.M)
+# figure webhook.start 8.2 ms <= 20
+FIGURE = re.compile(r"^figure (\S+) ([-+0-9.eE]+)(?: ([^\s<]\S*))?(?: <= ([-+0-9.eE]+))?$", re.M)
 
 
 def count_program(test):
@@ -72,9 +74,14 @@ def count_junit(path):
 def print_figures(path, json_path=""):
     figures = {}
     for test in read_meson(path):
-        for name, value, unit in FIGURE.findall(test.get("stdout", "")):
+        for name, value, unit, target in FIGURE.findall(test.get("stdout", "")):
             figures[name] = {"value": float(value), "unit": unit}
-            print(f"    {name}: {value} {unit}")
+            verdict = ""
+            if target:
+                met = float(value) <= float(target)
+                figures[name] |= {"target": float(target), "met": met}
+                verdict = f" (at most {target}: {'met' if met else 'not met'})"
+            print(f"    {name}: {value} {unit}{verdict}")
     if json_path:
         with open(json_path, "w", encoding="utf-8") as out:
             json.dump(figures, out, indent=2)
