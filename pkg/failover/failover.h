@@ -60,11 +60,11 @@
 #define FAILOVER_EFFECTS_MAX 32
 #define FAILOVER_NOBODY (-1)
 
-typedef uint16_t failover_set; /* bit N: member N */
+typedef uint32_t failover_set; /* bit N: member N */
 
 static inline failover_set failover_only(int member)
 {
-        return member < 0 ? 0 : (failover_set)(1u << member);
+        return member < 0 ? 0 : UINT32_C(1) << member;
 }
 
 /* One life of an agent. A pod of the same name but another UID is another
@@ -423,11 +423,13 @@ struct failover {
         struct failover_copy copy, remembered;
 
         /* as a leader: how fresh each member is */
+        failover_set online; /* the last time that the server could write */
         struct {
-                uint64_t mark; /* an offset of ours */
-                usec_t marked; /* and when it was that */
-                usec_t fresh;  /* the member has all that we had then */
-                uint64_t life; /* which of its lives has */
+                uint64_t acked; /* likewise */
+                uint64_t mark;  /* an offset of ours */
+                usec_t marked;  /* and when it was that */
+                usec_t fresh;   /* the member has all that we had then */
+                uint64_t life;  /* which of its lives has */
         } members[FAILOVER_MEMBERS_MAX];
         bool held_back;
         uint64_t handled; /* the newest request for a hand-over that was dealt with here */

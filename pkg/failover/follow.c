@@ -50,7 +50,7 @@ static void give_up(struct step *s)
 
         if (f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) || f->server.at == 0)
                 return;
-        if (f->tried && s->now < f->tried + f->timing.peer_retry)
+        if (f->failed && s->now < f->tried + f->timing.peer_retry)
                 return;
         r = next_record(f);
         if (r.phase == FAILOVER_HELD) { /* else the end of the last leader stands there already */
@@ -88,7 +88,7 @@ usec_t stand_at(const struct failover *f)
         if (f->record.handover_to == f->self.member && is_free(f))
                 at = f->seen;
         at = MAX(at, f->promised_until);
-        if (f->tried)
+        if (f->failed)
                 at = MAX(at, f->tried + f->timing.peer_retry);
         return at;
 }

@@ -53,7 +53,7 @@ static failover_set fresh_set(const struct step *s)
 static bool must_hold_back(const struct step *s)
 {
         const struct failover *f = s->f;
-        failover_set possible = possible_set(f) & (failover_set)~self_set(f);
+        failover_set possible = possible_set(f) & ~self_set(f);
 
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
                 if (is_in(possible, m) && s->now - f->members[m].fresh > 2 * f->timing.lag)
@@ -66,9 +66,9 @@ int best_follower(const struct failover *f)
         int best = FAILOVER_NOBODY;
 
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
-                if (!is_in(candidates(f) & f->record.in_sync & f->server.online, m))
+                if (!is_in(candidates(f) & f->record.in_sync & f->online, m))
                         continue;
-                if (best == FAILOVER_NOBODY || f->server.acked[m] > f->server.acked[best])
+                if (best == FAILOVER_NOBODY || f->members[m].acked > f->members[best].acked)
                         best = m;
         }
         return best;
@@ -80,8 +80,11 @@ void lead_server_seen(struct step *s)
 
         if (f->server.state != FAILOVER_WRITABLE && f->server.state != FAILOVER_PAUSED)
                 return;
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+        f->online = f->server.online;
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
+                f->members[m].acked = f->server.acked[m];
                 mark_member(f, m);
+        }
 }
 
 /* --- the lease ---------------------------------------------------------------------- */
@@ -102,7 +105,7 @@ void renew(struct step *s, const struct failover_record *record)
 static void ask_for_promises(struct step *s)
 {
         struct failover *f = s->f;
-        failover_set others = possible_set(f) & (failover_set)~self_set(f);
+        failover_set others = possible_set(f) & ~self_set(f);
 
         if (s->now < f->renewed + f->timing.renew * 3 / 2 ||
             (f->promises.sent && s->now < f->promises.sent + f->timing.renew / 2))
@@ -130,7 +133,7 @@ static void ask_for_promises(struct step *s)
 void promise_answer(struct step *s, const struct failover_message *m)
 {
         struct failover *f = s->f;
-        failover_set others = possible_set(f) & (failover_set)~self_set(f);
+        failover_set others = possible_set(f) & ~self_set(f);
 
         if (f->role == FAILOVER_FOLLOWER || m->round != f->promises.round)
                 return;
@@ -160,6 +163,7 @@ void lead_begin(struct step *s)
         f->role = FAILOVER_LEADER;
         f->changed = true;
         f->held_back = false;
+        f->online = f->server.online;
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
                 f->members[m].mark = f->server.offset;
                 f->members[m].marked = f->ordered;
@@ -269,7 +273,7 @@ static void yield_begin(struct step *s, int to, enum failover_cause cause)
         f->yield.released = false;
         tell(s, FAILOVER_YIELDS, to, 0);
         if (to == FAILOVER_NOBODY)
-                order(s, FAILOVER_HALT, NULL, f->epoch);
+                order(s, FAILOVER_HALT, NULL, 0);
         else
                 order(s, FAILOVER_PAUSE, &f->self, f->epoch);
 }

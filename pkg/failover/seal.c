@@ -67,7 +67,7 @@ static void seal_self(struct step *s)
         struct failover *f = s->f;
 
         order(s, FAILOVER_STAND, NULL, 0);
-        f->seals.answered &= (failover_set)~self_set(f);
+        f->seals.answered &= ~self_set(f);
         if (!obeyed(f) || f->copy.data == FAILOVER_DATA_UNKNOWN)
                 return;
         f->seals.answered |= self_set(f);
@@ -133,7 +133,7 @@ static int choose_cold(struct step *s)
 {
         struct failover *f = s->f;
         failover_set set = f->record.in_sync, all = everyone(f);
-        failover_set missing = set & (failover_set)~known_of(f, set);
+        failover_set missing = set & ~known_of(f, set);
         bool empty_is_right = !f->record.lineage[0] || !f->policy.durable;
         int best;
 
@@ -148,13 +148,13 @@ static int choose_cold(struct step *s)
                 wait_for(s, FAILOVER_NO_DATA, set);
                 return FAILOVER_NOBODY;
         }
-        missing = all & (failover_set)~known_of(f, all);
+        missing = all & ~known_of(f, all);
         if (missing) {
                 wait_for(s, FAILOVER_WAITING, missing);
                 return FAILOVER_NOBODY;
         }
         best = best_of(f, all, FAILOVER_DATA_COLD);
-        return best != FAILOVER_NOBODY ? best : lowest(set & (failover_set)~f->policy.fenced);
+        return best != FAILOVER_NOBODY ? best : lowest(set & ~f->policy.fenced);
 }
 
 /* After a planned move: whoever has all that there is. */
@@ -176,7 +176,7 @@ int consented(const struct failover *f)
 static int choose(struct step *s)
 {
         struct failover *f = s->f;
-        failover_set need = f->record.in_sync & (failover_set)~failover_only(f->seals.former);
+        failover_set need = f->record.in_sync & ~failover_only(f->seals.former);
         int consent = consented(f), best = choose_final(f);
 
         if (best != FAILOVER_NOBODY)
@@ -217,7 +217,7 @@ static failover_set equals(const struct failover *f)
                     !failover_ahead(own, &c->position))
                         set |= failover_only(m);
         }
-        return set & (failover_set)~f->policy.fenced;
+        return set & ~f->policy.fenced;
 }
 
 static void choose_self(struct step *s)
@@ -239,8 +239,8 @@ static void choose_self(struct step *s)
                 f->next.consent = f->policy.consent_number;
         f->narrowed = f->next.in_sync == f->record.in_sync && f->next.lost == f->record.lost &&
                       f->next.consent == f->record.consent && strcmp(f->next.lineage, f->record.lineage) == 0;
+        f->changed = !f->narrowed;
         f->role = FAILOVER_PROMOTING;
-        f->changed = true;
         tell(s, FAILOVER_CHOSEN, f->self.member, f->next.in_sync);
 }
 

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * When a member takes the lease, and when it does not.
+ */
+#include "member.h"
+
+START_TEST(the_lease_must_stand_still_for_all_of_l)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        at(&m, START + L / 2);
+        canary(&m);
+        see(&m, &r); /* renewed: another version */
+        shows(&m, FAILOVER_FOLLOWING);
+        at(&m, START + L / 2 + L - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        shows(&m, FAILOVER_FOLLOWING);
+        canary(&m);
+        at(&m, START + L / 2 + L);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_SEALING);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.epoch, 6);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.cause, FAILOVER_CAUSE_EXPIRED);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.from, 1);
+}
+END_TEST
+
+/* However old the renewal is by the holder's clock: L counts from this life's first look. */
+START_TEST(a_new_life_waits_for_l_as_well)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin(&m);
+        m.now += 10 * L;
+        shows(&m, FAILOVER_STANDING);
+        canary(&m);
+        see(&m, &r);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        at(&m, START + 11 * L - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+static void release(struct member *m, int to)
+{
+        struct failover_record r = held_by(1, 5);
+
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = to;
+        see(m, &r);
+}
+
+START_TEST(a_free_lease_is_taken_at_once_by_whom_it_names)
+{
+        struct member m;
+
+        begin_following(&m);
+        release(&m, 0);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.epoch, 6);
+}
+END_TEST
+
+START_TEST(the_others_let_it_go_first)
+{
+        struct member m;
+
+        begin_following(&m);
+        release(&m, 2);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        m.now += m.f.timing.grace - 1;
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        at(&m, m.now + 1);
+        must(&m, FAILOVER_DO_WRITE);
+}
+END_TEST
+
+START_TEST(who_is_not_in_the_set_does_not_stand)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        r.in_sync = 6;
+        see(&m, &r);
+        m.now += 2 * L;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        see(&m, &r);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+START_TEST(nor_one_whose_disk_or_server_stands_still)
+{
+        struct member m;
+
+        begin_following(&m);
+        at(&m, START + 2 * L); /* no canary, no look since */
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        canary(&m);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        shows(&m, FAILOVER_FOLLOWING);
+        must(&m, FAILOVER_DO_WRITE);
+}
+END_TEST
+
+static struct failover_message ask(enum failover_message_type type, int from, uint64_t epoch)
+{
+        return (struct failover_message){
+                .type = type, .from = from, .to = 0, .life = 100 + (uint64_t)from, .round = 77, .epoch = epoch
+        };
+}
+
+START_TEST(a_promise_is_kept)
+{
+        struct failover_message question = ask(FAILOVER_PROMISE, 1, 5);
+        struct member m;
+
+        begin_following(&m);
+        m.now = START + L - 1;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        hear(&m, &question);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.type, FAILOVER_YES);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_SEND)->message.round, 77);
+        m.now = START + 2 * L - 2;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        at(&m, START + 2 * L - 1);
+        must(&m, FAILOVER_DO_WRITE);
+}
+END_TEST
+
+static enum failover_message_type promises(struct member *m, int from, uint64_t epoch)
+{
+        struct failover_message question = ask(FAILOVER_PROMISE, from, epoch);
+
+        hear(m, &question);
+        return must(m, FAILOVER_DO_SEND)->message.type;
+}
+
+START_TEST(none_is_given_to_whom_it_does_not_know_as_the_holder)
+{
+        struct member m;
+
+        begin(&m);
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO); /* it has not seen the Lease */
+        begin_following(&m);
+        ck_assert_int_eq(promises(&m, 2, 5), FAILOVER_NO);
+        ck_assert_int_eq(promises(&m, 1, 4), FAILOVER_NO);
+        release(&m, 2);
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO);
+}
+END_TEST
+
+/* A take that may still be carried out cannot be promised away. */
+START_TEST(none_is_given_while_a_write_of_its_own_is_open)
+{
+        struct member m;
+
+        begin_following(&m);
+        m.now = START + L;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        must(&m, FAILOVER_DO_WRITE);
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO);
+        wrote(&m, FAILOVER_UNKNOWN);
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO);
+        see_again(&m); /* read, and not carried out: yet */
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO);
+}
+END_TEST
+
+/* A container that was started again: no process of its former life is left. */
+START_TEST(what_a_former_life_held_is_given_up)
+{
+        struct failover_record r = held_by(0, 5);
+        struct member m;
+
+        begin(&m);
+        r.holder.incarnation = 1;
+        see(&m, &r);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE)); /* before the server was seen */
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.cause, FAILOVER_CAUSE_RESTART);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.epoch, 5);
+}
+END_TEST
+
+/* A pod of the same name is another one: the old one may be alive behind a cut. */
+START_TEST(what_a_former_pod_held_is_waited_for)
+{
+        struct failover_record r = held_by(0, 5);
+        struct member m;
+
+        begin(&m);
+        snprintf(r.holder.uid, sizeof(r.holder.uid), "another");
+        shows(&m, FAILOVER_STANDING);
+        see(&m, &r);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND); /* nor does it follow its own name */
+        at(&m, START + L - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+START_TEST(without_a_lease_nobody_stands)
+{
+        struct member m;
+
+        begin_following(&m);
+        step(&m, &(struct failover_event){ .type = FAILOVER_ABSENT });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_TELL)->news.what, FAILOVER_LEASE_GONE);
+        m.now = START + 3 * L;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+START_TEST(a_fenced_member_halts_and_does_not_stand)
+{
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_following(&m);
+        p.fenced = 1;
+        policy(&m, &p);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_HALT);
+        release(&m, 0);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+START_TEST(a_follower_that_is_stopped_leaves_when_its_server_has)
+{
+        struct member m;
+
+        begin_following(&m);
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_HALT);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_EXIT));
+        shows(&m, FAILOVER_DOWN);
+        must(&m, FAILOVER_DO_EXIT);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        the_lease_must_stand_still_for_all_of_l,
+        a_new_life_waits_for_l_as_well,
+        a_free_lease_is_taken_at_once_by_whom_it_names,
+        the_others_let_it_go_first,
+        who_is_not_in_the_set_does_not_stand,
+        nor_one_whose_disk_or_server_stands_still,
+        a_promise_is_kept,
+        none_is_given_to_whom_it_does_not_know_as_the_holder,
+        none_is_given_while_a_write_of_its_own_is_open,
+        what_a_former_life_held_is_given_up,
+        what_a_former_pod_held_is_waited_for,
+        without_a_lease_nobody_stands,
+        a_fenced_member_halts_and_does_not_stand,
+        a_follower_that_is_stopped_leaves_when_its_server_has,
+};
+TEST_MAIN("failover/elect", tests)

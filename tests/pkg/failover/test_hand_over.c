@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Planned moves: nothing is lost, and nobody goes back to writing on a guess.
+ */
+#include "member.h"
+
+static void ask_for_handover(struct member *m, int to)
+{
+        struct failover_policy p = policy_of(7);
+
+        p.request = 1;
+        p.request_to = to;
+        policy(m, &p);
+}
+
+static void begin_yielding(struct member *m)
+{
+        begin_leading(m);
+        ask_for_handover(m, 2);
+        ck_assert_int_eq(m->f.role, FAILOVER_YIELDING);
+        ck_assert_int_eq(must(m, FAILOVER_DO_ORDER)->order.what, FAILOVER_PAUSE);
+}
+
+START_TEST(it_waits_until_the_target_has_everything)
+{
+        struct failover_server before;
+        struct member m;
+
+        begin_yielding(&m);
+        before = server_in(&m, FAILOVER_WRITABLE);
+        before.order--;
+        before.online = 6;
+        before.acked[2] = before.offset;
+        show(&m, &before); /* equal, but it was not paused yet */
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        shows_led(&m, FAILOVER_PAUSED, 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+        ck_assert(must(&m, FAILOVER_DO_WRITE)->write.record.final);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.position.offset, 100);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.request, 1);
+        ck_assert_int_eq(m.f.want, FAILOVER_PAUSE);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_FOLLOWER);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_KILL));
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+}
+END_TEST
+
+START_TEST(the_kernel_keeps_its_deadline_until_it_has_stood_down)
+{
+        struct member m;
+
+        begin_yielding(&m);
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_DISARM));
+        shows(&m, FAILOVER_STANDING);
+        must(&m, FAILOVER_DO_DISARM);
+}
+END_TEST
+
+START_TEST(a_target_that_is_too_late_loses_its_turn)
+{
+        struct member m;
+
+        begin_yielding(&m);
+        while (m.f.role == FAILOVER_YIELDING && m.now < START + 10 * L) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                shows_led(&m, FAILOVER_PAUSED, 1);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.role, FAILOVER_LEADER);
+        ck_assert_int_eq(m.f.want, FAILOVER_LEAD);
+        well_until(&m, m.now + USEC_SEC); /* and is not asked again by the same request */
+        ck_assert_int_eq(m.f.role, FAILOVER_LEADER);
+}
+END_TEST
+
+/* The release may be carried out at any time: writing begins again only after
+ * another write has made that impossible. */
+START_TEST(a_release_of_unknown_outcome_is_not_taken_back_on_a_guess)
+{
+        struct member m;
+
+        begin_yielding(&m);
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_RELEASE);
+        m.now += m.f.timing.yield;
+        wrote(&m, FAILOVER_UNKNOWN);
+        canary(&m);
+        see_again(&m); /* it was not carried out: so far */
+        while (m.f.write.kind == FAILOVER_WRITE_NONE && m.now < START + 10 * L) {
+                ck_assert_int_eq(m.f.want, FAILOVER_PAUSE);
+                m.now += 50 * USEC_MSEC;
+                canary(&m);
+                shows_led(&m, FAILOVER_PAUSED, 0);
+        }
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_RENEW);
+        ck_assert_int_eq(m.f.want, FAILOVER_PAUSE);
+        wrote(&m, FAILOVER_WRITTEN);
+        at(&m, m.now + 1);
+        ck_assert_int_eq(m.f.want, FAILOVER_LEAD);
+}
+END_TEST
+
+/* The watch shows that the target has taken it before the answer to the release comes. */
+START_TEST(who_has_released_is_not_superseded)
+{
+        struct failover_record r;
+        struct member m;
+
+        begin_yielding(&m);
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        r = m.f.write.record;
+        r.phase = FAILOVER_SEALING;
+        r.epoch = 7;
+        r.holder = life(2, 102);
+        see(&m, &r);
+        wrote(&m, FAILOVER_UNKNOWN);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_KILL));
+        ck_assert_int_eq(m.f.role, FAILOVER_FOLLOWER);
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND);
+}
+END_TEST
+
+/* The target of a planned move has what is final: it need not wait for anybody. */
+START_TEST(the_target_leads_without_further_answers)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        r.final = true;
+        r.position = (struct failover_position){ 5, 100 };
+        see(&m, &r);
+        shows(&m, FAILOVER_STANDING);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
+START_TEST(nor_if_it_lacks_a_byte_of_it)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        r.final = true;
+        r.position = (struct failover_position){ 5, 101 };
+        see(&m, &r);
+        shows(&m, FAILOVER_STANDING);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+}
+END_TEST
+
+START_TEST(a_leader_that_is_to_end_hands_over_first)
+{
+        struct member m;
+
+        begin_leading(&m);
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_PAUSE);
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_HALT);
+        shows(&m, FAILOVER_DOWN);
+        must(&m, FAILOVER_DO_EXIT);
+}
+END_TEST
+
+/* Alone, it lets the server end in its own way, however long it takes to save. */
+START_TEST(alone_it_stops_the_server_and_says_that_this_is_all)
+{
+        struct failover_server v;
+        struct member m;
+
+        begin_leading(&m);
+        v = server_in(&m, FAILOVER_WRITABLE);
+        show(&m, &v); /* nobody is connected */
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_HALT);
+        for (int i = 0; i < 200; i++) {
+                at(&m, m.now + 100 * USEC_MSEC);
+                canary(&m);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+                ck_assert_int_eq(m.f.role, FAILOVER_YIELDING);
+        }
+        shows(&m, FAILOVER_DOWN);
+        ck_assert(must(&m, FAILOVER_DO_WRITE)->write.record.final);
+        wrote(&m, FAILOVER_WRITTEN);
+        must(&m, FAILOVER_DO_EXIT);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        it_waits_until_the_target_has_everything,
+        the_kernel_keeps_its_deadline_until_it_has_stood_down,
+        a_target_that_is_too_late_loses_its_turn,
+        a_release_of_unknown_outcome_is_not_taken_back_on_a_guess,
+        who_has_released_is_not_superseded,
+        the_target_leads_without_further_answers,
+        nor_if_it_lacks_a_byte_of_it,
+        a_leader_that_is_to_end_hands_over_first,
+        alone_it_stops_the_server_and_says_that_this_is_all,
+};
+TEST_MAIN("failover/hand_over", tests)

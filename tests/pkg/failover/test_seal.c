@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sealing, choosing, narrowing, promoting.
+ */
+#include "member.h"
+
+/* Member 0 has won epoch 6 and is asking; its server stands at offset 100 of timeline 5. */
+static void begin_sealing(struct member *m)
+{
+        begin_following(m);
+        m->now = START + L;
+        canary(m);
+        shows(m, FAILOVER_FOLLOWING);
+        wrote(m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m->f.role, FAILOVER_SEALER);
+        ck_assert_int_eq(must(m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+}
+
+static void shows_standing(struct member *m, bool has_data)
+{
+        struct failover_server v = server_in(m, FAILOVER_STANDING);
+
+        v.has_data = has_data;
+        show(m, &v);
+}
+
+START_TEST(everyone_is_asked_again_and_again)
+{
+        struct member m;
+
+        begin_sealing(&m);
+        ck_assert_int_eq(nth(&m, FAILOVER_DO_SEND, 0)->message.type, FAILOVER_SEAL);
+        ck_assert_int_eq(nth(&m, FAILOVER_DO_SEND, 0)->message.to, 1);
+        ck_assert_int_eq(nth(&m, FAILOVER_DO_SEND, 1)->message.to, 2);
+        ck_assert_uint_eq(nth(&m, FAILOVER_DO_SEND, 1)->message.epoch, 6);
+        at(&m, m.now + m.f.timing.peer_retry - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_SEND));
+        at(&m, m.now + 1);
+        must(&m, FAILOVER_DO_SEND);
+}
+END_TEST
+
+/* The former leader is not waited for; another member of the set is, but not for ever. */
+START_TEST(it_leads_when_those_who_matter_have_answered)
+{
+        struct failover_copy behind = copy_of(FAILOVER_DATA_WARM, 5, 90);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
+START_TEST(it_leads_without_one_that_does_not_answer)
+{
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        at(&m, m.now + m.f.timing.seal - 1);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        at(&m, m.now + 1);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
+START_TEST(the_set_is_narrowed_before_it_leads)
+{
+        struct failover_copy behind = copy_of(FAILOVER_DATA_WARM, 5, 99);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.in_sync, 1);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_SEALING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_ORDER));
+        wrote(&m, FAILOVER_UNKNOWN);
+        see_again(&m);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_ORDER));
+        at(&m, m.now + m.f.timing.peer_retry);
+        must(&m, FAILOVER_DO_WRITE);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_LEAD);
+}
+END_TEST
+
+START_TEST(the_kernel_has_the_deadline_before_the_server_leads)
+{
+        struct member m;
+        size_t armed = SIZE_MAX, ordered = SIZE_MAX;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        at(&m, m.now + m.f.timing.seal);
+        wrote(&m, FAILOVER_WRITTEN);
+        for (size_t i = 0; i < m.did.n; i++) {
+                if (m.did.list[i].type == FAILOVER_DO_ARM && armed == SIZE_MAX)
+                        armed = i;
+                if (m.did.list[i].type == FAILOVER_DO_ORDER)
+                        ordered = i;
+        }
+        ck_assert_uint_lt(armed, ordered);
+        ck_assert_uint_lt(ordered, SIZE_MAX);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ARM)->until, m.f.valid_until);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_PUBLISH)); /* it does not lead yet */
+        shows(&m, FAILOVER_WRITABLE);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_PUBLISH)->epoch, 6);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_HELD);
+}
+END_TEST
+
+START_TEST(the_better_one_gets_it)
+{
+        struct failover_copy ahead = copy_of(FAILOVER_DATA_WARM, 5, 101);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &ahead);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.cause, FAILOVER_CAUSE_EXPIRED);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_FOLLOWER);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_KILL)); /* nothing had been writable */
+}
+END_TEST
+
+START_TEST(an_older_timeline_is_no_better_however_long)
+{
+        struct failover_copy longer = copy_of(FAILOVER_DATA_WARM, 4, 1000000);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &longer);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        ck_assert_uint_eq(m.f.next.in_sync, 1);
+}
+END_TEST
+
+START_TEST(data_of_another_lineage_is_none)
+{
+        struct failover_copy foreign = copy_of(FAILOVER_DATA_WARM, 9, 1000000);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        snprintf(foreign.lineage, sizeof(foreign.lineage), "other-data");
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &foreign);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
+/* All stopped at once. Member 0 came back with what its disk had. */
+static void begin_cold(struct member *m, bool has_data)
+{
+        begin_sealing(m);
+        m->run++;
+        shows_standing(m, has_data);
+        ck_assert_int_eq(m->f.copy.data, has_data ? FAILOVER_DATA_COLD : FAILOVER_DATA_NONE);
+}
+
+static void stays_sealing_for(struct member *m, usec_t time)
+{
+        for (usec_t end = m->now + time; m->now < end;) {
+                m->now += m->f.timing.renew;
+                canary(m);
+                shows_standing(m, m->f.copy.data != FAILOVER_DATA_NONE);
+                at(m, m->now);
+                if (m->f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(m, FAILOVER_WRITTEN);
+                ck_assert_int_eq(m->f.role, FAILOVER_SEALER);
+        }
+}
+
+START_TEST(after_a_total_loss_all_of_the_set_are_waited_for)
+{
+        struct failover_copy less = copy_of(FAILOVER_DATA_COLD, 5, 50),
+                             more = copy_of(FAILOVER_DATA_COLD, 5, 150);
+        struct member m;
+
+        begin_cold(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &less);
+        stays_sealing_for(&m, 20 * L);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 1);
+}
+END_TEST
+
+START_TEST(a_warm_copy_goes_before_a_cold_one)
+{
+        struct failover_copy warm = copy_of(FAILOVER_DATA_WARM, 5, 90);
+        struct member m;
+
+        begin_cold(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &warm);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+}
+END_TEST
+
+START_TEST(an_empty_member_does_not_lead_while_data_may_be_somewhere)
+{
+        struct failover_copy none = copy_of(FAILOVER_DATA_NONE, 0, 0);
+        struct member m;
+
+        begin_cold(&m, false);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &none);
+        stays_sealing_for(&m, 20 * L);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &none);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_TELL)->news.what, FAILOVER_NO_DATA);
+        stays_sealing_for(&m, 20 * L); /* it was declared durable: somebody has to look */
+}
+END_TEST
+
+START_TEST(nothing_was_to_be_kept_and_nobody_has_anything)
+{
+        struct failover_copy none = copy_of(FAILOVER_DATA_NONE, 0, 0);
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_cold(&m, false);
+        p.durable = false;
+        policy(&m, &p);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &none);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &none);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        ck_assert_uint_eq(m.f.next.in_sync, 1);
+}
+END_TEST
+
+START_TEST(a_person_may_decide_and_only_once)
+{
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_cold(&m, true);
+        p.consent = 0;
+        p.consent_number = 3;
+        policy(&m, &p);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        ck_assert_uint_eq(m.f.next.consent, 3);
+        begin_cold(&m, true);
+        m.f.record.consent = 3;
+        policy(&m, &p);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+}
+END_TEST
+
+START_TEST(the_first_start_makes_a_lineage)
+{
+        struct failover_record r = { .phase = FAILOVER_BOOTSTRAP,
+                                     .in_sync = 1,
+                                     .handover_to = FAILOVER_NOBODY };
+        struct failover_policy p = policy_of(1);
+        struct member m;
+
+        begin(&m);
+        policy(&m, &p);
+        shows_standing(&m, false);
+        see(&m, &r);
+        m.now += USEC_SEC;
+        shows_standing(&m, false);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.epoch, 1);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_str_eq(must(&m, FAILOVER_DO_WRITE)->write.record.lineage, LINEAGE);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_LEAD);
+}
+END_TEST
+
+/* --- being sealed ------------------------------------------------------------------- */
+
+static struct failover_message seal_by(int from, uint64_t epoch)
+{
+        return (struct failover_message){
+                .type = FAILOVER_SEAL, .from = from, .to = 0, .life = 7, .round = 9, .epoch = epoch
+        };
+}
+
+START_TEST(the_answer_waits_until_nothing_flows_any_more)
+{
+        struct failover_message question = seal_by(2, 6);
+        struct failover_server v;
+        struct member m;
+
+        begin_following(&m);
+        v = server_in(&m, FAILOVER_FOLLOWING);
+        hear(&m, &question);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_SEND));
+        show(&m, &v); /* a look from before the order */
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_SEND));
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.type, FAILOVER_YES);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.copy.data, FAILOVER_DATA_WARM);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_SEND)->message.copy.position.offset, 100);
+}
+END_TEST
+
+START_TEST(the_sealed_do_not_follow_an_older_epoch)
+{
+        struct failover_message question = seal_by(2, 7);
+        struct failover_record r = held_by(1, 6);
+        struct member m;
+
+        begin_following(&m);
+        hear(&m, &question);
+        see(&m, &r);
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND);
+        r = held_by(2, 7);
+        see(&m, &r);
+        ck_assert_int_eq(m.f.want, FAILOVER_FOLLOW);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_ORDER)->order.epoch, 7);
+}
+END_TEST
+
+START_TEST(who_won_long_ago_seals_nobody)
+{
+        struct failover_message question = seal_by(2, 4);
+        struct member m;
+
+        begin(&m);
+        hear(&m, &question); /* it has not seen the Lease: it cannot know */
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_SEND));
+        begin_following(&m);
+        hear(&m, &question);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.type, FAILOVER_NO);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_SEND)->message.epoch, 5);
+        ck_assert_int_eq(m.f.want, FAILOVER_FOLLOW);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        everyone_is_asked_again_and_again,
+        it_leads_when_those_who_matter_have_answered,
+        it_leads_without_one_that_does_not_answer,
+        the_set_is_narrowed_before_it_leads,
+        the_kernel_has_the_deadline_before_the_server_leads,
+        the_better_one_gets_it,
+        an_older_timeline_is_no_better_however_long,
+        data_of_another_lineage_is_none,
+        after_a_total_loss_all_of_the_set_are_waited_for,
+        a_warm_copy_goes_before_a_cold_one,
+        an_empty_member_does_not_lead_while_data_may_be_somewhere,
+        nothing_was_to_be_kept_and_nobody_has_anything,
+        a_person_may_decide_and_only_once,
+        the_first_start_makes_a_lineage,
+        the_answer_waits_until_nothing_flows_any_more,
+        the_sealed_do_not_follow_an_older_epoch,
+        who_won_long_ago_seals_nobody,
+};
+TEST_MAIN("failover/seal", tests)
