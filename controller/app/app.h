@@ -26,10 +26,12 @@ struct app {
         struct app_status *status;
 };
 
+extern const struct cache_kind app_certificate_kind;
 extern const struct cache_kind app_deployment_kind;
 extern const struct cache_kind app_horizontalpodautoscaler_kind;
 extern const struct cache_kind app_httproute_kind;
 extern const struct cache_kind app_ingress_kind;
+extern const struct cache_kind app_ingressclass_kind;
 extern const struct cache_kind app_networkpolicy_kind;
 extern const struct cache_kind app_poddisruptionbudget_kind;
 extern const struct cache_kind app_service_kind;
@@ -158,9 +160,17 @@ int64_t app_replicas(const struct view *view, const struct app_settings *setting
 /* Are hosts served by an HTTPRoute? Else by an Ingress. */
 bool app_uses_httproute(const struct view *view, const struct app_settings *settings);
 
-/* --- status (status.h; fields.c) ------------------------------------------------ */
+/* --- status (status.h; fields.c, routing.c) ------------------------------------ */
 
 /* What the status says of the settings (fields.c): profile, effective,
  * desiredReplicas, url, routing and access. */
-void app_put_figures(const struct view *view, const struct app_settings *settings, struct arena *a,
+void app_put_figures(const struct view *view, const struct app_settings *settings, struct plan *plan,
                      struct app_status *status);
+
+/* How the hosts are served, and what of it nothing carries out (routing.c): url and
+ * routing. Reads the certificate's Secret. */
+void app_put_routing(const struct view *view, const struct app_settings *settings, struct plan *plan,
+                     struct app_status *status);
+
+/* The Secret that the certificate of the App called NAME is in. */
+struct str app_certificate_name(struct str name, struct arena *a);

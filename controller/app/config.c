@@ -76,15 +76,14 @@ static const struct cache_kind *copy_kind(bool secret)
         return secret ? &app_secret_kind : &app_configmap_kind;
 }
 
-size_t app_config_references(const struct object *self, struct reference list[REFERENCES_MAX])
+size_t app_config_references(const struct app_spec *spec, struct reference list[REFERENCES_MAX])
 {
-        const struct app *app = self->state;
         struct mention m;
         size_t n = 0;
 
-        if (!app->spec || !is_followed(app->spec))
+        if (!is_followed(spec))
                 return 0;
-        for (size_t i = 0; i < APP_CONFIG_MAX && mention_at(app->spec, i, &m); i++)
+        for (size_t i = 0; i < APP_CONFIG_MAX && mention_at(spec, i, &m); i++)
                 if (m.name.data)
                         list[n++] = (struct reference){ source_kind(m.secret), m.name };
         return n;

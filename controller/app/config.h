@@ -47,7 +47,7 @@ extern const struct cache_kind app_configmap_source_kind; /* the originals, on d
 extern const struct cache_kind app_secret_source_kind;
 
 /* For app_controller. */
-size_t app_config_references(const struct object *self, struct reference list[REFERENCES_MAX]);
+size_t app_config_references(const struct app_spec *spec, struct reference list[REFERENCES_MAX]);
 
 /* What the pods of these settings would use, and the event of what changed. */
 int app_config_resolve(const struct view *view, const struct app_settings *settings, struct plan *plan,

@@ -132,11 +132,27 @@ static const struct cache_kind *const children[] = {
         &app_revision_kind,       &app_revision_data_kind,
 };
 
+/* What it reads by name. */
+static size_t references(const struct object *self, struct arena *a, struct reference list[REFERENCES_MAX])
+{
+        const struct app *app = self->state;
+        size_t n;
+
+        if (!app->spec)
+                return 0;
+        n = app_config_references(app->spec, list);
+        if (app->spec->hosts.n)
+                list[n++] = (struct reference){ &app_certificate_kind, app_certificate_name(self->name, a) };
+        return n;
+}
+
 static const struct observed observed[] = {
         { &environment_kind, OBSERVED_BY_NAMESPACE },
         { &app_pod_kind, OBSERVED_BY_OWNER, .dispensable = true },
         { &app_configmap_source_kind, OBSERVED_BY_REFERENCE },
         { &app_secret_source_kind, OBSERVED_BY_REFERENCE },
+        { &app_certificate_kind, OBSERVED_BY_REFERENCE },
+        { &app_ingressclass_kind, OBSERVED_BY_NAMESPACE, .dispensable = true },
 };
 
 const struct controller app_controller = {
@@ -146,6 +162,6 @@ const struct controller app_controller = {
         .n_children = ARRAY_SIZE(children),
         .observed = observed,
         .n_observed = ARRAY_SIZE(observed),
-        .references = app_config_references,
+        .references = references,
         .reconcile = app_reconcile,
 };

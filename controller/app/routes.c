@@ -69,8 +69,9 @@ static struct str tls_json(const struct child_meta *c, const struct app_settings
 {
         if (!settings->routing.issuer.data)
                 return STR_NULL;
-        return arena_printf(a, "[{\"hosts\":%.*s,\"secretName\":\"%.*s-tls\"}]",
-                            STR_FMT(hosts_json(&settings->spec, a)), STR_FMT(c->name));
+        return arena_printf(a, "[{\"hosts\":%.*s,\"secretName\":\"%.*s\"}]",
+                            STR_FMT(hosts_json(&settings->spec, a)),
+                            STR_FMT(app_certificate_name(c->name, a)));
 }
 
 int app_child_ingress(const struct child_meta *c, const struct app_settings *settings, struct arena *a,

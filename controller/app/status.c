@@ -216,7 +216,7 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
         if (r < 0)
                 return r;
         if (o->settings)
-                app_put_figures(view, o->settings, plan->arena, &status);
+                app_put_figures(view, o->settings, plan, &status);
         else
                 keep_figures(before, &status);
 

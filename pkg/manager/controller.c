@@ -55,7 +55,7 @@ const struct effect *view_pending(const struct view *view, const struct plan *pl
 
 const struct object *view_lookup(const struct view *view, const struct cache_kind *kind, struct str name)
 {
-        return cache_get(view->cache, kind, view->self->namespace, name);
+        return cache_get(view->cache, kind, kind->api.namespaced ? view->self->namespace : STR_NULL, name);
 }
 
 const struct object *view_first_claimant(const struct view *view, struct str word)

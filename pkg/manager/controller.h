@@ -36,7 +36,7 @@ struct view {
 /* Objects that a controller reads and does not make. A change of one wakes the
  * resources that it concerns. */
 enum observed_by {
-        OBSERVED_BY_NAMESPACE, /* all in its namespace */
+        OBSERVED_BY_NAMESPACE, /* all in its namespace; of what belongs to none, all there are */
         OBSERVED_BY_OWNER,     /* the one that its owner says (cache_kind.owner_label) */
         OBSERVED_BY_REFERENCE, /* those whose references name it */
         OBSERVED_BY_NAME,      /* the one in its namespace that is called observed.name */
@@ -64,8 +64,10 @@ struct controller {
         size_t n_children;
         const struct observed *observed;
         size_t n_observed;
-        /* What the resource reads by name, into LIST: how many. NULL: nothing. */
-        size_t (*references)(const struct object *self, struct reference list[REFERENCES_MAX]);
+        /* What the resource reads by name, into LIST: how many. Names that are not its own
+         * lie in the arena. NULL: nothing. */
+        size_t (*references)(const struct object *self, struct arena *a,
+                             struct reference list[REFERENCES_MAX]);
         /* 0, or a negative errno: then nothing of the plan is done. It is called at
          * once again, with view.report_only, to say in the status what went wrong,
          * and after a backoff for another plan. It need not look at the arena: if
@@ -90,7 +92,8 @@ const struct effect *view_pending(const struct view *view, const struct plan *pl
 const struct object *view_applied(const struct view *view, const struct plan *plan,
                                   const struct cache_kind *kind, struct str name);
 
-/* An object of another kind in the resource's namespace, whoever owns it, or NULL. */
+/* An object of another kind in the resource's namespace, or of a kind that has none,
+ * whoever owns it, or NULL. */
 const struct object *view_lookup(const struct view *view, const struct cache_kind *kind, struct str name);
 
 /* Of the resources of view->self's kind in all namespaces that claim WORD
@@ -105,7 +108,7 @@ const struct object *view_first_claimant(const struct view *view, struct str wor
 const struct object *view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
                                            struct str word);
 
-/* Is the API of that optional kind installed? */
+/* Is it known what there is of KIND: is its API installed, and may it be listed? */
 bool view_served(const struct view *view, const struct cache_kind *kind);
 
 /* How old a reading had better not be. */

@@ -265,10 +265,14 @@ static int set_references(struct task *t, const struct object *self)
 {
         const struct controller *c = t->controller;
         struct reference list[REFERENCES_MAX];
+        size_t n;
 
         if (!c->references)
                 return 0;
-        return references_set(&t->manager->references, &t->item->key, list, c->references(self, list));
+        n = c->references(self, &t->arena, list);
+        if (t->arena.failed)
+                return -ENOMEM;
+        return references_set(&t->manager->references, &t->item->key, list, n);
 }
 
 /* The resource is gone, and with it what was asked for on its behalf. */

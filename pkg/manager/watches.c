@@ -136,9 +136,10 @@ static bool reads(const struct controller *c, const struct cache_kind *kind)
         return false;
 }
 
-static int add_kind(const struct cache_kind **kinds, size_t *n, const struct cache_kind *kind)
+static int add_kind(const struct cache_kind **kinds, size_t *n, const struct cache_kind *kind,
+                    bool in_namespaces)
 {
-        if (kind->on_demand || has(kinds, *n, kind))
+        if (kind->on_demand || has(kinds, *n, kind) || (in_namespaces && !kind->api.namespaced))
                 return 0;
         if (*n == CACHE_KINDS_MAX)
                 return -E2BIG;
@@ -147,8 +148,10 @@ static int add_kind(const struct cache_kind **kinds, size_t *n, const struct cac
 }
 
 /* Each kind once, however many controllers read it; those that are not watched
- * but asked for are left out. 0 or -E2BIG. */
-static int collect_kinds(const struct manager *m, const struct cache_kind **kinds, size_t *ret_n)
+ * but asked for are left out, and so is what belongs to no namespace where single ones are
+ * watched: there is no right to it then. 0 or -E2BIG. */
+static int collect_kinds(const struct manager *m, bool in_namespaces, const struct cache_kind **kinds,
+                         size_t *ret_n)
 {
         int r = 0;
 
@@ -156,11 +159,11 @@ static int collect_kinds(const struct manager *m, const struct cache_kind **kind
         for (size_t i = 0; i < m->n_controllers && r == 0; i++) {
                 const struct controller *c = m->controllers[i];
 
-                r = add_kind(kinds, ret_n, c->kind);
+                r = add_kind(kinds, ret_n, c->kind, in_namespaces);
                 for (size_t j = 0; j < c->n_children && r == 0; j++)
-                        r = add_kind(kinds, ret_n, c->children[j]);
+                        r = add_kind(kinds, ret_n, c->children[j], in_namespaces);
                 for (size_t j = 0; j < c->n_observed && r == 0; j++)
-                        r = add_kind(kinds, ret_n, c->observed[j].kind);
+                        r = add_kind(kinds, ret_n, c->observed[j].kind, in_namespaces);
         }
         return r;
 }
@@ -211,7 +214,7 @@ int watches_init(struct watches *w, struct kube_client *client, struct manager *
         static const struct str all_namespaces = { NULL, 0 };
         const struct cache_kind *kinds[CACHE_KINDS_MAX];
         size_t n_kinds, n;
-        int r = collect_kinds(m, kinds, &n_kinds);
+        int r = collect_kinds(m, n_namespaces > 0, kinds, &n_kinds);
 
         if (r < 0)
                 return r;

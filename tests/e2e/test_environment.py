@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an Environment makes of its namespace and of the Apps in it, and the ways into an App."""
 
+import secrets
+
 import pytest
 
 import keelson
@@ -147,21 +149,55 @@ def test_access_becomes_a_network_policy(space):
 # --- hosts ----------------------------------------------------------------------------
 
 
-def test_hosts_become_an_ingress(space):
+@pytest.fixture
+def ingress_class():
+    name = f"web-{secrets.token_hex(3)}"
+    thing = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name}, "spec": {"controller": "example.com/none"}}
+    yield name, lambda: apply(thing)
+    kubectl("delete", "ingressclass", name, "--ignore-not-found")
+
+
+def wait_routed(space, enforced, not_enforced, url, timeout=30):
+    """Until the App says just that of its hosts."""
+
+    def so():
+        status = get("app", "shop", space)["status"]
+        routing = status.get("routing", {})
+        gaps = [gap["setting"] for gap in routing.get("notEnforced", [])]
+        return (sorted(routing.get("enforced", [])), gaps, status.get("url")) == (enforced, not_enforced, url)
+
+    wait_until(so, timeout, f"{enforced} to be enforced, and {not_enforced} not")
+
+
+def certificate():
+    """As cert-manager makes it; nobody looks into it here."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-tls"}, "type": "kubernetes.io/tls", "stringData": {"tls.crt": "x", "tls.key": "x"}}
+
+
+def test_hosts_become_an_ingress(space, ingress_class):
     issuer = {"kind": "ClusterIssuer", "name": "letsencrypt"}
+    name, make_class = ingress_class
     apply(
-        environment(routing={"ingressClassName": "web", "certificateIssuer": issuer}),
+        environment(routing={"ingressClassName": name, "certificateIssuer": issuer}),
         app(hosts=["shop.example.com", "*.shop.example.com"]),
         namespace=space,
     )
     thing = wait_ready(space)
     ingress = get("ingress", "shop", space)
-    assert ingress["spec"]["ingressClassName"] == "web"
+    assert ingress["spec"]["ingressClassName"] == name
     assert [r["host"] for r in ingress["spec"]["rules"]] == ["shop.example.com", "*.shop.example.com"]
     assert ingress["spec"]["tls"][0]["secretName"] == "shop-tls"
     assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
     assert thing["status"]["routing"]["kind"] == "Ingress"
-    assert thing["status"]["url"] == "https://shop.example.com"
+    # Nobody serves them yet, and there is no certificate.
+    left = ["redirectToHTTPS"]
+    wait_routed(space, [], ["hosts", "tls", *left], f"http://shop.{space}.svc:8080")
+    make_class()
+    wait_routed(space, ["hosts"], ["tls", *left], "http://shop.example.com")
+    apply(certificate(), namespace=space)
+    wait_routed(space, ["hosts", "tls"], left, "https://shop.example.com", timeout=90)
+    kubectl("delete", "ingressclass", name)
+    wait_routed(space, [], ["hosts", *left], f"http://shop.{space}.svc:8080")
     change(space, {"hosts": None})
     wait_until(lambda: not get("ingress", "shop", space), 10, "the Ingress to go")
     assert "routing" not in wait_ready(space)["status"]
@@ -220,6 +256,12 @@ def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cl
         assert (route["parentRefs"][0]["name"], route["parentRefs"][0]["namespace"]) == ("edge", "infra")
         assert route["rules"][0]["backendRefs"][0]["name"] == "shop"
         wait_until(lambda: wait_ready(space)["status"]["routing"]["kind"] == "HTTPRoute", 10, "the status")
+        # No Gateway takes it; then one does.
+        wait_routed(space, [], ["hosts"], f"http://shop.{space}.svc:8080")
+        accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2024-01-01T00:00:00Z"}
+        parent = {"parentRef": {"name": "edge"}, "controllerName": "example.com/none", "conditions": [accepted]}
+        merge("httproutes.gateway.networking.k8s.io", "shop", space, {"status": {"parents": [parent]}}, "--subresource=status")
+        wait_routed(space, ["hosts"], [], "http://shop.example.com")
         # It is kept like every child.
         merge("httproutes.gateway.networking.k8s.io", "shop", space, {"spec": {"hostnames": ["other.example.com"]}})
         wait_until(lambda: httproute(space)["spec"] == route, 10, "the HTTPRoute to be set back", every=0.1)

@@ -63,6 +63,9 @@ START_TEST(children_are_rendered_as_the_golden_files_say)
                 }
                 if (goldens[i].httproutes)
                         serve_httproutes(&f);
+                ck_assert_int_eq(cache_note_read(&f.cache, &app_certificate_kind, STR("shop"),
+                                                 STR("shop-tls"), false, 1),
+                                 0);
                 ck_assert_int_eq(reconcile(&f), 0);
                 text = plan_text(&f);
                 check_golden(path, text);

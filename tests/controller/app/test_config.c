@@ -419,7 +419,7 @@ START_TEST(without_reload_the_originals_are_used_and_nothing_is_read)
         ck_assert_uint_eq(c.n_reads + c.n_copies, 0);
         ck_str_eq(env_from_name(&c, 0, "secretRef"), "db");
         ck_str_eq(env_from_name(&c, 1, "configMapRef"), "settings");
-        ck_assert_uint_eq(app_config_references(c.f.view.self, list), 0);
+        ck_assert_uint_eq(app_controller.references(c.f.view.self, &c.f.arena, list), 0);
         end_cluster(&c);
 }
 END_TEST
@@ -432,15 +432,20 @@ START_TEST(the_references_are_those_of_the_spec)
         begin_cluster(&c, FROM_BOTH ",\"configFiles\":[{\"secretRef\":{\"name\":\"tls\"},"
                                     "\"mountPath\":\"/tls\"}]");
         look(&c);
-        ck_assert_uint_eq(app_config_references(c.f.view.self, list), 3);
+        ck_assert_uint_eq(app_controller.references(c.f.view.self, &c.f.arena, list), 3);
         ck_assert_ptr_eq(list[0].kind, &app_secret_source_kind);
         ck_str_eq(list[0].name, "db");
         ck_assert_ptr_eq(list[1].kind, &app_configmap_source_kind);
         ck_str_eq(list[1].name, "settings");
         ck_str_eq(list[2].name, "tls");
+        change_spec(&c, "\"image\":\"x:1\",\"port\":80,\"hosts\":[\"a.example\"]");
+        look(&c);
+        ck_assert_uint_eq(app_controller.references(c.f.view.self, &c.f.arena, list), 1);
+        ck_assert_ptr_eq(list[0].kind, &app_certificate_kind);
+        ck_str_eq(list[0].name, "web-tls");
         change_spec(&c, "\"replicas\":1"); /* no image: no spec */
         look(&c);
-        ck_assert_uint_eq(app_config_references(c.f.view.self, list), 0);
+        ck_assert_uint_eq(app_controller.references(c.f.view.self, &c.f.arena, list), 0);
         end_cluster(&c);
 }
 END_TEST

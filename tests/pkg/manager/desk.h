@@ -11,7 +11,8 @@
  *      end(&d);
  *
  * Two controllers: of boxes, whose children are parts and copies of letters,
- * and of crates, which have none. Letters and copies are read on demand.
+ * and of crates, which have none and read classes, which belong to no namespace. Letters
+ * and copies are read on demand.
  */
 #pragma once
 
@@ -64,14 +65,19 @@ static const struct cache_kind copy_kind = {
         .by_owner = true,
         .quiet = true,
 };
+/* Of all namespaces, or of none. */
+static const struct cache_kind class_kind _unused_ = {
+        .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("classes"), STR_INIT("Class"), false },
+        .schema = &box_schema,
+};
 static const struct cache_kind part_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("parts"), STR_INIT("Part"), true },
         .schema = &box_schema,
 };
 
-static inline size_t desk_references(const struct object *self, struct reference list[REFERENCES_MAX])
+static inline size_t desk_references(const struct object *self _unused_, struct arena *a _unused_,
+                                     struct reference list[REFERENCES_MAX])
 {
-        (void)self;
         for (size_t i = 0; i < desk_state.n_references; i++)
                 list[i] = desk_state.references[i];
         return desk_state.n_references;
@@ -109,9 +115,14 @@ static const struct controller box_controller = {
         .references = desk_references,
         .reconcile = reconcile_box,
 };
+static const struct observed crate_observed[] = {
+        { &class_kind, OBSERVED_BY_NAMESPACE, .dispensable = true },
+};
 static const struct controller crate_controller = {
         .name = "crate",
         .kind = &crate_kind,
+        .observed = crate_observed,
+        .n_observed = ARRAY_SIZE(crate_observed),
         .reconcile = reconcile_crate,
 };
 

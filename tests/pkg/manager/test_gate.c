@@ -90,6 +90,23 @@ START_TEST(one_gate_is_nobody_elses)
 }
 END_TEST
 
+START_TEST(what_belongs_to_no_namespace_concerns_all)
+{
+        struct desk d;
+
+        begin(&d);
+        bring(&d, &crate_kind, .namespace = "mill", .name = "c", .uid = "u-c");
+        bring(&d, &crate_kind, .namespace = "shop", .name = "d", .uid = "u-d");
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_crates, 2);
+        bring(&d, &class_kind, .namespace = "", .name = "first", .uid = "u-class");
+        turn(&d);
+        ck_assert_uint_eq(desk_state.n_crates, 4);
+        ck_assert_uint_eq(desk_state.n_boxes, 1);
+        end(&d);
+}
+END_TEST
+
 START_TEST(one_namespace_is_no_other)
 {
         static const struct str namespaces[] = { STR_INIT("shop"), STR_INIT("mill") };
@@ -323,6 +340,7 @@ END_TEST
 static const TTest *const tests[] = {
         behind_a_closed_gate_nothing_is_looked_at,
         one_gate_is_nobody_elses,
+        what_belongs_to_no_namespace_concerns_all,
         one_namespace_is_no_other,
         who_is_blocked_says_why_and_does_nothing_else,
         another_reason_is_told_and_the_same_is_not,

@@ -76,12 +76,14 @@ START_TEST(each_kind_is_watched_in_each_namespace)
         struct desk d;
 
         begin_watches(&d, &w, 2);
-        /* Boxes, parts and crates; letters and copies are read on demand. */
+        /* Boxes, parts and crates; letters and copies are read on demand, and to classes
+         * there is no right then. */
         ck_assert_uint_eq(w.n, 6);
         ck_assert_str_eq(watch_of(&w, &part_kind, 1)->name, "parts.test.example in b");
         end_watches(&d, &w);
         begin_watches(&d, &w, 0);
-        ck_assert_uint_eq(w.n, 3);
+        ck_assert_uint_eq(w.n, 4);
+        ck_assert_str_eq(watch_of(&w, &class_kind, 0)->name, "classes.test.example in all namespaces");
         ck_assert_str_eq(watch_of(&w, &part_kind, 0)->name, "parts.test.example in all namespaces");
         end_watches(&d, &w);
 }
@@ -102,6 +104,10 @@ START_TEST(a_controller_waits_for_the_lists_of_its_kinds)
         ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
         ck_assert_int_eq(d.m.gates[1].state, GATE_CLOSED);
         lists(&w, &crate_kind, 0);
+        ck_assert_int_eq(d.m.gates[1].state, GATE_CLOSED);
+        fails(&w, &class_kind, 0, -EACCES, "grant it"); /* it does without */
+        ck_assert_int_eq(d.m.gates[1].state, GATE_OPEN);
+        lists(&w, &class_kind, 0);
         ck_assert_int_eq(d.m.gates[1].state, GATE_OPEN);
         ck_assert(watches_synced(&w));
         end_watches(&d, &w);
