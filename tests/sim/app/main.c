@@ -142,7 +142,7 @@ static void check_planted(void)
                         n_wanted = 0;
                         want_cases(name);
                         n_wanted = 1; /* the one of that very name is the first */
-                        list = case_jobs(1);
+                        list = case_jobs(options.count);
                 }
                 if (is_caught(&list)) {
                         n_passed++;

@@ -31,6 +31,8 @@ const char *planted_name(enum planted_bug bug)
                 [PLANTED_DELETES_TO_MEND] = "deletes-to-mend",
                 [PLANTED_FORGETS_REPLICAS] = "forgets-replicas",
                 [PLANTED_LEAKS] = "leaks",
+                [PLANTED_SHARES_HOSTS] = "shares-hosts",
+                [PLANTED_SNATCHES_HOSTS] = "snatches-hosts",
                 [PLANTED_BACK_IN_TIME] = "back-in-time",
                 [PLANTED_NO_BACKOFF] = "no-backoff",
                 [PLANTED_KEEPS_LEADING] = "keeps-leading",
@@ -46,6 +48,11 @@ const char *planted_case(enum planted_bug bug)
                 return "F14-unheard";
         case PLANTED_NO_RETRY_AFTER:
                 return "F07";
+        case PLANTED_NO_WAKE:
+                return "F01-config";
+        case PLANTED_SHARES_HOSTS:
+        case PLANTED_SNATCHES_HOSTS:
+                return "hosts";
         default:
                 return NULL;
         }
@@ -189,7 +196,26 @@ const struct controller *const *planted_controllers(void)
         return controllers;
 }
 
-/* --- below the manager (--wrap in meson.build) ------------------------------------------- */
+/* --- in what the controller calls (--wrap in meson.build) ------------------------------- */
+
+int __real_app_settle_hosts(const struct view *view, struct arena *a, struct app_settings *settings);
+int __wrap_app_settle_hosts(const struct view *view, struct arena *a, struct app_settings *settings);
+int __wrap_app_settle_hosts(const struct view *view, struct arena *a, struct app_settings *settings)
+{
+        return planted == PLANTED_SHARES_HOSTS ? 0 : __real_app_settle_hosts(view, a, settings);
+}
+
+const struct object *__real_view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
+                                                  struct str word);
+const struct object *__wrap_view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
+                                                  struct str word);
+const struct object *__wrap_view_claimed_by_other(const struct view *view, const struct cache_kind *kind,
+                                                  struct str word)
+{
+        return planted == PLANTED_SNATCHES_HOSTS ? NULL : __real_view_claimed_by_other(view, kind, word);
+}
+
+/* --- below the manager (likewise) ------------------------------------------------------- */
 
 int __real_str_version_cmp(struct str a, struct str b);
 int __wrap_str_version_cmp(struct str a, struct str b);

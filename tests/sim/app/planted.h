@@ -31,6 +31,8 @@ enum planted_bug {
         PLANTED_DELETES_TO_MEND,  /* deletes the Deployment where it should be changed */
         PLANTED_FORGETS_REPLICAS, /* says a fixed number of replicas beside an autoscaler */
         PLANTED_LEAKS,            /* memory, at each reconcile */
+        PLANTED_SHARES_HOSTS,     /* serves each host that is claimed, whoever has it */
+        PLANTED_SNATCHES_HOSTS,   /* serves a host that is still in another's route */
         /* Below the manager. */
         PLANTED_BACK_IN_TIME,  /* takes what is older for news */
         PLANTED_NO_BACKOFF,    /* tries again at once */
