@@ -133,15 +133,22 @@ void reply(struct step *s, enum failover_message_type type, enum failover_messag
         m->copy = f->copy;
 }
 
+/* Could a write of this life's give the lease to it? */
+static bool may_be_taking(const struct failover *f)
+{
+        return f->role != FAILOVER_FOLLOWER || f->write.kind != FAILOVER_WRITE_NONE || f->doubt;
+}
+
 /* What is promised: not to stand for L from now. The asker counts F from when it
- * sent the question, so that its time is over first. A write of ours that may
- * still be carried out forbids it. */
+ * sent the question, so that its time is over first. Who has not seen the Lease
+ * yet may promise as well: it has to wait for a whole L anyway. */
 void asked_to_promise(struct step *s, const struct failover_message *m)
 {
         struct failover *f = s->f;
-        bool yes = f->role == FAILOVER_FOLLOWER && f->known && !f->absent &&
-                   f->write.kind == FAILOVER_WRITE_NONE && !f->doubt && f->record.phase == FAILOVER_HELD &&
-                   f->record.epoch == m->epoch && f->record.holder.member == m->from && f->sealed <= m->epoch;
+        const struct failover_record *r = &f->record;
+        bool yes = !may_be_taking(f) && f->sealed <= m->epoch &&
+                   (!f->known || (!f->absent && r->phase == FAILOVER_HELD && r->epoch == m->epoch &&
+                                  r->holder.member == m->from));
 
         if (yes)
                 f->promised_until = MAX(f->promised_until, s->now + f->timing.lease);

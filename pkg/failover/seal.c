@@ -81,7 +81,9 @@ static bool is_lineage(const struct failover *f, const struct failover_copy *c)
         return !f->record.lineage[0] || strcmp(c->lineage, f->record.lineage) == 0;
 }
 
-/* The best copy that is at least so good, among those of SET that have answered. */
+/* The best copy that is at least so good, among those of SET that have answered.
+ * Who was named as the successor and did not come is passed over for another that
+ * is warm, which can lack no more than the set allows; never for a cold one. */
 static int best_of(const struct failover *f, failover_set set, enum failover_data least)
 {
         int best = FAILOVER_NOBODY;
@@ -90,7 +92,7 @@ static int best_of(const struct failover *f, failover_set set, enum failover_dat
                 const struct failover_copy *c = &f->seals.copies[m];
 
                 if (!is_in(set & f->seals.answered, m) || c->data < least || !is_lineage(f, c) ||
-                    is_in(f->policy.fenced, m) || m == f->seals.unfit)
+                    is_in(f->policy.fenced, m) || (least == FAILOVER_DATA_WARM && m == f->seals.unfit))
                         continue;
                 if (best == FAILOVER_NOBODY ||
                     failover_ahead(&c->position, &f->seals.copies[best].position) ||

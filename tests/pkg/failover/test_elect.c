@@ -151,13 +151,29 @@ START_TEST(none_is_given_to_whom_it_does_not_know_as_the_holder)
 {
         struct member m;
 
-        begin(&m);
-        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO); /* it has not seen the Lease */
         begin_following(&m);
         ck_assert_int_eq(promises(&m, 2, 5), FAILOVER_NO);
         ck_assert_int_eq(promises(&m, 1, 4), FAILOVER_NO);
         release(&m, 2);
         ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_NO);
+}
+END_TEST
+
+/* The API server is away, and an agent was started again: it can promise, and is bound by it. */
+START_TEST(who_has_not_seen_the_lease_may_promise)
+{
+        struct member m;
+
+        begin(&m);
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_YES);
+        shows(&m, FAILOVER_STANDING);
+        release(&m, 0);
+        m.now = START + L - 1;
+        canary(&m);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        at(&m, START + L);
+        must(&m, FAILOVER_DO_WRITE);
 }
 END_TEST
 
@@ -263,6 +279,7 @@ static const TTest *const tests[] = {
         nor_one_whose_disk_or_server_stands_still,
         a_promise_is_kept,
         none_is_given_to_whom_it_does_not_know_as_the_holder,
+        who_has_not_seen_the_lease_may_promise,
         none_is_given_while_a_write_of_its_own_is_open,
         what_a_former_life_held_is_given_up,
         what_a_former_pod_held_is_waited_for,

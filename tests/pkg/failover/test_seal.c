@@ -203,6 +203,27 @@ START_TEST(a_warm_copy_goes_before_a_cold_one)
 }
 END_TEST
 
+/* It was named as the successor and did not come: a warm one is passed over for another, a cold one is not. */
+START_TEST(a_successor_that_did_not_come_may_still_have_the_most)
+{
+        struct failover_copy more = copy_of(FAILOVER_DATA_COLD, 5, 150),
+                             none = copy_of(FAILOVER_DATA_NONE, 0, 0);
+        struct member m;
+
+        begin_cold(&m, true);
+        m.f.seals.unfit = 2;
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &none);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+        more.data = FAILOVER_DATA_WARM;
+        begin_sealing(&m);
+        m.f.seals.unfit = 2;
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
 START_TEST(an_empty_member_does_not_lead_while_data_may_be_somewhere)
 {
         struct failover_copy none = copy_of(FAILOVER_DATA_NONE, 0, 0);
@@ -347,6 +368,7 @@ static const TTest *const tests[] = {
         data_of_another_lineage_is_none,
         after_a_total_loss_all_of_the_set_are_waited_for,
         a_warm_copy_goes_before_a_cold_one,
+        a_successor_that_did_not_come_may_still_have_the_most,
         an_empty_member_does_not_lead_while_data_may_be_somewhere,
         nothing_was_to_be_kept_and_nobody_has_anything,
         a_person_may_decide_and_only_once,
