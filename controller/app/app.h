@@ -17,6 +17,7 @@
 #include "app_observed.gen.h"
 #include "app_types.gen.h"
 #include "controller/app/kind.h"
+#include "controller/common/kinds.h"
 #include "manager/controller.h"
 #include "schema/problem.h"
 
@@ -32,10 +33,6 @@ extern const struct cache_kind app_horizontalpodautoscaler_kind;
 extern const struct cache_kind app_httproute_kind;
 extern const struct cache_kind app_ingress_kind;
 extern const struct cache_kind app_ingressclass_kind;
-extern const struct cache_kind app_networkpolicy_kind;
-extern const struct cache_kind app_poddisruptionbudget_kind;
-extern const struct cache_kind app_service_kind;
-extern const struct cache_kind app_serviceaccount_kind;
 
 extern const struct controller app_controller;
 

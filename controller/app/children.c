@@ -119,13 +119,13 @@ int64_t app_replicas(const struct view *view, const struct app_settings *setting
 
 static int plan_serviceaccount(struct planning *p)
 {
-        return apply(p, &app_serviceaccount_kind, render_serviceaccount(&p->common, &p->json));
+        return apply(p, &common_serviceaccount_kind, render_serviceaccount(&p->common, &p->json));
 }
 
 /* Before the pods, so that none of them runs without. */
 static int plan_networkpolicy(struct planning *p)
 {
-        return apply(p, &app_networkpolicy_kind,
+        return apply(p, &common_networkpolicy_kind,
                      app_child_networkpolicy(&p->common, p->settings, p->plan->arena, &p->json));
 }
 
@@ -150,7 +150,7 @@ static int plan_deployment(struct planning *p)
 
 static int plan_budget(struct planning *p)
 {
-        return apply(p, &app_poddisruptionbudget_kind, render_budget(&p->common, &p->json));
+        return apply(p, &common_poddisruptionbudget_kind, render_budget(&p->common, &p->json));
 }
 
 static int plan_service(struct planning *p)
@@ -158,8 +158,8 @@ static int plan_service(struct planning *p)
         static const struct apply_options ours_alone = { .exclusive = true };
 
         if (!p->settings->spec.has_port)
-                return drop(p, &app_service_kind);
-        return apply_with(p, &app_service_kind, render_service(&p->common, &p->settings->spec, &p->json),
+                return drop(p, &common_service_kind);
+        return apply_with(p, &common_service_kind, render_service(&p->common, &p->settings->spec, &p->json),
                           &ours_alone);
 }
 

@@ -4,8 +4,6 @@
 #include "controller/app/status.h"
 #include "controller/environment/environment.h"
 
-#define OURS STR_INIT("app.kubernetes.io/managed-by=keelson")
-
 static const struct schema_field app_fields[] = {
         { .name = STR_INIT("spec"),
           .type = SCHEMA_OBJECT,
@@ -69,7 +67,7 @@ const struct cache_kind app_deployment_kind = {
                  .namespaced = true },
         .schema = &deployment_state_schema,
         .derive = derive_deployment,
-        .label_selector = OURS,
+        .label_selector = COMMON_OURS,
         .shared = STR_INIT("spec.replicas"),
 };
 
@@ -80,56 +78,16 @@ const struct cache_kind app_horizontalpodautoscaler_kind = {
                  .kind = STR_INIT("HorizontalPodAutoscaler"),
                  .namespaced = true },
         .schema = &plain_state_schema,
-        .label_selector = OURS,
-};
-
-const struct cache_kind app_networkpolicy_kind = {
-        .api = { .group = STR_INIT("networking.k8s.io"),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("networkpolicies"),
-                 .kind = STR_INIT("NetworkPolicy"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
-};
-
-const struct cache_kind app_poddisruptionbudget_kind = {
-        .api = { .group = STR_INIT("policy"),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("poddisruptionbudgets"),
-                 .kind = STR_INIT("PodDisruptionBudget"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
-};
-
-const struct cache_kind app_service_kind = {
-        .api = { .group = STR_INIT(""),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("services"),
-                 .kind = STR_INIT("Service"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
-};
-
-const struct cache_kind app_serviceaccount_kind = {
-        .api = { .group = STR_INIT(""),
-                 .version = STR_INIT("v1"),
-                 .plural = STR_INIT("serviceaccounts"),
-                 .kind = STR_INIT("ServiceAccount"),
-                 .namespaced = true },
-        .schema = &plain_state_schema,
-        .label_selector = OURS,
+        .label_selector = COMMON_OURS,
 };
 
 static const struct cache_kind *const children[] = {
-        &app_serviceaccount_kind, &app_networkpolicy_kind,
-        &app_deployment_kind,     &app_poddisruptionbudget_kind,
-        &app_service_kind,        &app_horizontalpodautoscaler_kind,
-        &app_httproute_kind,      &app_ingress_kind,
-        &app_configmap_kind,      &app_secret_kind,
-        &app_revision_kind,       &app_revision_data_kind,
+        &common_serviceaccount_kind, &common_networkpolicy_kind,
+        &app_deployment_kind,        &common_poddisruptionbudget_kind,
+        &common_service_kind,        &app_horizontalpodautoscaler_kind,
+        &app_httproute_kind,         &app_ingress_kind,
+        &app_configmap_kind,         &app_secret_kind,
+        &app_revision_kind,          &app_revision_data_kind,
 };
 
 /* What it reads by name. */

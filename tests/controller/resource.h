@@ -6,7 +6,7 @@
  *      begin_resource(&f, &app_controller, "{…}");
  *      put(&f, &app_deployment_kind, "{…}");       what is observed
  *      reconcile(&f);
- *      child(&f, &app_service_kind), status(&f)    what is in the plan
+ *      child(&f, &common_service_kind), status(&f)    what is in the plan
  *      end(&f);
  */
 #pragma once

@@ -86,7 +86,7 @@ START_TEST(only_the_ports_of_the_service_are_ours_alone)
         list_for_each (link, &f.plan.effects) {
                 const struct effect *e = container_of(link, struct effect, link);
 
-                ck_assert_int_eq(e->options.exclusive, e->kind == &app_service_kind);
+                ck_assert_int_eq(e->options.exclusive, e->kind == &common_service_kind);
         }
         end(&f);
 }
@@ -95,8 +95,8 @@ END_TEST
 START_TEST(all_children_are_ours_and_belong_to_the_app)
 {
         static const struct cache_kind *const kinds[] = {
-                &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
-                &app_poddisruptionbudget_kind, &app_service_kind,
+                &common_serviceaccount_kind,      &common_networkpolicy_kind, &app_deployment_kind,
+                &common_poddisruptionbudget_kind, &common_service_kind,
         };
         struct fixture f;
 
@@ -125,7 +125,7 @@ START_TEST(a_port_means_a_service_and_probes)
 
         begin(&f, full_app);
         ck_assert_int_eq(reconcile(&f), 0);
-        ck_assert_int_eq(int_at(child(&f, &app_service_kind), "/spec/ports/0/port"), 8080);
+        ck_assert_int_eq(int_at(child(&f, &common_service_kind), "/spec/ports/0/port"), 8080);
         c = container(&f);
         ck_assert_int_eq(int_at(c, "/ports/0/containerPort"), 8080);
         ck_str_eq(str_at(c, "/livenessProbe/httpGet/path"), "/live");
@@ -144,7 +144,7 @@ START_TEST(a_worker_has_neither)
 
         begin(&f, worker);
         ck_assert_int_eq(reconcile(&f), 0);
-        ck_assert_ptr_null(find_effect(&f, EFFECT_APPLY, &app_service_kind));
+        ck_assert_ptr_null(find_effect(&f, EFFECT_APPLY, &common_service_kind));
         ck_assert_uint_eq(count_effects(&f, EFFECT_DELETE), 0);
         c = container(&f);
         ck_str_eq(str_at(c, "/image"), "w:1");
@@ -172,9 +172,9 @@ START_TEST(a_service_that_is_no_longer_wanted_is_deleted)
         struct fixture f;
 
         begin(&f, worker);
-        put(&f, &app_service_kind, SERVICE("u-app"));
+        put(&f, &common_service_kind, SERVICE("u-app"));
         ck_assert_int_eq(reconcile(&f), 0);
-        e = find_effect(&f, EFFECT_DELETE, &app_service_kind);
+        e = find_effect(&f, EFFECT_DELETE, &common_service_kind);
         ck_assert_ptr_nonnull(e);
         ck_str_eq(e->name, "worker");
         ck_str_eq(e->uid, "u-svc");
@@ -188,7 +188,7 @@ START_TEST(a_service_of_somebody_else_is_not)
         struct fixture f;
 
         begin(&f, worker);
-        put(&f, &app_service_kind, SERVICE("u-another"));
+        put(&f, &common_service_kind, SERVICE("u-another"));
         ck_assert_int_eq(reconcile(&f), 0);
         ck_assert_uint_eq(count_effects(&f, EFFECT_DELETE), 0);
         end(&f);

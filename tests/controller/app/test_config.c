@@ -12,7 +12,7 @@ START_TEST(what_is_not_known_is_asked_for_and_nothing_else_is_done_about_pods)
         step(&c);
         ck_assert_uint_eq(c.n_reads, 1);
         ck_assert_ptr_null(c.deployment);
-        ck_assert_uint_eq(count_held(&c, &app_serviceaccount_kind), 1); /* the rest need not wait */
+        ck_assert_uint_eq(count_held(&c, &common_serviceaccount_kind), 1); /* the rest need not wait */
         step(&c);
         ck_assert_uint_eq(c.n_copies, 1);
         ck_assert_ptr_null(c.deployment); /* not before the copy is there */

@@ -10,7 +10,7 @@ static yyjson_val *policy(struct fixture *f, const char *environment, const char
         if (environment)
                 put(f, &environment_kind, environment);
         ck_assert_int_eq(reconcile(f), 0);
-        return json_get_path(child(f, &app_networkpolicy_kind), "/spec");
+        return json_get_path(child(f, &common_networkpolicy_kind), "/spec");
 }
 
 /* The text of what stands at PATH, which must be there. */

@@ -152,7 +152,7 @@ static inline void check_rest(struct world *w)
         check_condition(w, "Stalled", "False", "AsExpected");
         check_condition(w, "Reconciling", "False", "AsExpected");
         check_condition(w, "Available", "True", "MinimumReplicasAvailable");
-        ck_assert(exists(w, &app_serviceaccount_kind));
+        ck_assert(exists(w, &common_serviceaccount_kind));
         ck_assert(exists(w, &app_deployment_kind));
         ck_assert_uint_eq(sim_api_count(&w->api, &app_deployment_kind.api), 1);
         calls = all_calls(w);

@@ -167,7 +167,7 @@ static int converge(void *arg)
         check_condition(&w, "Ready", "True", "Ready");
         /* Nothing was written that had to be mended. */
         ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/generation"), 1);
-        ck_assert_uint_eq(count_changes(&w, &app_service_kind.api), 1);
+        ck_assert_uint_eq(count_changes(&w, &common_service_kind.api), 1);
         world_release(&w);
         return 0;
 }

@@ -24,7 +24,7 @@ static void check_foreign(const char *meta)
                 sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/ownerReferences/0/uid")
                         .data);
         /* The other children were made, and asking again becomes rare. */
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         world_run(&w, USEC_HOUR);
         calls = all_calls(&w);
         world_run(&w, USEC_HOUR);
@@ -160,7 +160,7 @@ START_TEST(a_service_that_lingers_is_deleted_once)
         struct world w;
 
         begin_converged(&w);
-        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME,
+        sim_api_patch(&w.api, &common_service_kind.api, NS, NAME,
                       "{\"metadata\":{\"finalizers\":[\"test/hold\"]}}", "load-balancer");
         user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
         world_run(&w, USEC_MINUTE);
@@ -170,7 +170,7 @@ START_TEST(a_service_that_lingers_is_deleted_once)
         world_run(&w, USEC_MINUTE);
         ck_assert_uint_eq(w.n_calls[CALL_DELETE], deletes);
         ck_assert_uint_eq(count_events(&w, "Deleted"), 1);
-        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+        sim_api_patch(&w.api, &common_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
                       "load-balancer");
         world_run(&w, USEC_MINUTE);
         check_rest(&w);
@@ -187,7 +187,7 @@ START_TEST(what_is_forbidden_stalls_until_it_is_allowed)
         begin(&w, 1);
         world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
                                             .type = CALL_APPLY,
-                                            .kind = &app_service_kind.api,
+                                            .kind = &common_service_kind.api,
                                             .times = -1,
                                             .status = 403,
                                             .reason = "Forbidden",
@@ -219,7 +219,7 @@ START_TEST(an_owner_that_the_server_does_not_know_yet_is_no_missing_right)
                    (struct world_rule){
                            .fate = WORLD_REFUSE,
                            .type = CALL_APPLY,
-                           .kind = &app_service_kind.api,
+                           .kind = &common_service_kind.api,
                            .times = -1,
                            .status = 403,
                            .reason = "Forbidden",
@@ -244,7 +244,7 @@ START_TEST(an_owner_that_the_server_does_not_know_yet_is_no_missing_right)
         begin(&w, 1);
         world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
                                             .type = CALL_APPLY,
-                                            .kind = &app_service_kind.api,
+                                            .kind = &common_service_kind.api,
                                             .times = -1,
                                             .status = 403,
                                             .reason = "Forbidden",
@@ -276,7 +276,7 @@ START_TEST(a_failure_that_somebody_else_mended_is_taken_back)
         user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
         world_run(&w, USEC_MINUTE);
         check_condition(&w, "Stalled", "True", "Forbidden");
-        sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
+        sim_api_delete(&w.api, &common_service_kind.api, NS, NAME);
         world_run(&w, USEC_SEC);
         check_rest(&w);
         end(&w);
@@ -397,23 +397,23 @@ START_TEST(a_foreign_port_in_our_way_is_removed)
         begin_converged(&w);
         world_rule(&w, (struct world_rule){ .fate = WORLD_REFUSE,
                                             .type = CALL_APPLY,
-                                            .kind = &app_service_kind.api,
+                                            .kind = &common_service_kind.api,
                                             .times = 1,
                                             .status = 422,
                                             .reason = "Invalid",
                                             .message = "spec.ports[1].name: Duplicate value" });
         sim_api_patch(
-                &w.api, &app_service_kind.api, NS, NAME,
+                &w.api, &common_service_kind.api, NS, NAME,
                 "{\"spec\":{\"ports\":[{\"port\":8080,\"protocol\":\"TCP\",\"name\":\"other\"},{\"port\":9999,"
                 "\"protocol\":\"TCP\",\"name\":\"http\"}]}}",
                 "somebody");
-        ck_assert_int_eq(sim_api_int(&w.api, &app_service_kind.api, NS, NAME, "/spec/ports/1/port"), 9999);
+        ck_assert_int_eq(sim_api_int(&w.api, &common_service_kind.api, NS, NAME, "/spec/ports/1/port"), 9999);
         world_run(&w, USEC_SEC);
         ck_assert_uint_eq(w.n_calls[CALL_PATCH], 1);
         ck_assert_uint_eq(yyjson_mut_arr_size(yyjson_mut_ptr_get(
-                                  sim_api_get(&w.api, &app_service_kind.api, NS, NAME), "/spec/ports")),
+                                  sim_api_get(&w.api, &common_service_kind.api, NS, NAME), "/spec/ports")),
                           1);
-        ck_str_eq(sim_api_str(&w.api, &app_service_kind.api, NS, NAME, "/spec/ports/0/name"), "http");
+        ck_str_eq(sim_api_str(&w.api, &common_service_kind.api, NS, NAME, "/spec/ports/0/name"), "http");
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
         world_run(&w, USEC_MINUTE);
         check_rest(&w);

@@ -8,7 +8,7 @@ START_TEST(it_converges_from_nothing)
         struct world w;
 
         begin_converged(&w);
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         ck_str_eq(image(&w), "registry.example/web:1");
         ck_str_eq(sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME, "/metadata/ownerReferences/0/name"),
                   NAME);
@@ -32,7 +32,7 @@ START_TEST(it_carries_a_change_through)
         ck_str_eq(image(&w), "registry.example/web:2");
         ck_assert_int_eq(sim_api_int(&w.api, &app_deployment_kind.api, NS, NAME, "/spec/replicas"), 3);
         /* Without a port there is no Service, and what is applied no more is gone. */
-        ck_assert(!exists(&w, &app_service_kind));
+        ck_assert(!exists(&w, &common_service_kind));
         ck_assert_uint_eq(count_events(&w, "Deleted"), 1);
         ck_assert_ptr_null(sim_api_str(&w.api, &app_deployment_kind.api, NS, NAME,
                                        "/spec/template/spec/containers/0/env/0/name")
@@ -65,9 +65,9 @@ START_TEST(a_deleted_child_comes_back)
         struct world w;
 
         begin_converged(&w);
-        sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
+        sim_api_delete(&w.api, &common_service_kind.api, NS, NAME);
         world_run(&w, USEC_SEC);
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         ck_assert_uint_eq(count_events(&w, "Created"), 1); /* of the beginning */
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
         check_rest(&w);
@@ -82,10 +82,10 @@ START_TEST(a_child_that_was_not_wanted_for_a_while_is_made_and_not_repaired)
         begin_converged(&w);
         user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
         world_run(&w, USEC_MINUTE);
-        ck_assert(!exists(&w, &app_service_kind));
+        ck_assert(!exists(&w, &common_service_kind));
         user_applies(&w, APP(PLAIN));
         world_run(&w, USEC_MINUTE);
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         ck_assert_uint_eq(count_events(&w, "Created"), 2);
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 0);
         check_rest(&w);
@@ -99,16 +99,16 @@ START_TEST(nor_is_one_that_we_have_deleted_ourselves)
         struct world w;
 
         begin_converged(&w);
-        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME,
+        sim_api_patch(&w.api, &common_service_kind.api, NS, NAME,
                       "{\"metadata\":{\"finalizers\":[\"test/hold\"]}}", "load-balancer");
         user_applies(&w, APP("\"image\":\"registry.example/web:1\",\"replicas\":2"));
         world_run(&w, USEC_MINUTE);
         user_applies(&w, APP(PLAIN));
         world_run(&w, USEC_MINUTE);
-        sim_api_patch(&w.api, &app_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
+        sim_api_patch(&w.api, &common_service_kind.api, NS, NAME, "{\"metadata\":{\"finalizers\":null}}",
                       "load-balancer");
         world_run(&w, USEC_MINUTE);
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 0);
         check_rest(&w);
         end(&w);
@@ -121,9 +121,9 @@ START_TEST(that_somebody_deleted_a_child_is_known_until_it_is_back)
 
         begin_converged(&w);
         world_rule(&w, overloaded(6, 0));
-        sim_api_delete(&w.api, &app_service_kind.api, NS, NAME);
+        sim_api_delete(&w.api, &common_service_kind.api, NS, NAME);
         world_run(&w, USEC_MINUTE);
-        ck_assert(exists(&w, &app_service_kind));
+        ck_assert(exists(&w, &common_service_kind));
         ck_assert_uint_eq(count_events(&w, "DriftRepaired"), 1);
         ck_assert_uint_eq(count_events(&w, "Created"), 1);
         check_rest(&w);
@@ -571,7 +571,7 @@ START_TEST(a_hundred_resources_converge_in_bad_weather)
         world_start(&w);
         world_run(&w, 10 * USEC_MINUTE);
         ck_assert_uint_eq(sim_api_count(&w.api, &app_deployment_kind.api), 100);
-        ck_assert_uint_eq(sim_api_count(&w.api, &app_service_kind.api), 100);
+        ck_assert_uint_eq(sim_api_count(&w.api, &common_service_kind.api), 100);
         ck_assert(manager_idle(&w.op[0].manager));
         ck_assert_uint_eq(w.op[0].manager.queue.items.count, 0);
         ck_assert_uint_eq(w.api.n_created, 100 * (1 + OBJECTS) + sim_api_count(&w.api, &event_kind));

@@ -166,8 +166,8 @@ START_TEST(a_missing_right_is_named_until_it_is_there)
 {
         open_all();
         observe(KUBE_WATCH, &app_deployment_kind.api, NULL, 403, true);
-        observe(KUBE_APPLY, &app_service_kind.api, NULL, 403, true);
-        observe(KUBE_MERGE_PATCH, &app_service_kind.api, NULL, 403, true);
+        observe(KUBE_APPLY, &common_service_kind.api, NULL, 403, true);
+        observe(KUBE_MERGE_PATCH, &common_service_kind.api, NULL, 403, true);
         observe(KUBE_APPLY, &app_kind.api, "status", 403, true);
         observe(KUBE_APPLY, &app_kind.api, NULL, 403, false); /* a quota */
         ck_page("keelson_forbidden{verb=\"watch\",resource=\"deployments.apps\"} 1");
@@ -232,7 +232,7 @@ START_TEST(watches_are_summed_up)
         struct watch items[] = {
                 { .kind = &app_kind, .synced = true, .lists = 1, .events = 5 },
                 { .kind = &app_kind, .synced = true, .lists = 2, .failures = 1 },
-                { .kind = &app_service_kind, .synced = true, .lists = 1 },
+                { .kind = &common_service_kind, .synced = true, .lists = 1 },
         };
         struct watches watches = { .items = items, .n = ARRAY_SIZE(items) };
 

@@ -242,8 +242,9 @@ static void take_name(const struct cache_kind *kind, uint64_t seed, bool first)
 void case_foreign(uint64_t seed)
 {
         static const struct cache_kind *const kinds[] = {
-                &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
-                &app_poddisruptionbudget_kind, &app_service_kind,       &app_horizontalpodautoscaler_kind,
+                &common_serviceaccount_kind, &common_networkpolicy_kind,
+                &app_deployment_kind,        &common_poddisruptionbudget_kind,
+                &common_service_kind,        &app_horizontalpodautoscaler_kind,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -278,6 +279,6 @@ void case_foreign_unheard(uint64_t seed)
 
         for (usec_t delay = 0; delay < 6 * USEC_SEC; delay += 250 * USEC_MSEC) {
                 take_name_unheard(&app_deployment_kind, seed, second, delay);
-                take_name_unheard(&app_service_kind, seed, worker, delay);
+                take_name_unheard(&common_service_kind, seed, worker, delay);
         }
 }

@@ -13,8 +13,8 @@
 #define UID_MAX 64
 
 static const struct cache_kind *const kinds[] = {
-        &app_serviceaccount_kind,      &app_networkpolicy_kind, &app_deployment_kind,
-        &app_poddisruptionbudget_kind, &app_service_kind,
+        &common_serviceaccount_kind,      &common_networkpolicy_kind, &app_deployment_kind,
+        &common_poddisruptionbudget_kind, &common_service_kind,
 };
 
 struct uids {

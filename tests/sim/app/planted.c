@@ -155,7 +155,7 @@ static void edit_child(const struct view *view, struct plan *plan, struct effect
                 e->options.versioned = false;
                 e->options.changed = true;
         }
-        if (planted == PLANTED_RENAMES && e->kind == &app_poddisruptionbudget_kind)
+        if (planted == PLANTED_RENAMES && e->kind == &common_poddisruptionbudget_kind)
                 edit_text(plan, e, "\"app.kubernetes.io/part-of\":\"",
                           view->now / USEC_MINUTE % 2 ? "\"app.kubernetes.io/part_of\":\""
                                                       : "\"app.kubernetes.io/part-of\":\"");

@@ -79,7 +79,7 @@ static void repair(struct run *r)
         create(r);
         drift(r, &app_deployment_kind, "web",
               "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"app\",\"image\":\"evil\"}]}}}}");
-        drift(r, &app_service_kind, "web",
+        drift(r, &common_service_kind, "web",
               "{\"metadata\":{\"labels\":{\"app.kubernetes.io/managed-by\":null}}}");
         run_for(r, 2 * USEC_MINUTE);
 }

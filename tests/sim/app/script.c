@@ -52,8 +52,11 @@ struct script {
 };
 
 static const struct cache_kind *const child_kinds[] = {
-        &app_deployment_kind,          &app_service_kind, &app_serviceaccount_kind, &app_networkpolicy_kind,
-        &app_poddisruptionbudget_kind,
+        &app_deployment_kind,
+        &common_service_kind,
+        &common_serviceaccount_kind,
+        &common_networkpolicy_kind,
+        &common_poddisruptionbudget_kind,
 };
 
 static void script_init(struct script *s, uint64_t seed)
@@ -159,7 +162,7 @@ static void carry_out(struct world *w, void *arg)
                 break;
         case OP_FOREIGN_LEAVES:
                 foreign_leaves(r, &app_deployment_kind.api, op->app);
-                foreign_leaves(r, &app_service_kind.api, op->app);
+                foreign_leaves(r, &common_service_kind.api, op->app);
                 break;
         case OP_FOREIGN_TAKES:
                 foreign_takes(r, &app_deployment_kind.api, op->app);
@@ -345,7 +348,7 @@ static char *play(const struct script *s, uint64_t seed, bool with_faults)
                 plan_faults(&r, seed);
         if (s->foreign) {
                 foreign_comes(&r, &app_deployment_kind.api, s->foreign);
-                foreign_comes(&r, &app_service_kind.api, s->foreign);
+                foreign_comes(&r, &common_service_kind.api, s->foreign);
         }
         user_configures(&r, "settings", "0");
         user_keeps_secret(&r, "keys", "1");
