@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Lease, as the driver needs it: watched, read, and written by compare-and-swap.
+ *
+ *      streams (one connection) --- watch ----------.
+ *                                                   v
+ *      calls (another one) ------- GET, PATCH --> record, absent, wrote --> driver
+ *
+ * A read asks for the newest state, never for a cached one. While the watch fails, the
+ * Lease is read every now and then (lease_port.poll), and the first answer has the watch
+ * tried again at once, whatever its back-off.
+ *
+ * A write is a merge patch that names the resourceVersion, so labels, owners and what
+ * others have put there stay. Anything but a 2xx with the new version counts as of unknown
+ * outcome, a 409 too: libcurl sends a request again when the connection that it was to
+ * reuse turns out to be dead, and then it is our own first attempt that the second one
+ * conflicts with. What really stands there is read at once, so this costs nothing.
+ */
+#pragma once
+
+#include "agent/member/one.h"
+#include "failover/record.h"
+
+#define LEASE_BODY_MAX ((size_t)128 * 1024)
+/* A watch on which nothing moves for so many L has lost its server: a held Lease is
+ * renewed four times in one. */
+#define LEASE_SILENCE 4
+#define LEASE_SILENCE_MIN (10 * USEC_SEC)
+
+extern const struct kube_kind lease_kind;
+
+struct lease_handlers {
+        /* OBJECT is the Lease that it was read from, valid during the call. */
+        void (*record)(const struct failover_lease *lease, yyjson_val *object, void *arg);
+        void (*absent)(void *arg);
+        void (*wrote)(uint64_t id, enum failover_outcome outcome, const char *version, void *arg);
+        /* What goes wrong, for the log and the metrics: NULL when it works again. */
+        void (*trouble)(const struct error *why, void *arg);
+        void *arg;
+};
+
+struct lease_port {
+        struct kube_client *client;
+        struct loop *loop;
+        struct str namespace, name;
+        struct failover_timing timing;
+        struct lease_handlers handlers;
+        struct one watch;
+        struct loop_timer poll;
+        struct kube_request *reading, *writing;
+        bool write_open; /* it is owed an answer */
+        uint64_t id;     /* of that write */
+        usec_t sent;
+        struct loop_defer failed; /* it could not even be sent */
+        bool troubled;
+        uint64_t n_writes, n_failed, n_reads;
+        usec_t last_took; /* the last write that was answered */
+};
+
+struct lease_config {
+        struct kube_client *client;
+        struct str namespace, name; /* outlive it */
+        usec_t lease;               /* our L */
+        uint64_t seed;
+};
+
+/* Begins to watch. 0 or -ENOMEM. */
+int lease_start(struct lease_port *l, const struct lease_config *config,
+                const struct lease_handlers *handlers) _must_check_;
+/* No callback comes any more. Fine where it was never started (zeroed). */
+void lease_stop(struct lease_port *l);
+
+void lease_read(struct lease_port *l);
+
+/* One at a time; answered by one wrote, never from inside this call, after timing.write at
+ * the latest. VERSION "": there must be none. */
+void lease_write(struct lease_port *l, uint64_t id, const struct failover_record *record,
+                 const char *version);

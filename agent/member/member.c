@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/member/member.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "loop/child.h"
+
+#define FILE_PATH_MAX 512
+#define PEM_MAX ((size_t)256 * 1024)
+
+int member_number(struct str cluster, struct str pod, int *ret)
+{
+        int64_t n;
+
+        if (!str_starts(pod, cluster) || pod.len < cluster.len + 2 || pod.data[cluster.len] != '-')
+                return -EINVAL;
+        if (str_to_int64(str_n(pod.data + cluster.len + 1, pod.len - cluster.len - 1), &n) < 0 || n < 0 ||
+            n >= FAILOVER_MEMBERS_MAX)
+                return -EINVAL;
+        *ret = (int)n;
+        return 0;
+}
+
+/* --- the driver's ports ------------------------------------------------------------- */
+
+static usec_t port_now(void *arg _unused_)
+{
+        return clock_now();
+}
+
+static void on_wake(struct loop_timer *timer _unused_, void *arg)
+{
+        struct member *m = arg;
+
+        driver_tick(&m->driver);
+}
+
+/* The timer keeps its place in the loop, so that setting it cannot fail. */
+static void port_wake(usec_t at, void *arg)
+{
+        struct member *m = arg;
+        int r = loop_timer_set(m->loop, &m->wake, at, on_wake, m);
+
+        (void)r;
+}
+
+static void port_read(void *arg)
+{
+        lease_read(&((struct member *)arg)->lease);
+}
+
+static void port_write(uint64_t id, const struct failover_record *record, const char *version, void *arg)
+{
+        lease_write(&((struct member *)arg)->lease, id, record, version);
+}
+
+static void port_send(const struct failover_message *message, void *arg)
+{
+        peers_send(&((struct member *)arg)->peers, message);
+}
+
+static void port_publish(uint64_t epoch, void *arg)
+{
+        struct member *m = arg;
+
+        publisher_publish(&m->publisher, epoch, m->settings.port);
+}
+
+static void port_tell(const struct failover_effect *e, void *arg)
+{
+        struct member *m = arg;
+
+        if (e->news.what == FAILOVER_FENCED || e->news.what == FAILOVER_SUPERSEDED)
+                m->fences[e->news.cause]++;
+        if (e->news.what == FAILOVER_ON_PROMISES)
+                m->promised++;
+        news_tell(&m->news, e);
+}
+
+static void port_stepped(void *arg)
+{
+        struct member *m = arg;
+        enum failover_role role = m->driver.f.role;
+
+        if (role == m->role)
+                return;
+        m->role = role;
+        log_context("role", str_c(failover_role_name(role)));
+        if (role == FAILOVER_SEALER)
+                publisher_prepare(&m->publisher);
+        if (role == FAILOVER_FOLLOWER)
+                publisher_call_off(&m->publisher);
+}
+
+static void port_exit(void *arg)
+{
+        struct member *m = arg;
+
+        log_info("the server is down, and the Lease is given up", LOG_INT("epoch", m->driver.f.record.epoch));
+        loop_stop(m->loop, 0);
+}
+
+static const struct driver_ports ports = {
+        .now = port_now,
+        .wake = port_wake,
+        .read = port_read,
+        .write = port_write,
+        .send = port_send,
+        .publish = port_publish,
+        .tell = port_tell,
+        .stepped = port_stepped,
+        .exit = port_exit,
+};
+
+/* --- what happens ------------------------------------------------------------------- */
+
+static void take(struct member *m, const struct failover_event *e)
+{
+        if (m->started)
+                driver_take(&m->driver, e);
+}
+
+static void on_looked(void *arg, const struct failover_server *server)
+{
+        take(arg, &(struct failover_event){ .type = FAILOVER_SERVER, .server = *server });
+}
+
+static void on_canary(void *arg, usec_t began)
+{
+        take(arg, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = began });
+}
+
+static void hear_of(struct member *m, int member, uint64_t life, const char *address)
+{
+        if (member < 0 || member == m->self.member)
+                return;
+        peers_at(&m->peers, member, address);
+        m->engine->ops->member_at(m->engine, member, life, address);
+}
+
+static void on_letter(const struct failover_letter *letter, void *arg)
+{
+        struct member *m = arg;
+
+        if (letter->message.to != m->self.member || letter->message.from == m->self.member)
+                return;
+        hear_of(m, letter->message.from, letter->message.life, letter->address);
+        take(m, &(struct failover_event){ .type = FAILOVER_MESSAGE, .message = letter->message });
+}
+
+static void on_record(const struct failover_lease *lease, yyjson_val *object, void *arg)
+{
+        struct member *m = arg;
+
+        news_take_owner(&m->news, object);
+        hear_of(m, lease->record.holder.member, lease->record.holder.incarnation,
+                lease->record.holder.address);
+        driver_record(&m->driver, &lease->record, lease->version, lease->duration);
+}
+
+static void on_absent(void *arg)
+{
+        take(arg, &(struct failover_event){ .type = FAILOVER_ABSENT });
+}
+
+static void on_wrote(uint64_t id, enum failover_outcome outcome, const char *version, void *arg)
+{
+        struct failover_event e = { .type = FAILOVER_WROTE, .wrote = { .id = id, .outcome = outcome } };
+
+        memcpy(e.wrote.version, version, strnlen(version, sizeof(e.wrote.version) - 1));
+        take(arg, &e);
+}
+
+static void on_lease_trouble(const struct error *why, void *arg)
+{
+        struct member *m = arg;
+
+        if (why && !m->lease_bad)
+                log_warn("the Lease cannot be read or written", LOG_CSTR("error", why->message));
+        else if (!why && m->lease_bad)
+                log_info("the Lease can be read and written again");
+        m->lease_bad = why != NULL;
+}
+
+static void on_published(enum publish_end end, uint64_t epoch, void *arg)
+{
+        struct member *m = arg;
+
+        m->route_trouble = 0;
+        if (end == PUBLISH_DONE)
+                log_info("clients are routed to this member", LOG_INT("epoch", epoch),
+                         LOG_CSTR("slice", m->publisher.name));
+        else
+                log_warn("a newer epoch is published already", LOG_INT("epoch", epoch));
+}
+
+/* It is tried again every now and then: the same reason is told once. */
+static void on_publish_trouble(const struct error *why, void *arg)
+{
+        struct member *m = arg;
+        uint64_t reason = hash_str(HASH_INIT, str_c(why->message));
+
+        if (reason != m->route_trouble)
+                log_warn("clients cannot be routed to this member yet; it is tried again",
+                         LOG_CSTR("error", why->message));
+        m->route_trouble = reason;
+}
+
+/* --- configuration ------------------------------------------------------------------ */
+
+static int start_protocol(struct member *m, const struct settings *s)
+{
+        struct lease_config lease = { .client = m->client,
+                                      .namespace = str_c(m->options->namespace),
+                                      .name = str_c(m->options->cluster),
+                                      .lease = s->lease,
+                                      .seed = m->self.incarnation };
+        struct lease_handlers handlers = { .record = on_record,
+                                           .absent = on_absent,
+                                           .wrote = on_wrote,
+                                           .trouble = on_lease_trouble,
+                                           .arg = m };
+        struct failover_timing timing = failover_timing_of(s->lease);
+        struct driver_ports with_us = ports;
+        char lineage[FAILOVER_LINEAGE_MAX];
+        uint64_t random[2];
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return -EIO;
+        snprintf(lineage, sizeof(lineage), "%016llx%016llx", (unsigned long long)random[0],
+                 (unsigned long long)random[1]);
+        m->peers.config.deadline = timing.renew;
+        m->publisher.config.timeout = timing.lease;
+        m->news.config.timeout = 2 * timing.lease;
+        with_us.arg = m;
+        driver_init(&m->driver, &m->self, s->lease, lineage, m->engine, &with_us);
+        m->started = true;
+        return lease_start(&m->lease, &lease, &handlers);
+}
+
+static void on_config(const struct settings *s, void *arg)
+{
+        struct member *m = arg;
+        struct failover_event policy = { .type = FAILOVER_POLICY, .policy = s->policy };
+        struct error complaint = ERROR_INIT;
+        int r = m->engine->ops->configure(m->engine, buf_str(&s->engine), &complaint);
+
+        if (r < 0) {
+                m->config_bad = true;
+                log_error("not all settings could be applied; the rest is", LOG_CSTR("field", complaint.path),
+                          LOG_CSTR("error", complaint.message));
+        }
+        m->settings.policy = s->policy;
+        m->settings.port = s->port;
+        if (m->started && s->lease != m->settings.lease) {
+                log_warn("leaseMillis counts from the start of a member: this one goes on with the old value",
+                         LOG_INT("leaseMillis", m->settings.lease / USEC_MSEC));
+        } else if (!m->started) {
+                m->settings.lease = s->lease;
+                r = start_protocol(m, s);
+                if (r < 0) {
+                        loop_stop(m->loop, r);
+                        return;
+                }
+        }
+        log_info("configured", LOG_INT("members", __builtin_popcount(s->policy.members)));
+        take(m, &policy);
+}
+
+static void on_config_trouble(const struct error *why, void *arg)
+{
+        struct member *m = arg;
+
+        m->config_bad = why != NULL;
+        if (why)
+                log_warn(m->started ? "the configuration cannot be read; the last one stays"
+                                    : "the configuration cannot be read; nothing is started without",
+                         LOG_CSTR("error", why->message));
+        else
+                log_info("the configuration can be read again");
+}
+
+/* --- certificates ------------------------------------------------------------------- */
+
+struct pem {
+        struct buf ca, cert, key;
+};
+
+static void pem_release(struct pem *p)
+{
+        if (p->key.data)
+                explicit_bzero(p->key.data, p->key.size);
+        buf_release(&p->ca);
+        buf_release(&p->cert);
+        buf_release(&p->key);
+}
+
+static int read_pem(const struct member *m, const char *name, struct buf *out, struct error *err)
+{
+        char path[FILE_PATH_MAX];
+        int r;
+
+        buf_init(out, PEM_MAX);
+        snprintf(path, sizeof(path), "%s/%s", m->options->tls, name);
+        if (!buf_reserve(out, PEM_MAX / 16)) /* at once, so that a key leaves no copy behind */
+                return error_set(err, -ENOMEM, "out of memory");
+        r = file_read(path, out);
+        return r < 0 ? error_set(err, r, "--tls: cannot read %s: %s", path, strerror(-r)) : 0;
+}
+
+static int trust(struct member *m, struct error *err)
+{
+        _cleanup_(pem_release) struct pem pem = { 0 };
+        int r = read_pem(m, "ca.crt", &pem.ca, err);
+
+        if (r == 0)
+                r = read_pem(m, "tls.crt", &pem.cert, err);
+        if (r == 0)
+                r = read_pem(m, "tls.key", &pem.key, err);
+        return r < 0 ? r
+                     : peers_trust(&m->peers, buf_str(&pem.ca), buf_str(&pem.cert), buf_str(&pem.key), err);
+}
+
+static void on_files(struct loop_timer *timer, void *arg)
+{
+        struct member *m = arg;
+        struct error err = ERROR_INIT;
+        int r = identity_source_check(&m->identities, &err);
+
+        if (r > 0)
+                r = trust(m, &err);
+        if (r < 0)
+                log_error("the certificate could not be read again; the old one stays",
+                          LOG_CSTR("error", err.message));
+        r = loop_timer_set(m->loop, timer, clock_now() + MEMBER_FILES_PERIOD, on_files, m);
+        (void)r; /* set from its own callback: it needs no memory */
+}
+
+/* --- signals ------------------------------------------------------------------------ */
+
+static void on_stop(struct member *m, uint32_t number)
+{
+        log_info(m->stopping ? "told to stop once more: at once" : "told to stop", LOG_INT("signal", number));
+        if (m->stopping || !m->started) {
+                loop_stop(m->loop, m->started ? -ECANCELED : 0);
+                return;
+        }
+        m->stopping = true;
+        take(m, &(struct failover_event){ .type = FAILOVER_STOP });
+}
+
+static void on_signal(struct loop_signal *source _unused_, const struct signalfd_siginfo *info, void *arg)
+{
+        if (info->ssi_signo == SIGCHLD)
+                child_reap_orphans();
+        else
+                on_stop(arg, info->ssi_signo);
+}
+
+static int start_signals(struct member *m)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGCHLD);
+        return loop_signal_start(m->loop, &m->signals, &set, on_signal, m);
+}
+
+/* --- life --------------------------------------------------------------------------- */
+
+static int connect_client(struct member *m, struct error *err)
+{
+        struct kube_config config;
+        int r = kube_config_load(str_c(m->options->kubeconfig), &config, err);
+
+        if (r < 0)
+                return r;
+        r = kube_client_new(m->loop, &config, &m->client, err);
+        if (r < 0)
+                kube_config_release(&config);
+        return r;
+}
+
+static int start_peers(struct member *m, struct error *err)
+{
+        const struct member_options *o = m->options;
+        static char ca[FILE_PATH_MAX], cert[FILE_PATH_MAX], key[FILE_PATH_MAX];
+        struct identity_files files = { .certificate = cert, .key = key, .client_ca = ca };
+        struct peers_config config = { .hosts = o->hosts ? o->hosts : m->names,
+                                       .names = m->names,
+                                       .address = m->self.address,
+                                       .deadline = USEC_SEC };
+        int r;
+
+        snprintf(ca, sizeof(ca), "%s/ca.crt", o->tls);
+        snprintf(cert, sizeof(cert), "%s/tls.crt", o->tls);
+        snprintf(key, sizeof(key), "%s/tls.key", o->tls);
+        identity_source_init(&m->identities, &files);
+        r = identity_source_check(&m->identities, err);
+        if (r < 0)
+                return r;
+        r = mailbox_start(m->loop, &m->mailbox, str_c(o->listen), &m->identities, on_letter, m, err);
+        if (r < 0)
+                return r;
+        config.port = m->mailbox.port;
+        peers_init(&m->peers, m->loop, &config);
+        r = trust(m, err);
+        if (r == 0)
+                r = loop_timer_set(m->loop, &m->files, clock_now() + MEMBER_FILES_PERIOD, on_files, m);
+        return r;
+}
+
+static int start_engine(struct member *m, struct error *err)
+{
+        const struct member_options *o = m->options;
+        struct engine_config config = { .cluster = o->cluster,
+                                        .member = m->self.member,
+                                        .address = m->self.address,
+                                        .data = o->data,
+                                        .run = o->run,
+                                        .tls = o->tls,
+                                        .program = o->program };
+        struct engine_handlers handlers = { .looked = on_looked, .canary = on_canary, .arg = m };
+
+        return o->engine(m->loop, &config, &handlers, &m->engine, err);
+}
+
+static int start_api(struct member *m, struct error *err)
+{
+        const struct member_options *o = m->options;
+        struct publisher_config route = { .client = m->client,
+                                          .namespace = str_c(o->namespace),
+                                          .cluster = str_c(o->cluster),
+                                          .port_name = str_c(o->engine_name),
+                                          .pod = str_c(o->pod),
+                                          .uid = str_c(o->uid),
+                                          .address = str_c(m->self.address) };
+        struct news_config news = { .client = m->client,
+                                    .namespace = str_c(o->namespace),
+                                    .pod = str_c(o->pod),
+                                    .uid = str_c(o->uid),
+                                    .cluster = str_c(o->cluster) };
+        struct config_handlers config = { .changed = on_config, .trouble = on_config_trouble, .arg = m };
+        int r;
+
+        news_init(&m->news, &news);
+        r = publisher_start(&m->publisher, &route, on_published, on_publish_trouble, m);
+        if (r == 0)
+                r = loop_timer_set(m->loop, &m->wake, USEC_NEVER, on_wake, m);
+        if (r == 0)
+                r = config_start(&m->config, m->client, str_c(o->namespace), str_c(o->cluster),
+                                 o->engine_name, m->self.incarnation, &config);
+        return r < 0 ? error_set(err, r, "out of memory at the start") : 0;
+}
+
+static int identify(struct member *m, struct error *err)
+{
+        const struct member_options *o = m->options;
+
+        if (member_number(str_c(o->cluster), str_c(o->pod), &m->self.member) < 0)
+                return error_set(err, -EINVAL,
+                                 "POD_NAME: \"%s\" is no member of %s: it must be %s-N, N from 0 to %d",
+                                 o->pod, o->cluster, o->cluster, FAILOVER_MEMBERS_MAX - 1);
+        if (strlen(o->uid) >= FAILOVER_UID_MAX || !o->uid[0])
+                return error_set(err, -EINVAL, "POD_UID: it must have 1 to %d characters",
+                                 FAILOVER_UID_MAX - 1);
+        if (strlen(o->address) >= FAILOVER_ADDRESS_MAX || !o->address[0])
+                return error_set(err, -EINVAL, "POD_IP: it must be the address of the pod");
+        snprintf(m->self.uid, sizeof(m->self.uid), "%s", o->uid);
+        snprintf(m->self.address, sizeof(m->self.address), "%s", o->address);
+        snprintf(m->names, sizeof(m->names), "%s-#.%s-members.%s.svc", o->cluster, o->cluster, o->namespace);
+        if (getrandom(&m->self.incarnation, sizeof(m->self.incarnation), 0) != sizeof(m->self.incarnation))
+                return error_set(err, -EIO, "the kernel has no random numbers");
+        m->self.incarnation |= 1; /* 0 is nobody's */
+        return 0;
+}
+
+static int start(struct member *m, struct error *err)
+{
+        int r = connect_client(m, err);
+
+        if (r == 0)
+                r = start_engine(m, err);
+        if (r == 0)
+                r = start_peers(m, err);
+        if (r == 0)
+                r = health_start(m, err);
+        if (r == 0)
+                r = start_api(m, err);
+        if (r < 0)
+                return r;
+        log_info("started", LOG_CSTR("cluster", m->options->cluster), LOG_INT("member", m->self.member),
+                 LOG_CSTR("version", m->options->version), LOG_CSTR("engine", m->engine->ops->name),
+                 LOG_STR("server", kube_client_config(m->client)->server));
+        return 0;
+}
+
+/* The server first: nobody is left to look after it. */
+static void release(struct member *m)
+{
+        m->started = false;
+        if (m->engine)
+                m->engine->ops->free(m->engine);
+        config_stop(&m->config);
+        lease_stop(&m->lease);
+        publisher_stop(&m->publisher);
+        mailbox_stop(&m->mailbox);
+        if (m->peers.loop)
+                peers_release(&m->peers);
+        identity_source_release(&m->identities);
+        server_free(m->health);
+        metrics_free(m->metrics);
+        loop_timer_stop(&m->wake);
+        loop_timer_stop(&m->files);
+        loop_signal_stop(&m->signals);
+        if (m->client)
+                kube_client_free(m->client);
+        loop_free(m->loop);
+}
+
+int member_run(const struct member_options *options, struct error *err)
+{
+        static struct member m; /* large, and one a process */
+        int r;
+
+        m = (struct member){ .options = options };
+        r = identify(&m, err);
+        if (r < 0)
+                return r;
+        r = loop_new(&m.loop);
+        if (r < 0)
+                return error_set(err, r, "cannot make the event loop: %s", strerror(-r));
+        /* First of all: as process 1 of a container we would not even be ended by one
+         * that comes before, and it would be lost. */
+        r = start_signals(&m);
+        if (r < 0)
+                (void)error_set(err, r, "cannot take signals: %s", strerror(-r));
+        else
+                r = start(&m, err);
+        if (r == 0) {
+                r = loop_run(m.loop);
+                if (r == -ECANCELED)
+                        (void)error_set(err, r, "stopped at once, without a hand-over");
+                else if (r < 0)
+                        (void)error_set(err, r, "the event loop failed: %s", strerror(-r));
+        }
+        release(&m);
+        if (r == 0)
+                log_info("stopped");
+        log_context("role", STR_NULL);
+        return r;
+}

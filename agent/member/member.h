@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The agent of one member of a database cluster: process 1 of its pod, and what decides,
+ * with the agents of the other members, who of them may write.
+ *
+ *      Secret NAME-agent --config--> settings --.
+ *      Lease NAME <--lease--> record -----------+--> driver (pkg/failover) --> engine --> the server
+ *      agents of others <--peers, mailbox-------'       |
+ *                                                       +--> publish: EndpointSlice NAME-primary
+ *      kubelet, Prometheus <--health--------------------+--> news: log, Events
+ *
+ * All on one loop, from one thread. SIGTERM is a hand-over: the agent ends when the server
+ * is down and the Lease tells so. A second one, or SIGINT after it, ends both at once.
+ *
+ * No thread fences: what ends the server at the deadline while the agent stands still is
+ * the engine's keeper, a process with nothing else to do, and a kernel timer behind it
+ * (docs/failover.md, I3). A thread of the agent would be stopped together with it, by
+ * whatever stops it, and would have to be trusted with less.
+ */
+#pragma once
+
+#include "agent/member/config.h"
+#include "agent/member/driver.h"
+#include "agent/member/lease.h"
+#include "agent/member/mailbox.h"
+#include "agent/member/news.h"
+#include "agent/member/peers.h"
+#include "agent/member/publish.h"
+#include "manager/metrics.h"
+#include "manager/server.h"
+
+#define MEMBER_CAUSES (FAILOVER_CAUSE_SHUTDOWN + 1)
+#define MEMBER_PATTERN_MAX 300
+#define MEMBER_FILES_PERIOD (2 * USEC_SEC)
+#define MEMBER_ROUTES 4
+
+typedef int member_engine_fn(struct loop *l, const struct engine_config *config,
+                             const struct engine_handlers *handlers, struct engine **ret, struct error *err);
+
+/* All of it outlives the run. */
+struct member_options {
+        const char *engine_name; /* "redis": its part of config.json, the name of its port */
+        member_engine_fn *engine;
+        const char *cluster, *namespace;
+        const char *pod, *uid, *address; /* of this pod; its name ends in "-N" */
+        const char *data, *run, *tls;    /* folders */
+        const char *program;             /* the server's, or NULL */
+        const char *listen;              /* for the other agents */
+        const char *health;              /* for the kubelet and Prometheus */
+        const char *hosts;               /* of members, "#" is the number; NULL: by their names in DNS */
+        const char *kubeconfig;          /* or NULL */
+        const char *version;
+};
+
+struct member {
+        const struct member_options *options;
+        struct loop *loop;
+        struct kube_client *client;
+        struct failover_id self;
+        char names[MEMBER_PATTERN_MAX];
+        struct engine *engine;
+        struct config_watch config;
+        struct settings settings; /* the engine's part is empty: it was handed over */
+        bool started;             /* the driver lives: there was a config */
+        struct driver driver;
+        struct lease_port lease;
+        struct identity_source identities;
+        struct mailbox mailbox;
+        struct peers peers;
+        struct publisher publisher;
+        struct news news;
+        struct server *health;
+        struct metrics *metrics;
+        struct loop_signal signals;
+        struct loop_timer wake, files;
+        enum failover_role role; /* as it was told last */
+        bool stopping;
+        uint64_t fences[MEMBER_CAUSES], promised;
+        bool config_bad, lease_bad;
+        uint64_t route_trouble; /* a hash of what was told last */
+};
+
+/* "shop-2" -> 2. 0, or -EINVAL. */
+int member_number(struct str cluster, struct str pod, int *ret) _must_check_;
+
+/* Runs until it is told to stop. 0, or a negative errno with *err. */
+int member_run(const struct member_options *options, struct error *err) _must_check_;
+
+/* --- health.c: /livez, /readyz, /metrics, /debug/state ------------------------- */
+
+int health_start(struct member *m, struct error *err) _must_check_;
+/* Is it of use to clients: a leader, or a follower that has everything? 0, or what is missing. */
+int health_ready(const struct member *m, struct error *why);

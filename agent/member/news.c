@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/member/news.h"
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "json/read.h"
+#include "json/write.h"
+
+#define EVENT_BYTES_MAX ((size_t)8 * 1024)
+#define EVENT_NAME_MAX 253
+#define SET_TEXT_MAX 48
+
+static const struct kube_kind event_kind = {
+        .group = STR_INIT("events.k8s.io"),
+        .version = STR_INIT("v1"),
+        .plural = STR_INIT("events"),
+        .kind = STR_INIT("Event"),
+        .namespaced = true,
+};
+
+void news_init(struct news *n, const struct news_config *config)
+{
+        *n = (struct news){ .config = *config };
+}
+
+static void copy(char out[NEWS_OWNER_MAX], struct str s)
+{
+        snprintf(out, NEWS_OWNER_MAX, "%.*s", STR_FMT(s));
+}
+
+void news_take_owner(struct news *n, yyjson_val *lease)
+{
+        yyjson_val *owner = json_get_path(lease, "/metadata/ownerReferences/0");
+
+        if (!owner)
+                return;
+        copy(n->owner.api_version, json_get_str(owner, "apiVersion"));
+        copy(n->owner.kind, json_get_str(owner, "kind"));
+        copy(n->owner.name, json_get_str(owner, "name"));
+        copy(n->owner.uid, json_get_str(owner, "uid"));
+}
+
+/* --- words -------------------------------------------------------------------------- */
+
+static void members(failover_set set, char out[SET_TEXT_MAX])
+{
+        size_t len = 0;
+
+        out[0] = '\0';
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                if (set & failover_only(m))
+                        len += (size_t)snprintf(out + len, SET_TEXT_MAX - len, "%s%d", len ? ", " : "", m);
+        if (!len)
+                snprintf(out, SET_TEXT_MAX, "none");
+}
+
+static void describe(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
+{
+        unsigned long long epoch = (unsigned long long)e->news.epoch;
+        const char *cause = failover_cause_name(e->news.cause);
+        int m = e->news.member;
+        char list[SET_TEXT_MAX];
+
+        members(e->news.members, list);
+        switch (e->news.what) {
+        case FAILOVER_STOOD:
+                snprintf(out, NEWS_NOTE_MAX, "took epoch %llu: the last leader ended by %s", epoch, cause);
+                return;
+        case FAILOVER_CHOSEN:
+                snprintf(out, NEWS_NOTE_MAX, "is to lead epoch %llu; in sync: %s", epoch, list);
+                return;
+        case FAILOVER_DEFERRED:
+                snprintf(out, NEWS_NOTE_MAX, "leaves epoch %llu to member %d, which is further on", epoch, m);
+                return;
+        case FAILOVER_WAITING:
+                snprintf(out, NEWS_NOTE_MAX,
+                         "nobody can lead yet: members %s must answer first, for they may have newer data",
+                         list);
+                return;
+        case FAILOVER_NO_DATA:
+                snprintf(out, NEWS_NOTE_MAX,
+                         "nobody of the set has the data: a person has to decide which member is to lead "
+                         "with what it has");
+                return;
+        case FAILOVER_LED:
+                snprintf(out, NEWS_NOTE_MAX, "member %d leads epoch %llu; in sync: %s", m, epoch, list);
+                return;
+        case FAILOVER_NARROWED:
+                snprintf(out, NEWS_NOTE_MAX, "members %s are behind and may not be promoted any more", list);
+                return;
+        case FAILOVER_WIDENED:
+                snprintf(out, NEWS_NOTE_MAX, "members %s have caught up and may be promoted", list);
+                return;
+        case FAILOVER_HELD_BACK:
+                snprintf(out, NEWS_NOTE_MAX,
+                         "writes are held back: a member is too far behind and the Lease "
+                         "cannot be written");
+                return;
+        case FAILOVER_RESUMED:
+                snprintf(out, NEWS_NOTE_MAX, "writes go on");
+                return;
+        case FAILOVER_ON_PROMISES:
+                snprintf(out, NEWS_NOTE_MAX,
+                         "the API server does not answer; members %s promise not to stand, so member %d "
+                         "goes on leading",
+                         list, m);
+                return;
+        case FAILOVER_FENCED:
+                snprintf(out, NEWS_NOTE_MAX, "the server of member %d was killed: %s", m, cause);
+                return;
+        case FAILOVER_SUPERSEDED:
+                snprintf(out, NEWS_NOTE_MAX,
+                         "the server of member %d was killed: another member holds a newer "
+                         "epoch",
+                         m);
+                return;
+        case FAILOVER_YIELDS:
+                if (m == FAILOVER_NOBODY)
+                        snprintf(out, NEWS_NOTE_MAX, "stops leading epoch %llu; there is nobody to take over",
+                                 epoch);
+                else
+                        snprintf(out, NEWS_NOTE_MAX, "hands epoch %llu over to member %d", epoch, m);
+                return;
+        case FAILOVER_YIELDED:
+                snprintf(out, NEWS_NOTE_MAX, "leads no longer; epoch %llu is released", epoch);
+                return;
+        case FAILOVER_STAYED:
+                snprintf(out, NEWS_NOTE_MAX, "goes on leading: member %d could not take over in time", m);
+                return;
+        case FAILOVER_LEASE_GONE:
+                snprintf(out, NEWS_NOTE_MAX, "the Lease was deleted; who leads makes it again");
+                return;
+        }
+        snprintf(out, NEWS_NOTE_MAX, "%s", failover_news_name(e->news.what));
+}
+
+bool news_note(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
+{
+        static const enum failover_news warnings[] = { FAILOVER_WAITING,     FAILOVER_NO_DATA,
+                                                       FAILOVER_NARROWED,    FAILOVER_HELD_BACK,
+                                                       FAILOVER_ON_PROMISES, FAILOVER_FENCED,
+                                                       FAILOVER_SUPERSEDED,  FAILOVER_STAYED,
+                                                       FAILOVER_LEASE_GONE };
+
+        describe(e, out);
+        for (size_t i = 0; i < ARRAY_SIZE(warnings); i++)
+                if (warnings[i] == e->news.what)
+                        return true;
+        return false;
+}
+
+/* --- Events ------------------------------------------------------------------------- */
+
+struct regarding {
+        const char *api_version, *kind;
+        struct str name, uid;
+};
+
+static void write_event(struct buf *out, struct news *n, const struct regarding *about, bool warning,
+                        const char *reason, const char *note)
+{
+        char stamp[CLOCK_RFC3339_MAX], name[EVENT_NAME_MAX];
+        struct json_writer w;
+
+        clock_format(clock_wall(), true, stamp);
+        snprintf(name, sizeof(name), "%.*s.%llx%04x", (int)MIN(about->name.len, (size_t)200),
+                 about->name.data, (unsigned long long)clock_wall(), (unsigned)(n->serial++ & 0xffff));
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_put_cstr(&w, "apiVersion", "events.k8s.io/v1");
+        json_put_cstr(&w, "kind", "Event");
+        json_key(&w, "metadata");
+        json_object(&w);
+        json_put_cstr(&w, "name", name);
+        json_put_str(&w, "namespace", n->config.namespace);
+        json_end(&w);
+        json_put_cstr(&w, "eventTime", stamp);
+        json_put_cstr(&w, "type", warning ? "Warning" : "Normal");
+        json_put_cstr(&w, "reason", reason);
+        json_put_cstr(&w, "action", "Failover");
+        json_put_cstr(&w, "note", note);
+        json_put_cstr(&w, "reportingController", "keelson.dev/agent");
+        json_put_str(&w, "reportingInstance", n->config.pod);
+        json_key(&w, "regarding");
+        json_object(&w);
+        json_put_cstr(&w, "apiVersion", about->api_version);
+        json_put_cstr(&w, "kind", about->kind);
+        json_put_str(&w, "namespace", n->config.namespace);
+        json_put_str(&w, "name", about->name);
+        json_put_str(&w, "uid", about->uid);
+        json_end(&w);
+        json_end(&w);
+}
+
+static void on_sent(const struct kube_reply *reply, void *arg)
+{
+        struct news *n = arg;
+
+        n->n_in_flight--;
+        if (!reply->error.code)
+                return;
+        n->n_dropped++;
+        log_debug("an event was not taken", LOG_CSTR("error", reply->error.message));
+}
+
+static void send_event(struct news *n, const struct regarding *about, bool warning, const char *reason,
+                       const char *note)
+{
+        _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
+        struct kube_call call = { .verb = KUBE_CREATE,
+                                  .kind = &event_kind,
+                                  .namespace = n->config.namespace,
+                                  .timeout = n->config.timeout,
+                                  .field_manager = STR("keelson-agent") };
+        struct error err = ERROR_INIT;
+
+        if (n->n_in_flight >= NEWS_IN_FLIGHT_MAX) {
+                n->n_dropped++;
+                return;
+        }
+        write_event(&body, n, about, warning, reason, note);
+        call.body = buf_str(&body);
+        if (buf_error(&body) < 0 || kube_call(n->config.client, &call, on_sent, n, NULL, &err) < 0) {
+                n->n_dropped++;
+                return;
+        }
+        n->n_in_flight++;
+        n->n_told++;
+}
+
+static bool is_again(struct news *n, const char *reason, const char *note)
+{
+        uint64_t hash = hash_str(hash_str(HASH_INIT, str_c(reason)), str_c(note));
+        usec_t now = clock_now();
+        bool again = hash == n->last_hash && now - n->last_at < NEWS_AGAIN;
+
+        n->last_hash = hash;
+        if (!again)
+                n->last_at = now;
+        return again;
+}
+
+void news_tell(struct news *n, const struct failover_effect *e)
+{
+        struct regarding pod = { "v1", "Pod", n->config.pod, n->config.uid };
+        struct regarding owner = { n->owner.api_version, n->owner.kind, str_c(n->owner.name),
+                                   str_c(n->owner.uid) };
+        const char *reason = failover_news_name(e->news.what);
+        char note[NEWS_NOTE_MAX];
+        bool warning = news_note(e, note);
+
+        log_at(warning ? LOG_WARN : LOG_INFO, note, LOG_CSTR("reason", reason),
+               LOG_INT("epoch", e->news.epoch), LOG_CSTR("cause", failover_cause_name(e->news.cause)));
+        if (is_again(n, reason, note))
+                return;
+        send_event(n, &pod, warning, reason, note);
+        if (n->owner.uid[0])
+                send_event(n, &owner, warning, reason, note);
+}

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents of a database cluster as processes of this machine, with a real API server.
+
+Each has an address of its own (198.18.B.N, of the range for such tests, on the loopback
+interface: an EndpointSlice takes no address of 127.0.0.0/8), certificates of a CA of their own, the rights
+of an agent's Role and no others, and its own way to the API server: a proxy that can be
+cut and mended. What ends is started again, as kubelet would."""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+from kube import ROOT, apply, get, kubectl, wait_until
+
+LEASE_MILLIS = 4000
+PEER_PORT = 9121
+PORT = 6379
+
+
+class Proxy:
+    """Bytes to the API server and back, as long as it is not cut."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client):
+        """Cut, it swallows: nobody hears that a connection is gone."""
+        with client, contextlib.suppress(OSError):
+            self._hold()
+            with socket.create_connection(self.target) as server:
+                while True:
+                    for s in select.select([client, server], [], [])[0]:
+                        self._hold()
+                        data = s.recv(65536)
+                        if not data:
+                            return
+                        (server if s is client else client).sendall(data)
+
+    def _hold(self):
+        while self.cut:
+            time.sleep(0.05)
+
+    def close(self):
+        self.listener.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def openssl(folder, *args, stdin=None):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True, input=stdin)
+
+
+def make_certificates(folder, *names):
+    """ca.crt, tls.crt and tls.key, good for both ends of a connection."""
+    folder.mkdir(parents=True, exist_ok=True)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=test CA")
+    openssl(folder, "req", *curve, "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=member")
+    names = ",".join(f"DNS:{name}" for name in names)
+    (folder / "ext").write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n")
+    openssl(folder, "x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "ext", "-out", "tls.crt")
+
+
+def rules(name):
+    """What docs/failover.md says that an agent's Role must allow."""
+    one = {"resourceNames": [name]}
+    return [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch", "patch"], **one},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"], "resourceNames": [f"{name}-agent"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "patch"],
+         "resourceNames": [f"{name}-primary"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["create"]},
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+    ]
+
+
+class Member:
+    def __init__(self, cluster, number):
+        self.cluster = cluster
+        self.number = number
+        self.address = f"{cluster.net}.1{number}"
+        subprocess.run(["ip", "address", "replace", f"{self.address}/32", "dev", "lo"], check=True)
+        self.uid = f"{secrets.token_hex(4)}-{number}"
+        self.folder = cluster.folder / f"member-{number}"
+        self.data = self.folder / "data"
+        self.data.mkdir(parents=True)
+        (self.folder / "run").mkdir()
+        self.proxy = Proxy(cluster.api)
+        self.health = f"127.0.0.1:{free_port()}"  # /debug/state answers nobody else
+        self.process = None
+        self.wanted = False
+        self.ended = []
+        self._write_kubeconfig()
+
+    def _write_kubeconfig(self):
+        c = self.cluster
+        self.kubeconfig = self.folder / "kubeconfig"
+        self.kubeconfig.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "it",
+            "clusters": [{"name": "it", "cluster": {"server": f"https://127.0.0.1:{self.proxy.port}",
+                                                    "tls-server-name": c.api_name,
+                                                    "certificate-authority-data": c.api_ca}}],
+            "users": [{"name": "it", "user": {"token": c.token}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": c.namespace}}]}))
+
+    def start(self):
+        c = self.cluster
+        self.wanted = True
+        self.log = open(self.folder / "log", "ab")
+        self.process = subprocess.Popen(
+            c.command(self), stdout=self.log, stderr=self.log, start_new_session=True,
+            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "POD_NAME": f"{c.name}-{self.number}",
+                 "POD_NAMESPACE": c.namespace, "POD_UID": self.uid, "POD_IP": self.address})
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, timeout=60):
+        """As kubelet would end the pod, for good."""
+        self.wanted = False
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def kill(self):
+        self.wanted = False
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def ask(self, path):
+        url = f"http://{self.health}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name):
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.ask("/metrics")[1], re.M)
+        return float(found[1]) if found else None
+
+    def state(self):
+        return json.loads(self.ask("/debug/state")[1] or "{}")
+
+    def text(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+
+class Cluster:
+    """NAME in NAMESPACE with MEMBERS members. COMMAND(member) is what an agent is started by."""
+
+    def __init__(self, namespace, folder, members, command, redis=None, lease=LEASE_MILLIS, durable=True):
+        self.name = f"db{secrets.token_hex(2)}"
+        self.namespace = namespace
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self.net = f"198.18.{secrets.randbelow(256)}"
+        self.command = command
+        self.config = {"members": members, "durable": durable, "leaseMillis": lease,
+                       "redis": {"port": PORT, "tls": False, "minReplicasToWrite": 0, "config": {}, "users": [], **(redis or {})}}
+        self._find_api()
+        self._make_objects(members)
+        make_certificates(self.folder / "tls", f"*.{self.name}-members.{namespace}.svc")
+        self.members = [Member(self, n) for n in range(members)]
+        self.closing = False
+        threading.Thread(target=self._restart, daemon=True).start()
+
+    def _find_api(self):
+        config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))["clusters"][0]["cluster"]
+        host, port = re.match(r"https://(.*):(\d+)$", config["server"]).groups()
+        self.api, self.api_name = (host, int(port)), host
+        self.api_ca = config.get("certificate-authority-data") or base64.b64encode(
+            open(config["certificate-authority"], "rb").read()).decode()
+
+    def _make_objects(self, members):
+        agent, meta = f"{self.name}-agent", {"namespace": self.namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": agent}
+        record = {"phase": "Bootstrap", "epoch": 0, "inSync": list(range(members)), "lineage": "",
+                  "position": {"timeline": 0, "offset": 0}, "final": False, "cause": "None", "lost": 0,
+                  "request": 0, "consent": 0}
+        apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": agent, **meta}},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": agent, **meta},
+               "rules": rules(self.name)},
+              {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": agent, **meta},
+               "roleRef": role, "subjects": [{"kind": "ServiceAccount", "name": agent, "namespace": self.namespace}]},
+              {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+               "metadata": {"name": self.name, **meta, "annotations": {"failover.keelson.dev/record": json.dumps(record)}}})
+        self.configure()
+        self.token = kubectl("-n", self.namespace, "create", "token", agent).strip()
+
+    def hosts(self):
+        """The members' addresses; # is the number."""
+        return f"{self.net}.1#"
+
+    def configure(self, **more):
+        """Writes config.json, as the operator would."""
+        self.config.update(more)
+        apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{self.name}-agent", "namespace": self.namespace},
+               "stringData": {"config.json": json.dumps(self.config)}})
+
+    def _restart(self):
+        while not self.closing:
+            for m in self.members:
+                if m.wanted and m.process and m.process.poll() is not None:
+                    m.ended.append(m.process.returncode)
+                    m.start()
+            time.sleep(0.1)
+
+    def start(self):
+        for m in self.members:
+            m.start()
+
+    def close(self):
+        self.closing = True
+        for m in self.members:
+            m.kill()
+            m.proxy.close()
+            subprocess.run(["ip", "address", "delete", f"{m.address}/32", "dev", "lo"], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def record(self):
+        lease = get("lease", self.name, self.namespace)
+        return json.loads(lease["metadata"]["annotations"]["failover.keelson.dev/record"])
+
+    def slice(self):
+        return get("endpointslice", f"{self.name}-primary", self.namespace)
+
+    def primary(self):
+        """Whom clients are routed to, or None."""
+        endpoints = (self.slice() or {}).get("endpoints") or []
+        address = endpoints[0]["addresses"][0] if endpoints else None
+        return next((m for m in self.members if m.address == address), None)
+
+    def leaders(self):
+        return [m for m in self.members if m.metric("keelson_failover_leader") == 1]
+
+    def wait_whole(self, n=None, timeout=90):
+        """All of N members (or all) are ready and in the set, and one of them leads."""
+        n = len(self.members) if n is None else n
+
+        def whole():
+            record = self.record()
+            return (record["phase"] == "Held" and len(record["inSync"]) == n
+                    and sum(m.ask("/readyz")[0] == 200 for m in self.members) == n)
+
+        wait_until(whole, timeout, f"{n} members in the set: {self.record()}")
+        return self.members[self.record()["holder"]["member"]]
+
+
+def board_command(member):
+    """An agent without a database (tests/agent/member/board_agent.c)."""
+    c = member.cluster
+    return [ROOT / "build" / "test" / "tests" / "agent" / "member" / "board_agent", c.name, member.data, c.folder / "tls",
+            f"{member.address}:{PEER_PORT}", member.health, c.hosts()]
