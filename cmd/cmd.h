@@ -7,6 +7,7 @@
  */
 #pragma once
 
+int cmd_agent(int argc, char **argv);
 int cmd_define(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_reload(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct {
         int (*run)(int argc, char **argv);
         const char *what;
 } commands[] = {
+        { "agent", cmd_agent, "run a member of a database cluster" },
         { "define", cmd_define, "apply the definitions (CRDs) that the operator works with" },
         { "operator", cmd_operator, "watch the cluster and reconcile the resources" },
         { "reload", cmd_reload, "send SIGHUP to a program when its mounted files change" },

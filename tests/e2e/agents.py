@@ -169,7 +169,8 @@ class Member:
         return float(found[1]) if found else None
 
     def state(self):
-        return json.loads(self.ask("/debug/state")[1] or "{}")
+        status, text = self.ask("/debug/state")
+        return json.loads(text) if status == 200 else {}
 
     def text(self):
         return (self.folder / "log").read_text(errors="replace")

@@ -22,11 +22,9 @@ def cluster(namespace, tmp_path, request):
     try:
         c.wait_whole(timeout=WHOLE)
         yield c
-    except BaseException:
-        for m in c.members:
-            print(f"--- member {m.number}, ended {m.ended}\n{m.text()[-8000:]}")
-        raise
     finally:
+        for m in c.members:
+            print(f"--- member {m.number}, ended {m.ended}, {m.state()}\n{m.text()[-8000:]}")
         c.close()
 
 
