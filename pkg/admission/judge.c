@@ -97,6 +97,14 @@ static void check_scale(yyjson_val *object, struct problems *p)
                 problem_add(p, path, "must be a whole number without a fraction, such as 2");
 }
 
+static void check_nulls(const struct admission_kind *kind, yyjson_val *object, struct problems *warnings)
+{
+        const struct schema_field *spec = find(kind->kind->schema, STR("spec"));
+
+        if (spec)
+                schema_tell_nulls(spec->object, yyjson_obj_get(object, "spec"), spec->name, warnings);
+}
+
 /* The API server has seen to it by the time that the webhook is asked. */
 static void check_metadata(const struct admission_kind *kind, yyjson_val *object, struct problems *p)
 {
@@ -133,8 +141,10 @@ int admission_judge(const struct admission_kind *kind, yyjson_val *object, yyjso
                 r = decode(kind, old_object, SCHEMA_BORROW, false, problems, &old_state);
         if (r < 0)
                 return r;
-        if (flags & ADMISSION_OFFLINE)
+        if (flags & ADMISSION_OFFLINE) {
                 check_scale(object, problems);
+                check_nulls(kind, object, warnings);
+        }
         /* Of a spec that cannot be read there is nothing more to say. */
         if (problems->n == 0)
                 kind->validate(state, old_state, problems, warnings);

@@ -165,6 +165,21 @@ struct str json_val_str(yyjson_val *value)
         return yyjson_is_str(value) ? str_n(yyjson_get_str(value), yyjson_get_len(value)) : STR_NULL;
 }
 
+bool json_val_whole(yyjson_val *value, int64_t *ret)
+{
+        static const double last = 9007199254740991.0;
+        double real = yyjson_get_real(value);
+
+        if (yyjson_is_real(value) && real >= -last && real <= last && real == (double)(int64_t)real) {
+                *ret = (int64_t)real;
+                return true;
+        }
+        if (!yyjson_is_int(value) || (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX))
+                return false;
+        *ret = yyjson_get_sint(value);
+        return true;
+}
+
 struct str json_get_str(yyjson_val *object, const char *key)
 {
         return json_val_str(yyjson_obj_get(object, key));

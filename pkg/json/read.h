@@ -52,6 +52,10 @@ void json_docp_free(yyjson_doc **doc);
 /* The text of a string, or the absent string. */
 struct str json_val_str(yyjson_val *value);
 
+/* Is it an integer of 64 bits, be it written as 3.0 or 3e0, which is one to JSON Schema? With
+ * a fraction or an exponent not past 2^53, where a double no longer counts by one. */
+bool json_val_whole(yyjson_val *value, int64_t *ret) _must_check_;
+
 /* A member of an object. */
 struct str json_get_str(yyjson_val *object, const char *key);
 int64_t json_get_int(yyjson_val *object, const char *key, int64_t fallback);

@@ -102,6 +102,8 @@ static int wrong_type(const struct decoder *d, const struct place *at, const cha
                 is = "null";
         else if (yyjson_is_bool(json))
                 is = "a boolean";
+        else if (yyjson_is_uint(json) && yyjson_get_uint(json) > INT64_MAX)
+                is = "a number that is too large";
         else if (yyjson_is_int(json))
                 is = "an integer";
         else if (yyjson_is_num(json))
@@ -218,12 +220,11 @@ static int decode_string(const struct decoder *d, const struct schema_field *f, 
 {
         bool or_int = f->type != SCHEMA_STRING;
         struct str s = json_val_str(json);
+        int64_t n;
         int r;
 
-        if (or_int && yyjson_is_int(json)) {
-                *to = yyjson_is_uint(json)
-                              ? arena_printf(d->arena, "%llu", (unsigned long long)yyjson_get_uint(json))
-                              : arena_printf(d->arena, "%lld", (long long)yyjson_get_sint(json));
+        if (or_int && json_val_whole(json, &n)) {
+                *to = arena_printf(d->arena, "%lld", (long long)n);
                 return to->data ? 0 : no_memory(d);
         }
         if (!s.data)
@@ -240,18 +241,8 @@ static int decode_int(const struct decoder *d, const struct schema_field *f, yyj
         if (yyjson_is_uint(json) && yyjson_get_uint(json) > INT64_MAX)
                 return fail(d, at, "must be at most %lld (is %llu)", (long long)f->maximum,
                             (unsigned long long)yyjson_get_uint(json));
-        if (yyjson_is_int(json)) {
-                n = yyjson_get_sint(json);
-        } else if (yyjson_is_real(json)) {
-                double real = yyjson_get_real(json);
-
-                /* 3.0 is an integer to JSON Schema; past 2^53 a double no longer counts by one. */
-                if (real < -9007199254740992.0 || real > 9007199254740992.0 || real != (double)(int64_t)real)
-                        return wrong_type(d, at, "an integer", json);
-                n = (int64_t)real;
-        } else {
+        if (!json_val_whole(json, &n))
                 return wrong_type(d, at, "an integer", json);
-        }
         if (n < f->minimum)
                 return fail(d, at, "must be at least %lld (is %lld)", (long long)f->minimum, (long long)n);
         if (n > f->maximum)

@@ -129,6 +129,10 @@ int schema_decode(const struct schema *s, yyjson_val *json, struct str path, enu
 int schema_decode_all(const struct schema *s, yyjson_val *json, struct str path, enum schema_flags flags,
                       struct arena *a, void **ret, struct problems *problems) _must_check_;
 
+/* Adds to WARNINGS each null that has no default to give way to: of an object that is made or
+ * patched the API server drops it, and refuses it in a server-side apply. */
+void schema_tell_nulls(const struct schema *s, yyjson_val *json, struct str path, struct problems *warnings);
+
 /* Writes an object with its present fields, in the order of the table. */
 void schema_encode(const struct schema *s, const void *object, struct json_writer *w);
 

@@ -24,6 +24,7 @@ sys.path.append(str(kube.ROOT / "tests" / "webhook"))
 from webhook import Webhook  # noqa: E402
 
 BAD = sorted((kube.ROOT / "tests" / "e2e" / "bad").glob("*.yaml"))
+ODD = sorted((kube.ROOT / "tests" / "e2e" / "odd").glob("*.yaml"))
 EXAMPLES = sorted((kube.ROOT / "examples").glob("*.yaml"))
 PLURALS = {"App": "apps", "Environment": "environments"}
 
@@ -262,6 +263,15 @@ def test_examples_are_fine(webhook, binary, module_space, path):
     assert validate(binary, path) == (0, [])
     for resource in ours(path.read_text()):
         assert review(webhook, resource) == (True, [])
+
+
+@pytest.mark.parametrize("path", ODD, ids=lambda path: path.name)
+def test_odd_is_fine(api_server, binary, module_space, path):
+    assert validate(binary, path) == (0, [])
+    assert "created (server dry run)" in dry_run(module_space, path.read_text())
+    for resource in ours(path.read_text()):
+        code, message = api_server.create(module_space, resource)
+        assert code == 201, message
 
 
 # --- what nobody would write --------------------------------------------------------------------

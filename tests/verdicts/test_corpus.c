@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What is wrong in tests/e2e/bad is told by all who judge, and in the words that each
- * file expects; what is in examples/ is fine to all. tests/e2e/test_verdicts.py asks
- * the API server, the webhook and the command about the same files.
+ * file expects; what is in examples/ is fine to all, and so is what is in tests/e2e/odd,
+ * though it looks wrong. tests/e2e/test_verdicts.py asks the API server, the webhook and
+ * the command about the same files.
  */
 #include "corpus.h"
 
@@ -85,6 +86,12 @@ static void is_fine_to_all(const char *file, struct str text _unused_, yyjson_va
 START_TEST(what_is_fine_is_fine_to_all)
 {
         ck_assert_uint_ge(each(EXAMPLES_DIR, STR("keelson.dev/"), is_fine_to_all), 4);
+}
+END_TEST
+
+START_TEST(what_is_odd_is_fine_to_all_as_well)
+{
+        ck_assert_uint_ge(each(ODD_DIR, STR("keelson.dev/"), is_fine_to_all), 2);
 }
 END_TEST
 
@@ -277,6 +284,7 @@ END_TEST
 static const TTest *const tests[] = {
         what_is_wrong_is_refused_by_all_in_the_same_words,
         what_is_fine_is_fine_to_all,
+        what_is_odd_is_fine_to_all_as_well,
         no_example_overwrites_another,
         each_rule_of_the_definitions_has_a_case,
         each_class_of_bounds_has_a_case,

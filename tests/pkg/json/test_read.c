@@ -212,6 +212,44 @@ START_TEST(a_copy_is_the_arenas_too)
 }
 END_TEST
 
+START_TEST(what_is_whole_is_an_integer)
+{
+        static const struct {
+                const char *text;
+                bool whole;
+                int64_t n;
+        } cases[] = {
+                { "0", true, 0 },
+                { "-7", true, -7 },
+                { "9223372036854775807", true, INT64_MAX },
+                { "-9223372036854775808", true, INT64_MIN },
+                { "9223372036854775808", false, 0 },
+                { "3.0", true, 3 },
+                { "-0.0", true, 0 },
+                { "1e3", true, 1000 },
+                { "9007199254740991.0", true, 9007199254740991 },
+                { "9007199254740992.0", false, 0 },
+                { "1e30", false, 0 },
+                { "-1e300", false, 0 },
+                { "1.5", false, 0 },
+                { "\"3\"", false, 0 },
+                { "null", false, 0 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                yyjson_doc *doc;
+                int64_t n = 0;
+
+                ck_assert_int_eq(json_parse(str_c(cases[i].text), &doc, NULL), 0);
+                ck_assert_msg(json_val_whole(yyjson_doc_get_root(doc), &n) == cases[i].whole, "%s",
+                              cases[i].text);
+                ck_assert_int_eq(n, cases[i].n);
+                yyjson_doc_free(doc);
+        }
+        ck_assert(!json_val_whole(NULL, &(int64_t){ 0 }));
+}
+END_TEST
+
 static const TTest *const tests[] = {
         picks_values,
         says_where_it_is_wrong,
@@ -222,6 +260,7 @@ static const TTest *const tests[] = {
         in_place_survives_a_lack_of_memory,
         picks_members_that_are_there_once,
         a_copy_is_the_arenas_too,
+        what_is_whole_is_an_integer,
 };
 
 TEST_MAIN("json/read", tests)

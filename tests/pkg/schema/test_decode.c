@@ -140,6 +140,8 @@ START_TEST(says_what_is_wrong_and_where)
                   "must be one of \"Fast\", \"Safe\" (is \"Slow\")" },
                 { "{" OK "\"port\":true}", "spec.port", "must be a string or an integer (is a boolean)" },
                 { "{" OK "\"memory\":1.5}", "spec.memory", "must be a string or an integer (is a fraction)" },
+                { "{" OK "\"memory\":9223372036854775808}", "spec.memory",
+                  "must be a string or an integer (is a number that is too large)" },
                 { "{" OK "\"labels\":[]}", "spec.labels", "must be an object (is a list)" },
                 { "{" OK "\"labels\":{\"a\":\"\",\"b\":\"\",\"c\":\"\"}}", "spec.labels",
                   "must have at most 2 entries (has 3)" },
@@ -371,6 +373,31 @@ START_TEST(there_is_an_end_to_what_is_told)
 }
 END_TEST
 
+/* In a list, in a map, in what a list has in it; not where a default takes its place, and not
+ * where it is an error anyway. */
+START_TEST(nulls_are_told)
+{
+        static const char text[] =
+                "{\"name\":null,\"big\":null,\"count\":null,\"labels\":{\"a\":null,\"b\":\"x\"},"
+                "\"env\":[{\"name\":\"a\"},{\"name\":\"b\",\"order\":null}],\"flags\":[null],"
+                "\"healthCheck\":{\"nested\":null},\"bogus\":null,\"anything\":{\"x\":null}}";
+        struct arena a = ARENA_INIT(WIDGET_ARENA_MAX);
+        struct problems warnings;
+        yyjson_doc *doc;
+        char paths[256] = "";
+
+        problems_init(&warnings, &a);
+        ck_assert_int_eq(json_parse(str_c(text), &doc, NULL), 0);
+        schema_tell_nulls(&widget_set_spec_schema, yyjson_doc_get_root(doc), STR("spec"), &warnings);
+        for (size_t i = 0; i < warnings.n; i++)
+                snprintf(paths + strlen(paths), sizeof(paths) - strlen(paths), "%.*s ",
+                         STR_FMT(warnings.all[i].path));
+        ck_assert_str_eq(paths, "spec.big spec.labels.a spec.env[1].order spec.healthCheck.nested ");
+        yyjson_doc_free(doc);
+        arena_release(&a);
+}
+END_TEST
+
 static int decode_all(void *arg _unused_)
 {
         static const char text[] = "{\"name\":5,\"labels\":{\"a\":1},\"tier\":\"x\"}";
@@ -409,6 +436,7 @@ static const TTest *const tests[] = {
         says_when_the_arena_is_full,
         all_that_is_wrong_is_told_in_its_order,
         there_is_an_end_to_what_is_told,
+        nulls_are_told,
         to_tell_all_any_allocation_may_fail,
 };
 
