@@ -75,19 +75,21 @@ int explain_learn(struct explain *e, yyjson_val *object)
         return put(e, &environment_kind, object, ENVIRONMENT_NAME);
 }
 
-static int write_spec(const struct schema *s, const void *spec, struct arena *a, struct str *ret)
+static int set_spec(struct origins *ret, const struct schema *s, const void *spec, struct arena *a)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(OBJECT_MAX);
         struct json_writer w;
+        yyjson_doc *doc;
 
         json_writer_init(&w, &text);
         schema_encode(s, spec, &w);
-        *ret = arena_buf(a, &text);
-        return ret->data ? 0 : -ENOMEM;
+        if (buf_error(&text) < 0 || json_parse_arena(buf_str(&text), a, &doc, NULL) < 0)
+                return -ENOMEM;
+        ret->spec = yyjson_doc_get_root(doc);
+        return 0;
 }
 
-static int with_defaults(const struct admission_kind *kind, yyjson_val *object, struct arena *a,
-                         struct str *ret)
+static int with_defaults(const struct admission_kind *kind, struct arena *a, struct origins *ret)
 {
         const struct schema *root = kind->kind->schema;
         void *spec;
@@ -98,38 +100,43 @@ static int with_defaults(const struct admission_kind *kind, yyjson_val *object, 
 
                 if (!str_eq(f->name, STR("spec")))
                         continue;
-                r = schema_decode(f->object, yyjson_obj_get(object, "spec"), f->name, SCHEMA_BORROW, a, &spec,
-                                  NULL);
-                return r < 0 ? r : write_spec(f->object, spec, a, ret);
+                r = schema_decode(f->object, yyjson_obj_get(ret->object, "spec"), f->name, SCHEMA_BORROW, a,
+                                  &spec, NULL);
+                return r < 0 ? r : set_spec(ret, f->object, spec, a);
         }
         return -ENOMEM; /* there is no such kind */
 }
 
 /* As in a cluster that has the App and the Environment, and nothing else. */
-static int settle(struct explain *e, yyjson_val *app, struct problems *warnings, struct str *ret)
+static int settle(struct explain *e, struct problems *warnings, struct origins *ret)
 {
         struct arena *a = warnings->arena;
         struct app_settings *settings = arena_new(a, struct app_settings);
         struct view view = { .cache = &e->cache, .image = STR("keelson") };
         struct problems problems;
-        int r = put(e, &app_kind, app, STR("app"));
+        int r = put(e, &app_kind, ret->object, STR("app"));
 
         if (r < 0 || !settings)
                 return -ENOMEM;
-        view.self = cache_get(&e->cache, &app_kind, explain_namespace(app), STR("app"));
+        view.self = cache_get(&e->cache, &app_kind, explain_namespace(ret->object), STR("app"));
         r = view.self ? app_settle(&view, a, settings, &problems) : -ENOMEM;
         for (size_t i = 0; r == -EINVAL && i < problems.n; i++)
                 problem_add(warnings, problems.all[i].path, "%.*s", STR_FMT(problems.all[i].message));
-        return r < 0 ? r : write_spec(&app_spec_schema, &settings->spec, a, ret);
+        if (r < 0)
+                return r;
+        ret->figures = settings->effective;
+        ret->n_figures = settings->n_effective;
+        return set_spec(ret, &app_spec_schema, &settings->spec, a);
 }
 
 int explain_spec(struct explain *e, const struct admission_kind *kind, yyjson_val *object,
-                 struct problems *warnings, struct str *ret)
+                 struct problems *warnings, struct origins *ret)
 {
         int r = -EINVAL;
 
+        *ret = (struct origins){ .object = object };
         if (kind == &app_admission &&
             cache_get(&e->cache, &environment_kind, explain_namespace(object), ENVIRONMENT_NAME))
-                r = settle(e, object, warnings, ret);
-        return r == -EINVAL ? with_defaults(kind, object, warnings->arena, ret) : r;
+                r = settle(e, warnings, ret);
+        return r == -EINVAL ? with_defaults(kind, warnings->arena, ret) : r;
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "admission/judge.h"
+#include "cmd/origins.h"
 
 struct explain {
         struct cache cache; /* the Environments, and the Apps that were asked about */
@@ -25,8 +26,8 @@ struct str explain_namespace(yyjson_val *object);
 /* Takes in OBJECT if it is an Environment that is fine. 0 or -ENOMEM. */
 int explain_learn(struct explain *e, yyjson_val *object) _must_check_;
 
-/* The spec of OBJECT, which is fine, as JSON. What does not go together with the
- * Environment is added to WARNINGS: then, and where that is not known, it is the spec with
- * its defaults. 0 or -ENOMEM. */
+/* The spec of OBJECT, which is fine, and where each part of it comes from, to *RET, which
+ * lies in the arena of WARNINGS. What does not go together with the Environment is added to
+ * those: then, and where that is not known, it is the spec with its defaults. 0 or -ENOMEM. */
 int explain_spec(struct explain *e, const struct admission_kind *kind, yyjson_val *object,
-                 struct problems *warnings, struct str *ret) _must_check_;
+                 struct problems *warnings, struct origins *ret) _must_check_;

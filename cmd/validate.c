@@ -34,9 +34,9 @@ static const char usage[] =
         "  -f, --filename FILE   a file, a folder with all its *.yaml, *.yml and *.json, or - for\n"
         "                        the standard input; may be repeated\n"
         "  -o, --output FORMAT   text or json (default: text)\n"
-        "  --explain             show each resource with all that it leaves out filled in: defaults,\n"
-        "                        and the figures of its namespace's Environment where that is among\n"
-        "                        the files\n"
+        "  --explain             print each resource that is fine as YAML, with all that it leaves out\n"
+        "                        filled in, and where each value comes from: defaults, and the figures\n"
+        "                        of its namespace's Environment where that is among the files\n"
         "  --help                this text\n"
         "\n"
         "What needs the cluster (does that Secret exist, does an App there claim the host?) is not\n"
@@ -97,6 +97,16 @@ static void complain(const char *path, const char *why, void *arg)
         run->n_unread++;
 }
 
+/* Among documents of YAML what is told is a comment. */
+static size_t begin_line(struct run *run)
+{
+        size_t start = run->out.len;
+
+        if (run->arguments->explain)
+                buf_add_c(&run->out, "# ");
+        return start;
+}
+
 /* Ends the line that begins at START, in which names are as somebody wrote them. */
 static void end_line(struct run *run, size_t start)
 {
@@ -106,7 +116,7 @@ static void end_line(struct run *run, size_t start)
 
 static void tell_line(struct run *run, const struct subject *s, const char *what, const struct problem *p)
 {
-        size_t start = run->out.len;
+        size_t start = begin_line(run);
 
         buf_printf(&run->out, "%s:%u: %.*s %.*s: %s%.*s%s%.*s", run->file,
                    yaml_line(s->lines, s->document, s->object, p->path), STR_FMT(s->kind), STR_FMT(s->shown),
@@ -114,26 +124,38 @@ static void tell_line(struct run *run, const struct subject *s, const char *what
         end_line(run, start);
 }
 
-static void tell_more(struct run *run, const struct subject *s, struct str what)
+static void tell_more(struct run *run, const struct subject *s, size_t more)
 {
-        size_t start = run->out.len;
+        size_t start = begin_line(run);
 
-        buf_printf(&run->out, "%s:%u: %.*s %.*s: %.*s", run->file, s->line, STR_FMT(s->kind),
-                   STR_FMT(s->shown), STR_FMT(what));
+        buf_printf(&run->out, "%s:%u: %.*s %.*s: and %zu more", run->file, s->line, STR_FMT(s->kind),
+                   STR_FMT(s->shown), more);
         end_line(run, start);
 }
 
+static void tell_explained(struct run *run, const struct subject *s, const struct origins *explained,
+                           struct arena *a)
+{
+        size_t start;
+
+        buf_add_c(&run->out, "---\n");
+        start = begin_line(run);
+        buf_printf(&run->out, "%s:%u", run->file, s->line);
+        end_line(run, start);
+        origins_put_yaml(explained, a, &run->out);
+}
+
 static void tell_text(struct run *run, const struct subject *s, const struct problems *problems,
-                      const struct problems *warnings, struct str explained)
+                      const struct problems *warnings, const struct origins *explained)
 {
         for (size_t i = 0; i < problems->n; i++)
                 tell_line(run, s, "", &problems->all[i]);
         if (problems->more)
-                tell_more(run, s, arena_printf(problems->arena, "and %zu more", problems->more));
+                tell_more(run, s, problems->more);
         for (size_t i = 0; i < warnings->n; i++)
                 tell_line(run, s, "warning: ", &warnings->all[i]);
-        if (explained.data)
-                tell_more(run, s, explained);
+        if (explained)
+                tell_explained(run, s, explained, problems->arena);
 }
 
 static void put_problems(struct json_writer *w, const struct subject *s, const char *key,
@@ -151,8 +173,16 @@ static void put_problems(struct json_writer *w, const struct subject *s, const c
         json_end(w);
 }
 
+static void put_explained(struct json_writer *w, const struct origins *explained, struct arena *a)
+{
+        json_key(w, "spec");
+        json_val(w, explained->spec);
+        json_key(w, "origins");
+        origins_put_json(explained, a, w);
+}
+
 static void tell_json(struct run *run, const struct subject *s, const struct problems *problems,
-                      const struct problems *warnings, struct str explained)
+                      const struct problems *warnings, const struct origins *explained)
 {
         struct json_writer *w = &run->w;
 
@@ -167,13 +197,13 @@ static void tell_json(struct run *run, const struct subject *s, const struct pro
         json_put_bool(w, "valid", problems->n == 0);
         put_problems(w, s, "problems", problems);
         put_problems(w, s, "warnings", warnings);
-        if (explained.data)
-                json_put_raw(w, "spec", explained);
+        if (explained)
+                put_explained(w, explained, problems->arena);
         json_end(w);
 }
 
 static void tell(struct run *run, const struct subject *s, const struct problems *problems,
-                 const struct problems *warnings, struct str explained)
+                 const struct problems *warnings, const struct origins *explained)
 {
         if (run->arguments->json)
                 tell_json(run, s, problems, warnings, explained);
@@ -245,7 +275,7 @@ static int pass_over(struct run *run, const struct subject *s, struct problems *
         else
                 problem_add(warnings, STR("apiVersion"),
                             "is missing, so it is not looked at; did you mean %.*s?", STR_FMT(meant));
-        tell(run, s, problems, warnings, STR_NULL);
+        tell(run, s, problems, warnings, NULL);
         return 0;
 }
 
@@ -272,7 +302,7 @@ static int judge_ours(struct run *run, const struct subject *s, struct problems 
                       struct problems *warnings)
 {
         const struct admission_kind *kind = find_kind(s);
-        struct str explained = STR_NULL;
+        struct origins explained = { 0 };
         int r;
 
         if (kind) {
@@ -294,7 +324,7 @@ static int judge_ours(struct run *run, const struct subject *s, struct problems 
                 run->n_wrong++;
         else
                 run->n_fine++;
-        tell(run, s, problems, warnings, explained);
+        tell(run, s, problems, warnings, explained.spec ? &explained : NULL);
         return 0;
 }
 

@@ -155,3 +155,34 @@ int yaml_scalar_resolve(struct str text, struct yaml_scalar *ret)
         *ret = s;
         return 0;
 }
+
+static bool is_letter(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+        return c >= '0' && c <= '9';
+}
+
+bool yaml_is_plain(struct str text)
+{
+        char copy[NUMBER_MAX + 1];
+        struct yaml_scalar scalar;
+
+        if (text.len == 0 || text.len > NUMBER_MAX ||
+            !(is_letter(text.data[0]) || is_digit(text.data[0]) || text.data[0] == '/'))
+                return false;
+        for (size_t i = 0; i < text.len; i++) {
+                char c = text.data[i];
+
+                /* 1:30 is ninety to some. */
+                if (c == ':' ? i + 1 == text.len || is_digit(text.data[0])
+                             : !is_letter(c) && !is_digit(c) && str_index(STR("/._-@+"), c) < 0)
+                        return false;
+        }
+        memcpy(copy, text.data, text.len);
+        copy[text.len] = '\0';
+        return yaml_scalar_resolve(str_n(copy, text.len), &scalar) == 0 && scalar.type == YAML_SCALAR_STRING;
+}

@@ -28,3 +28,7 @@ struct yaml_scalar {
 /* How a plain (unquoted) scalar reads. TEXT is NUL-terminated behind its
  * length. 0, or -ERANGE for a number that JSON cannot hold (.inf, .nan). */
 int yaml_scalar_resolve(struct str text, struct yaml_scalar *ret) _must_check_;
+
+/* May TEXT be written without quotes, and is it this very string then to all who read YAML?
+ * False also where that is not sure. */
+bool yaml_is_plain(struct str text);

@@ -387,7 +387,33 @@ START_TEST(an_environment_is_explained_with_its_apps)
         one = yyjson_arr_get(yyjson_doc_get_root(doc), 4);
         ck_assert(json_get_bool(one, "valid", false));
         ck_str_eq(json_val_str(json_get_path(one, "/warnings/0/path")), "spec.autoscaling.minReplicas");
+        /* And whose word each is. */
+        one = yyjson_arr_get(yyjson_doc_get_root(doc), 3);
+        ck_str_eq(json_get_str(yyjson_obj_get(one, "origins"), "replicas"), "App");
+        ck_str_eq(json_get_str(yyjson_obj_get(one, "origins"), "resources.limits.cpu"), "App");
+        ck_str_eq(json_get_str(yyjson_obj_get(one, "origins"), "resources.limits.memory"), "BuiltIn");
         yyjson_doc_free(doc);
+        end();
+}
+END_TEST
+
+/* All that is no YAML is a comment. */
+START_TEST(people_read_yaml)
+{
+        begin();
+        write_file("env.yaml", HEAD("Environment", "default") "spec: {profile: staging,\n"
+                                                              "  overrides: [{tier: backend, resources: "
+                                                              "{requests: {memory: 700Mi}}}]}\n");
+        ck_assert_int_eq(RUN(BAD "---\n" OF("", "web", "{image: x, port: 80, replicas: 7}"), "-f", "-", "-f",
+                             "env.yaml", "--explain"),
+                         1);
+        ck_assert_ptr_eq(strstr(said, "# stdin:4: App shop: spec.hosts: need a port"), said);
+        ck_assert_ptr_nonnull(strstr(said, "# stdin:9: App web: warning: spec.image: "));
+        ck_assert_ptr_nonnull(strstr(said, "---\n# stdin:5\napiVersion: keelson.dev/v1alpha1\nkind: App\n"
+                                           "metadata:\n  name: web\nspec:\n"));
+        ck_assert_ptr_nonnull(strstr(said, "\n  replicas: 7                            # App\n"));
+        ck_assert_ptr_nonnull(strstr(said, "\n      memory: 700Mi                      # Environment\n"));
+        ck_assert_ptr_nonnull(strstr(said, "\n    timeout: 30s                         # built-in\n"));
         end();
 }
 END_TEST
@@ -421,6 +447,7 @@ static const TTest *const tests[] = {
         hosts_that_differ_are_no_conflict,
         programs_read_json,
         an_environment_is_explained_with_its_apps,
+        people_read_yaml,
         a_wrong_command_line_is_refused,
 };
 TEST_MAIN("cmd/validate", tests)

@@ -137,6 +137,23 @@ START_TEST(test_not_in_json)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_strings, test_words, test_integers, test_reals, test_not_in_json };
+START_TEST(test_plain)
+{
+        static const char *const plain[] = { "shop",      "x:1",        "registry:5000/a/b:1.8.2",
+                                             "/etc/shop", "5m",         "1Gi",
+                                             "a@b",       "2001-01-01", "a_b-c+d" };
+        static const char *const quoted[] = { "",     "yes",  "null", "1",   "1e3", "0x1f",    "1_000",
+                                              "1:30", "a:",   "a b",  "-a",  "*a",  "a\nb",    "a#b",
+                                              "[]",   ".inf", "~",    "a,b", "'a'", "\xc3\xa9" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+                ck_assert_msg(yaml_is_plain(str_c(plain[i])), "%s", plain[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(quoted); i++)
+                ck_assert_msg(!yaml_is_plain(str_c(quoted[i])), "%s", quoted[i]);
+}
+END_TEST
+
+static const TTest *const tests[] = { test_strings, test_words,       test_integers,
+                                      test_reals,   test_not_in_json, test_plain };
 
 TEST_MAIN("yaml/scalar", tests)
