@@ -204,6 +204,7 @@ static void end(struct publisher *p, enum publish_end how)
         uint64_t epoch = p->wanted;
 
         p->wanted = 0;
+        p->known = false; /* what was seen now may be another's later */
         set_retry(p, USEC_NEVER);
         p->ended(how, epoch, p->arg);
 }

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import agents
+from keelson import figures
 from kube import get, wait_until
 
 pytestmark = pytest.mark.long(150)
@@ -31,7 +32,7 @@ def cluster(namespace, tmp_path, request):
 def moved(c, old, since, what, timeout=60):
     """Waits until clients are routed to another member than OLD; prints how long it took."""
     new = wait_until(lambda: (p := c.primary()) and p is not old and p, timeout, f"another primary after {what}", every=0.05)
-    print(f"figure agent: routed anew after {what}: {time.monotonic() - since:.2f} s")
+    figures.append(f"agent: routed anew after {what}: {time.monotonic() - since:.2f} s")
     return new
 
 
@@ -138,5 +139,5 @@ def test_cost(cluster):
     time.sleep(10)
     used = (leader.metric("process_cpu_seconds_total") - used) / 10
     anonymous = leader.metric("keelson_anonymous_memory_bytes")
-    print(f"figure agent: {anonymous / 2**20:.1f} MiB RssAnon, {used * 100:.2f} % of a core")
+    figures.append(f"agent: {anonymous / 2**20:.1f} MiB RssAnon, {used * 100:.2f} % of a core")
     assert anonymous < 8 * 2**20
