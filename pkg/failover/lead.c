@@ -28,14 +28,15 @@ static failover_set candidates(const struct failover *f)
         return f->policy.members & (failover_set) ~(self_set(f) | f->policy.fenced);
 }
 
-/* Who belongs into the set, as far as is known now. */
+/* Who belongs into the set, as of the last look: while the server does not answer, nothing
+ * is heard of its followers, and that is no fault of theirs. */
 static failover_set fresh_set(const struct step *s)
 {
         const struct failover *f = s->f;
         failover_set set = self_set(f);
 
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
-                usec_t age = s->now - f->members[m].fresh;
+                usec_t age = f->server.at - f->members[m].fresh;
                 bool online = is_in(f->server.online, m), inside = is_in(f->record.in_sync, m);
 
                 if (!is_in(candidates(f), m))

@@ -247,6 +247,40 @@ START_TEST(who_falls_behind_leaves_the_set)
 }
 END_TEST
 
+/* Followers confirm once a second. That nothing is heard of them while the server does not
+ * answer is no reason to take them from the set, in which they are needed in a moment. */
+START_TEST(a_hang_narrows_nothing)
+{
+        struct failover_server v;
+        uint64_t acked = 100;
+        struct member m;
+
+        begin_leading(&m);
+        for (int look = 1; look <= 39; look++) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                v = server_in(&m, FAILOVER_WRITABLE);
+                v.offset = 100 + (uint64_t)look;
+                v.online = 6;
+                if (look % 10 == 0)
+                        acked = v.offset - 1;
+                v.acked[1] = v.acked[2] = acked;
+                show(&m, &v);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_uint_eq(m.f.record.in_sync, 7);
+        while (m.f.role == FAILOVER_LEADER) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.cause, FAILOVER_CAUSE_HANG);
+        ck_assert_uint_eq(m.f.record.in_sync, 7);
+}
+END_TEST
+
 /* The Lease cannot be narrowed, and the one who is behind could be promoted: nothing more is acknowledged. */
 START_TEST(writes_are_held_back_rather_than_lost)
 {
@@ -305,6 +339,7 @@ static const TTest *const tests[] = {
         a_disk_that_stands_still_is_no_healthy_lease,
         who_is_superseded_kills_at_once,
         who_falls_behind_leaves_the_set,
+        a_hang_narrows_nothing,
         writes_are_held_back_rather_than_lost,
         a_lease_that_somebody_deleted_is_made_again_by_its_holder,
 };
