@@ -29,7 +29,7 @@ static void put_available(struct condition_set *set, const struct deployment_sta
         }
         app_deployment_condition(state, STR("Available"), &reason, &message);
         condition_put(set, STR("Available"), CONDITION_FALSE, STR("MinimumReplicasUnavailable"),
-                      message.data ? message : STR("no replica is available yet"));
+                      str_empty(message) ? STR("no replica is available yet") : message);
 }
 
 static void put_conditions(struct condition_set *set, const struct app_verdict *v,
@@ -38,13 +38,23 @@ static void put_conditions(struct condition_set *set, const struct app_verdict *
         condition_put(set, STR("Ready"), v->phase == APP_READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
                       v->message);
         put_available(set, state);
-        condition_put_if(set, STR("Reconciling"), v->phase == APP_RECONCILING, v->reason, v->message);
-        condition_put_if(set, STR("Stalled"), v->phase == APP_STALLED, v->reason, v->message);
+        condition_put_if(set, STR("Reconciling"), v->phase == APP_RECONCILING, v->reason, v->message,
+                         CONDITION_NOT_RECONCILING);
+        condition_put_if(set, STR("Stalled"), v->phase == APP_STALLED, v->reason, v->message,
+                         CONDITION_NOT_STALLED);
+}
+
+/* With its revision: an event of the same words would be counted as that of the rollout before. */
+static void tell_ready(const struct app_revision *r, const struct app_verdict *v, struct plan *plan)
+{
+        plan_event(plan, false, v->reason,
+                   arena_printf(plan->arena, "%.*s: revision %.*s, image %.*s", STR_FMT(v->message),
+                                STR_FMT(r->hash), STR_FMT(r->pods.spec->image)));
 }
 
 /* An event where the verdict turned, not while it stays. */
-static void tell(const struct view *view, struct plan *plan, const struct app_status *before,
-                 const struct app_verdict *v)
+static void tell(const struct view *view, const struct app_outlook *o, const struct app_status *before,
+                 const struct app_verdict *v, struct plan *plan)
 {
         const struct app *app = view->self->state;
 
@@ -53,7 +63,7 @@ static void tell(const struct view *view, struct plan *plan, const struct app_st
         if (v->phase == APP_STALLED)
                 plan_event(plan, true, v->reason, v->message);
         else if (v->phase == APP_READY)
-                plan_event(plan, false, v->reason, v->message);
+                tell_ready(o->revision, v, plan);
         else if (v->failed || view->report_only)
                 plan_event(plan, true, v->reason, v->message);
         else if (str_eq(v->reason, STR("RolloutInProgress")) && before && before->image.data &&
@@ -221,6 +231,6 @@ int app_report(const struct view *view, const struct app_outlook *o, struct plan
                 keep_figures(before, &status);
 
         plan_status_of(plan, &app_status_schema, &status, before);
-        tell(view, plan, before, &verdict);
+        tell(view, o, before, &verdict, plan);
         return plan->error;
 }

@@ -176,8 +176,10 @@ static void put_conditions(struct condition_set *set, const struct verdict *v, c
         condition_put(set, STR("Ready"), v->phase == READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
                       v->message);
         condition_put(set, STR("QuotaAvailable"), usage->available, usage->reason, usage->message);
-        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message);
-        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message);
+        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message,
+                         CONDITION_NOT_RECONCILING);
+        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message,
+                         CONDITION_NOT_STALLED);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ void condition_put(struct condition_set *set, struct str type, enum condition_st
                 .type = type,
                 .status = status_name(status),
                 .reason = reason,
-                .message = message.data ? message : STR(""),
+                .message = str_empty(message) ? reason : message,
                 .observed_generation = set->generation,
                 .has_observed_generation = true,
         };
@@ -52,12 +52,12 @@ void condition_put(struct condition_set *set, struct str type, enum condition_st
 }
 
 void condition_put_if(struct condition_set *set, struct str type, bool is, struct str reason,
-                      struct str message)
+                      struct str message, struct str otherwise)
 {
         if (is)
                 condition_put(set, type, CONDITION_TRUE, reason, message);
         else
-                condition_put(set, type, CONDITION_FALSE, STR("AsExpected"), STR(""));
+                condition_put(set, type, CONDITION_FALSE, STR("AsExpected"), otherwise);
 }
 
 bool condition_turned(const struct schema_conditions *before, struct str type, struct str reason)

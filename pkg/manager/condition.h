@@ -27,14 +27,18 @@ void condition_begin(struct condition_set *set, struct arena *arena, const struc
                      int64_t generation, usec_t wall);
 
 /* REASON is CamelCase and stable; MESSAGE is borrowed and says what is wrong
- * and what to do. */
+ * and what to do. Without one the reason must do, since no condition is without words. */
 void condition_put(struct condition_set *set, struct str type, enum condition_status status,
                    struct str reason, struct str message);
 
-/* True for that reason if it IS so, else False because that is as expected: for
- * what is said of a resource only while it has it, such as Stalled. */
+/* True for that reason if it IS so, else False because that is as expected, and that is
+ * what OTHERWISE says: for what is said of a resource only while it has it, such as Stalled. */
 void condition_put_if(struct condition_set *set, struct str type, bool is, struct str reason,
-                      struct str message);
+                      struct str message, struct str otherwise);
+
+/* For those two of each kind. */
+#define CONDITION_NOT_RECONCILING STR("nothing is under way")
+#define CONDITION_NOT_STALLED STR("nothing waits for somebody to change it")
 
 /* Had the condition of that type another reason, or was there none? BEFORE may be NULL. */
 bool condition_turned(const struct schema_conditions *before, struct str type, struct str reason);

@@ -153,11 +153,14 @@ def test_events_tell_the_story(space):
     wait_ready(space)
     wait_until(lambda: events(space, "Ready"), 10, "the event Ready")
     assert created(space) == {f"{keelson.KINDS[kind]} shop" for kind in keelson.CHILDREN}
-    assert events(space, "Ready") == ["1 of 1 replicas are ready"]
+    (first,) = events(space, "Ready")
+    assert first.startswith("1 of 1 replicas are ready: revision ") and first.endswith(f", image {WEBAPP_1}")
     assert events(space, "RolloutStarted") == []
     change(space, {"image": WEBAPP_2})
     wait_ready(space)
     wait_until(lambda: len(events(space, "Ready")) == 2, 10, "the second event Ready")
+    (second,) = set(events(space, "Ready")) - {first}
+    assert second.endswith(f", image {WEBAPP_2}")
     (note,) = events(space, "RolloutStarted")
     assert WEBAPP_1 in note and WEBAPP_2 in note
 

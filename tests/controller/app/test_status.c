@@ -258,6 +258,32 @@ START_TEST(an_event_is_sent_where_the_verdict_turns)
 }
 END_TEST
 
+/* Equal words would be counted as one event that happened twice. */
+START_TEST(the_event_of_each_revision_has_words_of_its_own)
+{
+        static const char *const images[] = { "x:1", "x:2" };
+        char told[2][256];
+
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                struct fixture f;
+                char app[1024];
+
+                snprintf(app, sizeof(app), APP("web", "3", "\"spec\":{\"image\":\"%s\",\"replicas\":2}"),
+                         images[i]);
+                begin(&f, app);
+                put_deployment(&f, &ready_state);
+                ck_assert_int_eq(reconcile(&f), 0);
+                ck_assert_ptr_nonnull(find_event(&f, "Ready"));
+                snprintf(told[i], sizeof(told[i]), "%.*s", STR_FMT(find_event(&f, "Ready")->message));
+                ck_assert_msg(strncmp(told[i], "2 of 2 replicas are ready: revision ", 36) == 0, "%s",
+                              told[i]);
+                ck_assert_msg(strstr(told[i], images[i]), "%s", told[i]);
+                end(&f);
+        }
+        ck_assert_str_ne(told[0], told[1]);
+}
+END_TEST
+
 static void check_transition(const char *app, const struct state *s, const char *expected)
 {
         struct fixture f;
@@ -330,12 +356,9 @@ START_TEST(it_survives_the_lack_of_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        the_status_says_what_the_deployment_is_in,
-        the_counts_are_those_of_the_deployment,
-        an_invalid_spec_is_told_and_touches_no_child,
-        an_event_is_sent_where_the_verdict_turns,
-        of_a_deployment_the_messages_of_trouble_are_kept,
-        the_time_of_a_transition_is_kept_until_the_next,
-        it_survives_the_lack_of_memory,
+        the_status_says_what_the_deployment_is_in,       the_counts_are_those_of_the_deployment,
+        an_invalid_spec_is_told_and_touches_no_child,    an_event_is_sent_where_the_verdict_turns,
+        the_event_of_each_revision_has_words_of_its_own, of_a_deployment_the_messages_of_trouble_are_kept,
+        the_time_of_a_transition_is_kept_until_the_next, it_survives_the_lack_of_memory,
 };
 TEST_MAIN("app/status", tests)

@@ -34,12 +34,12 @@ START_TEST(the_time_is_that_of_the_last_change)
 
         condition_begin(&set, &a, &before, 7, HOUR_22);
         condition_put(&set, STR("Ready"), CONDITION_TRUE, STR("StillReady"), STR_NULL);
-        condition_put_if(&set, STR("Stalled"), true, STR("Forbidden"), STR("why"));
-        condition_put_if(&set, STR("Reconciling"), false, STR("Forbidden"), STR("why"));
+        condition_put_if(&set, STR("Stalled"), true, STR("Forbidden"), STR("why"), STR("all is well"));
+        condition_put_if(&set, STR("Reconciling"), false, STR("Forbidden"), STR("why"), STR("all is well"));
         ck_assert_uint_eq(set.n, 3);
-        check(&set.items[0], "True", "StillReady", "", "2006-01-02T15:00:00Z");
+        check(&set.items[0], "True", "StillReady", "StillReady", "2006-01-02T15:00:00Z");
         check(&set.items[1], "True", "Forbidden", "why", "2006-01-02T22:04:05Z");
-        check(&set.items[2], "False", "AsExpected", "", "2006-01-02T22:04:05Z");
+        check(&set.items[2], "False", "AsExpected", "all is well", "2006-01-02T22:04:05Z");
         arena_release(&a);
 }
 END_TEST

@@ -111,6 +111,18 @@ static bool is_ready(yyjson_val *app)
         return false;
 }
 
+/* Whoever reads one is told something. */
+static void check_words(yyjson_val *app)
+{
+        yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_ptr_get(app, "/status/conditions"));
+        yyjson_val *c;
+
+        while ((c = yyjson_arr_iter_next(&it)))
+                expect(*json_text(c, "/message") && *json_text(c, "/reason"),
+                       "App %s: its condition %s, which is %s, has no message",
+                       json_text(app, "/metadata/name"), json_text(c, "/type"), json_text(c, "/status"));
+}
+
 static void check_report(struct run *r, size_t replica, yyjson_val *app)
 {
         int64_t reported = yyjson_get_sint(yyjson_ptr_get(app, "/status/observedGeneration"));
@@ -118,6 +130,7 @@ static void check_report(struct run *r, size_t replica, yyjson_val *app)
         struct oracle *o = &r->oracle;
         struct claim *last = find_claim(o->reported[replica], o->n_reported[replica], uid, -1), *c;
 
+        check_words(app);
         expect(!last || reported >= last->generation,
                "App %s: op%zu reports generation %lld after it had reported %lld", name, replica,
                (long long)reported, (long long)(last ? last->generation : 0));
