@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From libcurl's result to an errno and a sentence that says what to do.
+ * From what went wrong to an errno and a sentence that says what to do.
  */
 #include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 
-#include "http/client.h"
-
-/* "https://10.0.0.1:6443" of a URL: its path may hold more than a log should,
- * and so may a name and password before the host. */
-static struct str origin_of(struct str url)
-{
-        size_t end = 0, slashes = 0;
-        struct str origin;
-
-        for (; end < url.len; end++)
-                if ((url.data[end] == '/' && ++slashes == 3) || url.data[end] == '?' || url.data[end] == '#')
-                        break;
-        origin = str_n(url.data, end);
-        for (size_t i = end; i > 0; i--)
-                if (origin.data[i - 1] == '@')
-                        return str_n(origin.data + i, end - i);
-        return origin;
-}
+#include "http/curl.h"
 
 /* " through the proxy http://10.0.0.9:3128": whom a connection was really made to. */
 static const char *through(const struct http_request *r, char ret[256])
@@ -34,7 +17,7 @@ static const char *through(const struct http_request *r, char ret[256])
                 return ", or to the proxy that the environment names";
         if (!proxy[0])
                 return "";
-        (void)snprintf(ret, 256, " through the proxy %.*s", STR_FMT(origin_of(str_c(proxy))));
+        (void)snprintf(ret, 256, " through the proxy %.*s", STR_FMT(url_public_origin(str_c(proxy))));
         return ret;
 }
 
@@ -42,22 +25,20 @@ static int connect_errno(const struct http_request *r)
 {
         long number = 0;
 
-        curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &number);
+        curl_easy_getinfo(r->curl->easy, CURLINFO_OS_ERRNO, &number);
         return number > 0 ? -(int)number : -ECONNREFUSED;
 }
 
 static const char *detail(const struct http_request *r, CURLcode said)
 {
-        return r->curl_message[0] ? r->curl_message : curl_easy_strerror(said);
+        return r->curl->message[0] ? r->curl->message : curl_easy_strerror(said);
 }
 
-static int certificate(const struct http_request *r, struct str origin, struct error *err)
+int failure_certificate(struct str origin, const struct http_tls *tls, long why, const char *said,
+                        struct error *err)
 {
-        long why = X509_V_OK;
-        const char *text;
+        const char *text = X509_verify_cert_error_string(why);
 
-        curl_easy_getinfo(r->easy, CURLINFO_SSL_VERIFYRESULT, &why);
-        text = X509_verify_cert_error_string(why);
         switch (why) {
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -66,23 +47,20 @@ static int certificate(const struct http_request *r, struct str origin, struct e
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
         case X509_V_ERR_CERT_SIGNATURE_FAILURE:
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not signed by the %s: %s",
-                                 STR_FMT(origin), r->settings->tls->roots ? "given CA" : "system's CAs",
-                                 text);
+                                 STR_FMT(origin), tls->roots ? "given CA" : "system's CAs", text);
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not for %s", STR_FMT(origin),
-                                 r->settings->tls->server_name ? r->settings->tls->server_name : "that host");
+                                 tls->server_name ? tls->server_name : "that host");
         case X509_V_OK:
-                /* libcurl's own check of the name */
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not accepted: %s",
-                                 STR_FMT(origin), detail(r, CURLE_PEER_FAILED_VERIFICATION));
+                                 STR_FMT(origin), said);
         default:
                 return error_set(err, -EKEYREJECTED, "the certificate of %.*s is not accepted: %s",
                                  STR_FMT(origin), text);
         }
 }
 
-/* What our own callbacks and timers ended. */
 static int ours(const struct http_request *r, struct str origin, struct error *err)
 {
         switch (r->failure) {
@@ -100,6 +78,21 @@ static int ours(const struct http_request *r, struct str origin, struct error *e
                 return error_set(err, r->failure, "the answer of %.*s could not be taken: %s",
                                  STR_FMT(origin), strerror(-r->failure));
         }
+}
+
+void failure_ours(const struct http_request *r, struct error *err)
+{
+        ours(r, url_public_origin(buf_str(&r->url)), err);
+}
+
+/* libcurl checks the name itself; that is where OpenSSL has nothing to say. */
+static int certificate(const struct http_request *r, struct str origin, struct error *err)
+{
+        long why = X509_V_OK;
+
+        curl_easy_getinfo(r->curl->easy, CURLINFO_SSL_VERIFYRESULT, &why);
+        return failure_certificate(origin, r->settings->tls, why, detail(r, CURLE_PEER_FAILED_VERIFICATION),
+                                   err);
 }
 
 static int libcurls(const struct http_request *r, CURLcode said, struct str origin, struct error *err)
@@ -142,15 +135,7 @@ static int libcurls(const struct http_request *r, CURLcode said, struct str orig
         }
 }
 
-void failure_describe(const struct http_request *r, CURLcode said, struct error *err)
+void failure_curl(const struct http_request *r, CURLcode said, struct error *err)
 {
-        char *url = NULL;
-        struct str origin;
-
-        curl_easy_getinfo(r->easy, CURLINFO_EFFECTIVE_URL, &url);
-        origin = origin_of(str_c(url));
-        if (r->failure < 0)
-                ours(r, origin, err);
-        else
-                libcurls(r, said, origin, err);
+        libcurls(r, said, url_public_origin(buf_str(&r->url)), err);
 }

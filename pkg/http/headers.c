@@ -2,6 +2,7 @@
 #include "http/headers.h"
 
 #include <errno.h>
+#include <strings.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -97,6 +98,40 @@ static char *put(char *to, struct str s)
         return to + s.len;
 }
 
+/* What only HTTP/1.1 has, and what we say ourselves. */
+static bool is_field(struct str name)
+{
+        static const char *const others[] = { "connection",        "content-length",   "host",
+                                              "keep-alive",        "proxy-connection", "te",
+                                              "transfer-encoding", "upgrade" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                if (name.len == strlen(others[i]) && strncasecmp(name.data, others[i], name.len) == 0)
+                        return false;
+        return true;
+}
+
+static char *put_lower(char *to, struct str s)
+{
+        for (size_t i = 0; i < s.len; i++)
+                to[i] = (char)(s.data[i] >= 'A' && s.data[i] <= 'Z' ? s.data[i] + ('a' - 'A') : s.data[i]);
+        return to + s.len;
+}
+
+/* VALUE, with its white space at the ends, stands in a line already. */
+static void add_field(struct header_list *list, struct str name, const char *value, size_t len, char **text)
+{
+        struct str trimmed = str_trim(str_n(value, len));
+
+        list->fields[list->n_fields++] = (nghttp2_nv){
+                .name = (uint8_t *)*text,
+                .namelen = name.len,
+                .value = (uint8_t *)(uintptr_t)trimmed.data,
+                .valuelen = trimmed.len,
+        };
+        *text = put_lower(*text, name);
+}
+
 static int build(const struct http_header *headers, size_t n, struct header_list **ret)
 {
         /* libcurl would announce a large body with Expect: 100-continue over
@@ -113,14 +148,15 @@ static int build(const struct http_header *headers, size_t n, struct header_list
                 if (!is_token(headers[i].name) || !is_value(headers[i].value) ||
                     headers[i].name.len + headers[i].value.len > HEADERS_BYTES_MAX - 3)
                         return -EINVAL;
-                bytes += headers[i].name.len + headers[i].value.len + 3;
+                bytes += 2 * headers[i].name.len + headers[i].value.len + 3;
                 if (bytes > HEADERS_BYTES_MAX)
                         return -EINVAL;
         }
-        list = mem_zalloc(sizeof(*list) + (n + 1) * sizeof(*line) + bytes);
+        list = mem_zalloc(sizeof(*list) + n * sizeof(*list->fields) + (n + 1) * sizeof(*line) + bytes);
         if (!list)
                 return -ENOMEM;
-        list->lines = line = (struct curl_slist *)(void *)(list + 1);
+        list->fields = (nghttp2_nv *)(void *)(list + 1);
+        list->lines = line = (struct curl_slist *)(void *)(list->fields + n);
         text = (char *)(line + n + 1);
         for (size_t i = 0; i < n; i++, line++) {
                 line->data = text;
@@ -130,7 +166,13 @@ static int build(const struct http_header *headers, size_t n, struct header_list
                 text = put(text, headers[i].value) + 1;
         }
         line->data = text;
-        put(text, no_expect);
+        text = put(text, no_expect) + 1;
+        line = list->lines;
+        for (size_t i = 0; i < n; i++, line = line->next)
+                if (is_field(headers[i].name))
+                        add_field(list, headers[i].name,
+                                  line->data + strlen(line->data) - headers[i].value.len,
+                                  headers[i].value.len, &text);
         list->n = n;
         list->refs = 1;
         *ret = list;

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Header lists for libcurl, shared between requests. An operator sends the
+ * Header lists, shared between requests. An operator sends the
  * same three or four sets all day (authorisation, content type, accept), so
  * the last few stay here and are found again by their content.
  *
  *      cache: list (newest) <-> list <-> list <-> head      each counted by its users
  *
- * A list is one allocation: curl_slist nodes, then the lines that they point to.
+ * A list is one allocation: the fields for nghttp2, the curl_slist nodes for libcurl,
+ * then the text that both point to:
+ *
+ *      fields | nodes | "Accept: a/b" 0 "Expect:" 0 | "accept"
  */
 #pragma once
 
 #include <curl/curl.h>
+#include <nghttp2/nghttp2.h>
 
 #include "base/list.h"
 #include "http/http.h"
@@ -25,6 +29,10 @@ struct header_list {
         uint64_t hash;
         size_t n; /* the user's headers, without the one we add */
         struct curl_slist *lines;
+        /* For HTTP/2: names in lower case, without those that are about a connection of
+         * HTTP/1.1 or that we say ourselves (RFC 9113, 8.2.2). */
+        nghttp2_nv *fields;
+        size_t n_fields;
 };
 
 struct header_cache {

@@ -18,6 +18,7 @@ void settings_unref(struct http_settings *s)
         http_tls_unref(s->tls);
         mem_free(s->proxy);
         mem_free(s->user_agent);
+        mem_free(s->origin);
         mem_free(s);
 }
 
@@ -71,6 +72,7 @@ static int settings_new(const struct http_config *config, struct http_settings *
                 settings_unref(s);
                 return r;
         }
+        s->direct = s->proxy && !s->proxy[0];
         *ret = s;
         return 0;
 }
@@ -85,18 +87,21 @@ static void drop_parked(struct http_client *c, size_t keep)
         }
 }
 
+static void sweep_engines(struct http_client *c, bool all)
+{
+        curl_engine.sweep(c, all);
+        direct_engine.sweep(c, all);
+}
+
 static void destroy(struct http_client *c)
 {
-        loop_defer_stop(&c->start);
         loop_timer_stop(&c->trim);
         drop_parked(c, 0);
-        while (!list_empty(&c->pools))
-                pool_free(container_of(c->pools.next, struct http_pool, link));
+        sweep_engines(c, true);
+        loop_defer_stop(&c->turn);
         header_cache_release(&c->headers);
         settings_unref(c->settings);
-        buf_release(&c->url);
         mem_free(c);
-        curl_global_cleanup();
 }
 
 void client_pin(struct http_client *c)
@@ -111,18 +116,9 @@ static void take_back_cancelled(struct http_client *c)
         while ((first = list_first(&c->cancelled))) {
                 struct http_request *r = container_of(first, struct http_request, link);
 
-                pool_remove(r->pool, r);
+                list_remove(&r->link);
+                r->engine->remove(r);
                 request_recycle(r);
-        }
-}
-
-static void free_retired_pools(struct http_client *c)
-{
-        list_for_each_safe (link, &c->pools) {
-                struct http_pool *p = container_of(link, struct http_pool, link);
-
-                if (p != c->pool && list_empty(&p->requests))
-                        pool_free(p);
         }
 }
 
@@ -130,7 +126,7 @@ void client_unpin(struct http_client *c)
 {
         if (c->pins == 1) {
                 take_back_cancelled(c);
-                free_retired_pools(c);
+                sweep_engines(c, false);
         }
         if (--c->pins == 0 && c->freed)
                 destroy(c);
@@ -139,23 +135,18 @@ void client_unpin(struct http_client *c)
 int http_client_new(struct loop *l, const struct http_config *config, struct http_client **ret,
                     struct error *err)
 {
-        struct http_client *c;
+        struct http_client *c = mem_new(struct http_client);
         int r;
 
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-                return error_set(err, -ENOMEM, "libcurl does not start");
-        c = mem_new(struct http_client);
-        if (!c) {
-                curl_global_cleanup();
+        if (!c)
                 return error_set(err, -ENOMEM, "no memory for an HTTP client");
-        }
         c->loop = l;
+        list_init(&c->conns);
         list_init(&c->pools);
         list_init(&c->starting);
         list_init(&c->cancelled);
         list_init(&c->parked);
         header_cache_init(&c->headers);
-        buf_init(&c->url, HTTP_URL_MAX);
         r = settings_new(config, &c->settings, err);
         if (r < 0) {
                 destroy(c);
@@ -165,27 +156,18 @@ int http_client_new(struct loop *l, const struct http_config *config, struct htt
         return 0;
 }
 
-static void cancel_all(struct http_client *c)
+void http_client_free(struct http_client *c)
 {
         struct list *first;
 
-        while ((first = list_first(&c->starting)))
-                http_cancel(container_of(first, struct http_request, link));
-        list_for_each (link, &c->pools) {
-                struct http_pool *p = container_of(link, struct http_pool, link);
-
-                while ((first = list_first(&p->requests)))
-                        http_cancel(container_of(first, struct http_request, link));
-        }
-}
-
-void http_client_free(struct http_client *c)
-{
         if (!c)
                 return;
         client_pin(c);
         c->freed = true;
-        cancel_all(c);
+        while ((first = list_first(&c->starting)))
+                http_cancel(container_of(first, struct http_request, link));
+        curl_engine.cancel_all(c);
+        direct_engine.cancel_all(c);
         client_unpin(c);
 }
 
@@ -206,7 +188,7 @@ int http_client_reconfigure(struct http_client *c, const struct http_config *con
         settings_unref(c->settings);
         c->settings = settings;
         c->pool = NULL;
-        drop_parked(c, 0); /* their easy handles know the old settings */
+        drop_parked(c, 0); /* they hold the old settings */
         client_unpin(c);
         return 0;
 }
@@ -237,58 +219,36 @@ static struct http_request *get_request(struct http_client *c)
         return container_of(first, struct http_request, link);
 }
 
-/* The current pool; or, for a request that was prepared under settings that
- * have changed since, one of those settings. */
-static int get_pool(struct http_client *c, struct http_settings *settings, struct http_pool **ret)
+static void start_one(struct http_request *r)
 {
-        int r;
+        const struct http_engine *engine = direct_takes(r) ? &direct_engine : &curl_engine;
+        int code;
 
-        if (settings != c->settings) {
-                list_for_each (link, &c->pools) {
-                        *ret = container_of(link, struct http_pool, link);
-                        if ((*ret)->settings == settings)
-                                return 0;
-                }
-                return pool_new(c, settings, ret);
-        }
-        if (!c->pool) {
-                r = pool_new(c, settings, &c->pool);
-                if (r < 0)
-                        return r;
-        }
-        *ret = c->pool;
-        return 0;
+        list_remove(&r->link);
+        r->attempts++;
+        code = engine->add(r);
+        if (code < 0)
+                request_finish(r, code, NULL);
 }
 
-static int start_one(struct http_request *r)
-{
-        struct http_pool *p;
-        int code = get_pool(r->client, r->settings, &p);
-
-        return code < 0 ? code : pool_add(p, r);
-}
-
-/* All that was started in this turn goes to libcurl at once. */
-static void start_all(struct loop_defer *defer, void *arg)
+/* All that was started in this turn leaves at once. */
+static void on_turn(struct loop_defer *defer, void *arg)
 {
         struct http_client *c = arg;
         struct list *first;
 
         (void)defer;
         client_pin(c);
-        while ((first = list_first(&c->starting))) {
-                struct http_request *r = container_of(first, struct http_request, link);
-                int code;
-
-                list_remove(&r->link);
-                code = start_one(r);
-                if (code < 0)
-                        request_finish(r, CURLE_OK, code);
-        }
-        /* An older pool begins by the timer that libcurl has set for it. */
-        if (c->pool)
-                pool_kick(c->pool);
+        while ((first = list_first(&c->starting)))
+                start_one(container_of(first, struct http_request, link));
+        curl_engine.kick(c);
+        direct_engine.kick(c);
         client_unpin(c);
+}
+
+void client_wake(struct http_client *c)
+{
+        loop_defer_set(c->loop, &c->turn, on_turn, c);
 }
 
 int http_start(struct http_client *c, const struct http_call *call, const struct http_handlers *handlers,
@@ -312,7 +272,7 @@ int http_start(struct http_client *c, const struct http_call *call, const struct
         }
         r->state = REQUEST_STARTING;
         list_add_tail(&c->starting, &r->link);
-        loop_defer_set(c->loop, &c->start, start_all, c);
+        client_wake(c);
         *ret = r;
         return 0;
 }
@@ -326,16 +286,11 @@ void http_cancel(struct http_request *r)
                 request_recycle(r);
                 return;
         case REQUEST_IN_FLIGHT:
-                if (c->in_curl) {
-                        list_remove(&r->link);
-                        r->state = REQUEST_CANCELLED;
-                        loop_timer_stop(&r->watchdog);
-                        list_add_tail(&c->cancelled, &r->link);
-                        return;
-                }
                 client_pin(c);
-                pool_remove(r->pool, r);
-                request_recycle(r);
+                list_remove(&r->link);
+                r->state = REQUEST_CANCELLED;
+                loop_timer_stop(&r->watchdog);
+                list_add_tail(&c->cancelled, &r->link);
                 client_unpin(c);
                 return;
         case REQUEST_PARKED:

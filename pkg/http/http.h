@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An HTTP client on the event loop: libcurl's multi interface, HTTP/2 where
- * the server has it, many requests in flight over one connection.
+ * An HTTP client on the event loop: HTTP/2 where the server has it, many requests
+ * in flight over one connection. Two engines carry the requests, one of our own for
+ * HTTP/2 over TLS and libcurl for all else (client.h); nobody here sees which.
  *
  * A client is one pool of connections with one set of credentials. Watches and
  * writes use two clients, so that a slow stream of events never holds up a
@@ -34,15 +35,15 @@ struct http_config {
         struct str client_cert_pem; /* with client_key_pem; absent: no client certificate */
         struct str client_key_pem;
         struct str tls_server_name; /* absent: the host of the URL */
-        struct str proxy;           /* absent: libcurl's environment variables */
+        struct str proxy;           /* absent: HTTPS_PROXY, NO_PROXY and so on, by libcurl */
         struct str user_agent;
         bool insecure_skip_verify;
         /* Absent, or a client that has the same certificates, key and server name:
          * what it has made of them now is used as well, and those above and
          * insecure_skip_verify are not looked at. It need not stay. */
         const struct http_client *tls_of;
-        usec_t connect_timeout; /* 0: 10 s; a wait for a free connection counts */
-        long max_connections;   /* to one host; 0: 1, enough for HTTP/2 alone */
+        usec_t connect_timeout; /* 0: 10 s; with libcurl a wait for a free connection counts */
+        long max_connections;   /* to one host by HTTP/1.1; 0: 1. With HTTP/2 one does */
 };
 
 /* 0, -ENOMEM, or -EINVAL with what is wrong with the certificates or the key. */

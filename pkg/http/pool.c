@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "http/client.h"
+#include "http/curl.h"
 
 /* libcurl 7.88 reads what comes for one transfer of a connection while it serves
  * another, and then may hand the last bytes on only when more is there to read.
@@ -152,9 +152,7 @@ static void run_curl(struct http_pool *p, curl_socket_t fd, int events)
         CURLMcode code;
         int running;
 
-        p->client->in_curl = true;
         code = curl_multi_socket_action(p->multi, fd, events, &running);
-        p->client->in_curl = false;
         if (code == CURLM_OUT_OF_MEMORY)
                 p->broken = -ENOMEM;
         else if (code != CURLM_OK && p->broken == 0)
@@ -169,7 +167,7 @@ static void fail_all(struct http_pool *p)
         if (p->client->pool == p)
                 p->client->pool = NULL;
         while ((first = list_first(&p->requests)))
-                request_finish(container_of(first, struct http_request, link), CURLE_OK, p->broken);
+                transfer_finish(container_of(first, struct http_request, link), CURLE_OK, p->broken);
 }
 
 static void collect_ended(struct http_pool *p)
@@ -187,7 +185,7 @@ static void collect_ended(struct http_pool *p)
                 curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
                 r = (struct http_request *)(void *)private;
                 if (r->state == REQUEST_IN_FLIGHT)
-                        request_finish(r, said, 0);
+                        transfer_finish(r, said, 0);
         }
 }
 
@@ -244,35 +242,6 @@ static void await_quiet(struct http_pool *p)
                 (void)!loop_timer_set(p->client->loop, &p->quiet, p->woken + POOL_QUIET, on_quiet, p);
 }
 
-void pool_kick(struct http_pool *p)
-{
-        cork(p, 1);
-        run_curl(p, CURL_SOCKET_TIMEOUT, 0);
-        cork(p, 0);
-        collect_ended(p);
-        if (p->broken)
-                fail_all(p);
-}
-
-int pool_add(struct http_pool *p, struct http_request *r)
-{
-        CURLMcode code = curl_multi_add_handle(p->multi, r->easy);
-
-        if (code != CURLM_OK)
-                return code == CURLM_OUT_OF_MEMORY || p->broken == -ENOMEM ? -ENOMEM : -EPROTO;
-        r->pool = p;
-        r->state = REQUEST_IN_FLIGHT;
-        list_add_tail(&p->requests, &r->link);
-        return 0;
-}
-
-void pool_remove(struct http_pool *p, struct http_request *r)
-{
-        curl_multi_remove_handle(p->multi, r->easy);
-        list_remove(&r->link);
-        r->pool = NULL;
-}
-
 /* --- life -------------------------------------------------------------------- */
 
 static bool set_options(struct http_pool *p)
@@ -287,7 +256,22 @@ static bool set_options(struct http_pool *p)
                curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->settings->max_connections) == CURLM_OK;
 }
 
-int pool_new(struct http_client *c, struct http_settings *settings, struct http_pool **ret)
+static void pool_free(struct http_pool *p)
+{
+        struct list *first;
+
+        /* It says good-bye to servers, and with it which sockets go. */
+        curl_multi_cleanup(p->multi);
+        while ((first = list_first(&p->sockets)))
+                socket_free(container_of(first, struct pool_socket, link));
+        loop_timer_stop(&p->timer);
+        loop_timer_stop(&p->quiet);
+        list_remove(&p->link);
+        settings_unref(p->settings);
+        mem_free(p);
+}
+
+static int pool_new(struct http_client *c, struct http_settings *settings, struct http_pool **ret)
 {
         struct http_pool *p = mem_new(struct http_pool);
 
@@ -309,17 +293,110 @@ int pool_new(struct http_client *c, struct http_settings *settings, struct http_
         return 0;
 }
 
-void pool_free(struct http_pool *p)
+/* --- the engine ---------------------------------------------------------------- */
+
+/* The current pool; or, for a request that was prepared under settings that
+ * have changed since, one of those settings. */
+static int get_pool(struct http_client *c, struct http_settings *settings, struct http_pool **ret)
+{
+        int r;
+
+        if (settings != c->settings) {
+                list_for_each (link, &c->pools) {
+                        *ret = container_of(link, struct http_pool, link);
+                        if ((*ret)->settings == settings)
+                                return 0;
+                }
+                return pool_new(c, settings, ret);
+        }
+        if (!c->pool) {
+                r = pool_new(c, settings, &c->pool);
+                if (r < 0)
+                        return r;
+        }
+        *ret = c->pool;
+        return 0;
+}
+
+static int add(struct http_request *r)
+{
+        struct http_pool *p;
+        int code = transfer_prepare(r);
+        CURLMcode said;
+
+        if (code == 0)
+                code = get_pool(r->client, r->settings, &p);
+        if (code < 0)
+                return code;
+        said = curl_multi_add_handle(p->multi, r->curl->easy);
+        if (said != CURLM_OK)
+                return said == CURLM_OUT_OF_MEMORY || p->broken == -ENOMEM ? -ENOMEM : -EPROTO;
+        r->engine = &curl_engine;
+        r->curl->pool = p;
+        r->state = REQUEST_IN_FLIGHT;
+        list_add_tail(&p->requests, &r->link);
+        return 0;
+}
+
+static void take_out(struct http_request *r)
+{
+        curl_multi_remove_handle(r->curl->pool->multi, r->curl->easy);
+        r->curl->pool = NULL;
+        r->engine = NULL;
+}
+
+static void suspect(struct http_request *r)
+{
+        struct http_pool *p = r->curl->pool;
+
+        if (p->heard <= r->heard && p->client->pool == p)
+                p->client->pool = NULL;
+}
+
+/* An older pool begins by the timer that libcurl has set for it. */
+static void kick(struct http_client *c)
+{
+        struct http_pool *p = c->pool;
+
+        if (!p || list_empty(&p->requests))
+                return;
+        cork(p, 1);
+        run_curl(p, CURL_SOCKET_TIMEOUT, 0);
+        cork(p, 0);
+        collect_ended(p);
+        if (p->broken)
+                fail_all(p);
+}
+
+static void cancel_all(struct http_client *c)
 {
         struct list *first;
 
-        /* It says good-bye to servers, and with it which sockets go. */
-        curl_multi_cleanup(p->multi);
-        while ((first = list_first(&p->sockets)))
-                socket_free(container_of(first, struct pool_socket, link));
-        loop_timer_stop(&p->timer);
-        loop_timer_stop(&p->quiet);
-        list_remove(&p->link);
-        settings_unref(p->settings);
-        mem_free(p);
+        list_for_each (link, &c->pools) {
+                struct http_pool *p = container_of(link, struct http_pool, link);
+
+                while ((first = list_first(&p->requests)))
+                        http_cancel(container_of(first, struct http_request, link));
+        }
 }
+
+static void sweep(struct http_client *c, bool all)
+{
+        list_for_each_safe (link, &c->pools) {
+                struct http_pool *p = container_of(link, struct http_pool, link);
+
+                if (all || (p != c->pool && list_empty(&p->requests)))
+                        pool_free(p);
+        }
+        if (all && c->curl_is_up)
+                curl_global_cleanup();
+}
+
+const struct http_engine curl_engine = {
+        .add = add,
+        .remove = take_out,
+        .suspect = suspect,
+        .kick = kick,
+        .cancel_all = cancel_all,
+        .sweep = sweep,
+};

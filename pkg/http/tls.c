@@ -155,6 +155,7 @@ void http_tls_unref(struct http_tls *tls)
 {
         if (!tls || --tls->refs > 0)
                 return;
+        SSL_CTX_free(tls->context);
         X509_STORE_free(tls->roots);
         X509_free(tls->cert);
         sk_X509_pop_free(tls->chain, X509_free);
@@ -162,6 +163,60 @@ void http_tls_unref(struct http_tls *tls)
         mem_free(tls->server_name);
         mem_free(tls);
 }
+
+/* --- a context of our own ----------------------------------------------------------- */
+
+/* Where libcurl looks on Debian, in a container image often alone; and OpenSSL's own
+ * places, which the environment can move (SSL_CERT_FILE, SSL_CERT_DIR). */
+#define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
+
+static int use_roots(const struct http_tls *tls, SSL_CTX *ctx)
+{
+        if (tls->roots) {
+                SSL_CTX_set1_cert_store(ctx, tls->roots);
+                return 1;
+        }
+        if (!tls->verify)
+                return 1;
+        (void)SSL_CTX_load_verify_file(ctx, SYSTEM_ROOTS); /* one that is missing trusts nobody */
+        return SSL_CTX_set_default_verify_paths(ctx);
+}
+
+static int set_up(const struct http_tls *tls, SSL_CTX *ctx)
+{
+        static const unsigned char protocols[] = "\2h2\10http/1.1";
+
+        /* 34 KiB a connection that are only needed while a record is half there. */
+        SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+        SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+        /* One connection a server: there is rarely a second one to shorten. */
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_verify(ctx, tls->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+        return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) &&
+               SSL_CTX_set_alpn_protos(ctx, protocols, sizeof(protocols) - 1) == 0 && use_roots(tls, ctx) &&
+               (!tls->cert || SSL_CTX_use_cert_and_key(ctx, tls->cert, tls->key, tls->chain, 1));
+}
+
+int http_tls_context(struct http_tls *tls, SSL_CTX **ret)
+{
+        SSL_CTX *ctx = tls->context;
+
+        if (!ctx) {
+                ctx = SSL_CTX_new(TLS_client_method());
+                if (!ctx || !set_up(tls, ctx)) {
+                        SSL_CTX_free(ctx);
+                        ERR_clear_error();
+                        return -ENOMEM;
+                }
+                ERR_clear_error();
+                tls->context = ctx;
+        }
+        *ret = ctx;
+        return 0;
+}
+
+/* --- libcurl's context ---------------------------------------------------------------- */
 
 /* libcurl always asks for the host of the URL. The name goes into the
  * ClientHello only after this callback, so there is time to put ours. */

@@ -3,7 +3,8 @@
  * Certificates and keys of a client, parsed once. libcurl takes PEM blobs, too,
  * but copies them for every request and parses them again for every connection,
  * and says what is wrong with them only when a request fails; so this gives it
- * ready OpenSSL objects, through its SSL context callback.
+ * ready OpenSSL objects, through its SSL context callback. The direct engine takes
+ * them as one context for all its connections.
  */
 #pragma once
 
@@ -21,6 +22,7 @@ struct http_tls {
         EVP_PKEY *key;
         char *server_name; /* NULL: the host of the URL */
         bool verify;
+        SSL_CTX *context; /* of http_tls_context; NULL until then */
 };
 
 /* 0, -ENOMEM, or -EINVAL with what is wrong. */
@@ -30,3 +32,7 @@ void http_tls_unref(struct http_tls *tls); /* NULL is fine */
 
 /* Sets EASY to use TLS, which must outlive it. */
 CURLcode http_tls_apply(const struct http_tls *tls, CURL *easy);
+
+/* The context for connections of our own, with ALPN for HTTP/2 and HTTP/1.1: lives as long as
+ * TLS. 0 or -ENOMEM. */
+int http_tls_context(struct http_tls *tls, SSL_CTX **ret) _must_check_;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The event loop: epoll, one thread, callbacks. libcurl, libmicrohttpd and
- * child processes all hang on it by their file descriptors.
+ * The event loop: epoll, one thread, callbacks. Connections, libcurl, libmicrohttpd
+ * and child processes all hang on it by their file descriptors.
  *
  *      loop_run --> wait (epoll, until the nearest timer) --> fd callbacks
  *         ^                                                       |

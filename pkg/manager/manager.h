@@ -31,7 +31,7 @@
 #define MANAGER_ACTIVE_MAX 32 /* resources that are worked on at once; more cost memory and win nothing */
 /* No resource is begun while so many requests are on their way: more keep no API server
  * busier. With those of one more resource and EVENTS_IN_FLIGHT_MAX they stay below the
- * 100 that libcurl puts on one connection, and another costs a handshake. */
+ * 100 that go onto one connection. */
 #define MANAGER_REQUESTS_MAX 28
 /* What they may take together before another one is begun; their requests and replies
  * take as much again. A single one takes a few KiB mostly, and 16 MiB at the most. */

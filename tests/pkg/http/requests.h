@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client and a server of HTTP/1.1, and requests from the one to the other.
+ * A client and a server, and requests from the one to the other: by HTTP/1.1 without
+ * TLS, which is libcurl's; or, with OVER_H2, by HTTP/2 with TLS, which the direct
+ * engine does. The same tests are built for both.
  */
 #pragma once
 
@@ -10,7 +12,14 @@
 
 #include "fetch.h"
 #include "http/http.h"
+#include "pki.h"
 #include "server.h"
+
+#ifdef OVER_H2
+#define SCHEME "https"
+#else
+#define SCHEME "http"
+#endif
 
 struct world {
         struct server server;
@@ -20,14 +29,34 @@ struct world {
         struct buf spare; /* a body that is not under test */
 };
 
-static inline void setup(struct world *w, const struct http_config *config)
+static inline void start_h2(struct server *s, unsigned max_streams)
 {
-        static const struct http_config plain = { .user_agent = STR_INIT("test/1") };
+        struct pki_cert ca = pki_make(&(struct pki_wish){ .name = "ca" });
+        struct pki_cert cert = pki_make(&(struct pki_wish){ .name = "server", .ca = &ca });
 
+        server_start(s, &(struct server_tls){ .cert_pem = cert.cert_pem,
+                                              .key_pem = cert.key_pem,
+                                              .max_streams = max_streams });
+        pki_release(&cert);
+        pki_release(&ca);
+}
+
+/* Which certificates are right is for test_tls. */
+static inline void setup(struct world *w, const struct http_config *given)
+{
+        struct http_config config = { .user_agent = STR_INIT("test/1") };
+
+        if (given)
+                config = *given;
+        config.insecure_skip_verify = true;
         memset(w, 0, sizeof(*w));
+#ifdef OVER_H2
+        start_h2(&w->server, 100);
+#else
         server_start(&w->server, NULL);
+#endif
         ck_assert_int_eq(loop_new(&w->loop), 0);
-        ck_assert_int_eq(http_client_new(w->loop, config ? config : &plain, &w->client, NULL), 0);
+        ck_assert_int_eq(http_client_new(w->loop, &config, &w->client, NULL), 0);
 }
 
 static inline void teardown(struct world *w)
@@ -39,7 +68,7 @@ static inline void teardown(struct world *w)
 
 static inline struct str url(struct world *w, const char *path)
 {
-        snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%d%s", w->server.port, path);
+        snprintf(w->url, sizeof(w->url), SCHEME "://127.0.0.1:%d%s", w->server.port, path);
         return str_c(w->url);
 }
 

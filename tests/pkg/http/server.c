@@ -27,7 +27,13 @@ static ssize_t get_bytes(struct server_connection *c, char *to, size_t n)
 
 static void put_bytes(struct server_connection *c, const void *data, size_t n)
 {
-        if (c->ssl)
+        if (c->capturing) {
+                c->captured = realloc(c->captured, c->n_captured + n + 1);
+                if (n)
+                        memcpy(c->captured + c->n_captured, data, n);
+                c->n_captured += n;
+                c->captured[c->n_captured] = '\0';
+        } else if (c->ssl)
                 SSL_write(c->ssl, data, (int)n);
         else
                 (void)!send(c->fd, data, n, MSG_NOSIGNAL);
@@ -53,6 +59,10 @@ static void wait_for_hangup(struct server_connection *c)
 {
         char byte;
 
+        if (c->capturing) {
+                c->holding = true;
+                return;
+        }
         while (get_bytes(c, &byte, 1) > 0)
                 ;
 }
@@ -100,8 +110,7 @@ static void answer_big(struct server_connection *c)
         free(body);
 }
 
-/* True if the connection may go on. */
-static bool answer(struct server_connection *c)
+bool server_answer(struct server_connection *c)
 {
         static const char ok[] = "hello";
 
@@ -175,16 +184,34 @@ static bool shake_hands(struct server_connection *c)
         return true;
 }
 
+static bool speaks_h2(const struct server_connection *c)
+{
+        const unsigned char *name;
+        unsigned n = 0;
+
+        if (c->ssl)
+                SSL_get0_alpn_selected(c->ssl, &name, &n);
+        return n == 2 && memcmp(name, "h2", 2) == 0;
+}
+
+static void serve_requests(struct server_connection *c)
+{
+        while (read_request(c)) {
+                c->server->n_requests++;
+                if (!server_answer(c))
+                        break;
+        }
+}
+
 static void *serve(void *arg)
 {
         struct server_connection *c = arg;
 
         if (shake_hands(c)) {
-                while (read_request(c)) {
-                        c->server->n_requests++;
-                        if (!answer(c))
-                                break;
-                }
+                if (speaks_h2(c))
+                        server_serve_h2(c);
+                else
+                        serve_requests(c);
         }
         if (c->ssl && SSL_is_init_finished(c->ssl))
                 SSL_shutdown(c->ssl);
@@ -213,6 +240,19 @@ static void *accept_all(void *arg)
         return NULL;
 }
 
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg)
+{
+        static const unsigned char ours[] = "\2h2";
+
+        (void)ssl;
+        (void)arg;
+        if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, ours, 3, in, in_len) !=
+            OPENSSL_NPN_NEGOTIATED)
+                return SSL_TLSEXT_ERR_NOACK;
+        return SSL_TLSEXT_ERR_OK;
+}
+
 static SSL_CTX *make_context(const struct server_tls *tls)
 {
         SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -231,6 +271,14 @@ static SSL_CTX *make_context(const struct server_tls *tls)
                 X509_free(ca);
                 BIO_free(ca_pem);
         }
+        if (tls->max_version) {
+                /* What is too old for the client is too old for OpenSSL, too, if it is not told. */
+                SSL_CTX_set_security_level(ctx, 0);
+                SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+                SSL_CTX_set_max_proto_version(ctx, tls->max_version);
+        }
+        if (tls->max_streams)
+                SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
         X509_free(cert);
         EVP_PKEY_free(key);
         BIO_free(cert_pem);
@@ -246,6 +294,7 @@ void server_start(struct server *s, const struct server_tls *tls)
         memset(s, 0, sizeof(*s));
         if (tls)
                 s->tls = make_context(tls);
+        s->max_streams = tls ? tls->max_streams : 0;
         s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         ck_assert_int_ge(s->listener, 0);
         ck_assert_int_eq(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -259,6 +308,7 @@ void server_stop(struct server *s)
 {
         shutdown(s->listener, SHUT_RDWR);
         pthread_join(s->acceptor, NULL);
+        ck_assert_int_lt(s->n_connections, SERVER_CONNECTIONS_MAX); /* further ones got no answer */
         close(s->listener);
         for (int i = 0; i < s->n_connections; i++) {
                 shutdown(s->connections[i]->fd, SHUT_RDWR);

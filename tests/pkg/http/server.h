@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An HTTP/1.1 server for tests, in threads of the test process, that can also
- * misbehave. What it does depends on the path:
+ * An HTTP server for tests, in threads of the test process, that can also misbehave:
+ * HTTP/1.1, or HTTP/2 where TLS has it and the client wants it (server_h2.c). What it
+ * does depends on the path:
  *
  *      /ok        200 text/plain "hello"
  *      /echo      200, the request line, its headers and its body
@@ -18,6 +19,19 @@
  *      /cut       ten of a hundred bytes, then the connection breaks
  *      /hangup    the connection breaks before the answer
  *      /noise     what is not HTTP
+ *
+ * and over HTTP/2 only:
+ *
+ *      /refused   REFUSED_STREAM for the first two requests, then /ok
+ *      /stubborn  REFUSED_STREAM for all
+ *      /goaway    for the first request GOAWAY, which says that it was not looked at, then /ok
+ *      /leave     /ok, with a GOAWAY that says that it is the last
+ *      /reset     INTERNAL_ERROR
+ *      /enough    /ok before the body has come, then NO_ERROR
+ *      /ping      PING, and when that is answered /ok
+ *      /push      a stream that nobody asked for
+ *      /flood     a header block that has no end
+ *      /hints     interim answers that have no end
  */
 #pragma once
 
@@ -27,7 +41,7 @@
 
 #include "base/str.h"
 
-#define SERVER_CONNECTIONS_MAX 64
+#define SERVER_CONNECTIONS_MAX 512
 
 struct server;
 
@@ -38,6 +52,10 @@ struct server_connection {
         SSL *ssl; /* NULL: plain */
         char request[65536];
         size_t len;
+        /* Over HTTP/2: the answer, as HTTP/1.1 would have it. */
+        bool capturing, holding;
+        char *captured;
+        size_t n_captured;
 };
 
 struct server {
@@ -46,7 +64,10 @@ struct server {
         SSL_CTX *tls;
         pthread_t acceptor;
         struct server_connection *connections[SERVER_CONNECTIONS_MAX];
+        unsigned max_streams; /* of HTTP/2; 0: no HTTP/2 */
         atomic_int n_connections, n_requests;
+        atomic_int n_refused, most_streams;
+        atomic_bool pause;    /* HTTP/2: reads nothing meanwhile */
         char sni[64];         /* what the last TLS client asked for */
         char client_name[64]; /* the common name of its certificate */
 };
@@ -55,8 +76,16 @@ struct server_tls {
         const char *cert_pem;
         const char *key_pem;
         const char *client_ca_pem; /* NULL: asks for no client certificate */
+        unsigned max_streams;      /* at a time, by HTTP/2; 0: speaks HTTP/1.1 only */
+        int max_version;           /* of TLS; 0: the newest */
 };
 
 /* Listens on a free port of 127.0.0.1; TLS may be NULL. */
 void server_start(struct server *s, const struct server_tls *tls);
 void server_stop(struct server *s);
+
+/* --- between server.c and server_h2.c --- */
+
+/* Answers c->request. False if the connection ends. */
+bool server_answer(struct server_connection *c);
+void server_serve_h2(struct server_connection *c);

@@ -79,6 +79,31 @@ START_TEST(cancelled_inside_its_own_callbacks)
 }
 END_TEST
 
+/* The next request may well be the same structure. */
+START_TEST(what_comes_for_a_cancelled_one_is_nobodys)
+{
+        struct world w;
+
+        setup(&w, NULL);
+        for (int round = 0; round < 20; round++) {
+                struct fetch cancelled = { .stream = true }, next = { .stream = true };
+
+                begin(&w, &cancelled, "/silent", (struct http_call){ 0 });
+                turn_until(w.loop, cancelled.body.len);
+                http_cancel(cancelled.request);
+                begin(&w, &next, "/ok", (struct http_call){ 0 });
+                ck_assert_ptr_eq(next.request, cancelled.request);
+                turn_until(w.loop, next.done);
+                ck_assert_int_eq(next.result.status, 200);
+                ck_str_eq(buf_str(&next.body), "hello");
+                ck_assert_int_eq(cancelled.done, 0);
+                fetch_release(&cancelled);
+                fetch_release(&next);
+        }
+        teardown(&w);
+}
+END_TEST
+
 START_TEST(cancelled_inside_the_callbacks_of_another)
 {
         struct fetch in_data = { .stream = true, .in_data = cancel_other_in_data }, flying = { 0 },
@@ -230,10 +255,11 @@ END_TEST
 static const TTest *const tests[] = {
         cancelled_before_it_began,
         cancelled_inside_its_own_callbacks,
+        what_comes_for_a_cancelled_one_is_nobodys,
         cancelled_inside_the_callbacks_of_another,
         cancelled_when_its_end_is_already_known,
         the_client_may_be_freed_inside_any_callback,
         a_request_may_start_inside_any_callback,
         freeing_the_client_is_silent,
 };
-TEST_MAIN("http/callbacks", tests)
+TEST_MAIN("http/callbacks over " SCHEME, tests)

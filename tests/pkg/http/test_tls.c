@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificates. Built three times: with a server that speaks HTTP/2, which the direct
+ * engine talks to (OVER_H2); with libcurl alone (BY_LIBCURL); and with a server that
+ * only speaks HTTP/1.1, for which the direct engine shakes hands, and then libcurl.
+ */
 #include "harness.h"
 
 #include <errno.h>
@@ -6,9 +11,31 @@
 #include <openssl/pem.h>
 
 #include "fetch.h"
-#include "http/tls.h"
+#include "http/client.h"
 #include "pki.h"
 #include "server.h"
+
+#if defined(OVER_H2)
+#define VARIANT "http/tls over HTTP/2"
+#define H2_STREAMS 100
+#define HANDSHAKES 1
+#elif defined(BY_LIBCURL)
+#define VARIANT "http/tls by libcurl"
+#define H2_STREAMS 0
+#define HANDSHAKES 1
+#else
+#define VARIANT "http/tls over HTTP/1.1"
+#define H2_STREAMS 0
+#define HANDSHAKES 2 /* to a server that is accepted */
+#endif
+
+static struct http_client *choose_engine(struct http_client *c)
+{
+#ifdef BY_LIBCURL
+        c->settings->direct = false;
+#endif
+        return c;
+}
 
 struct world {
         struct pki_cert ca, other_ca, user;
@@ -17,7 +44,7 @@ struct world {
         char url[64];
 };
 
-static void setup(struct world *w, const char *alt_names, bool expired, bool ask_client)
+static void setup_version(struct world *w, const char *alt_names, bool expired, bool ask_client, int version)
 {
         struct pki_cert cert;
 
@@ -29,10 +56,17 @@ static void setup(struct world *w, const char *alt_names, bool expired, bool ask
                 .name = "server", .alt_names = alt_names, .ca = &w->ca, .expired = expired });
         server_start(&w->server, &(struct server_tls){ .cert_pem = cert.cert_pem,
                                                        .key_pem = cert.key_pem,
-                                                       .client_ca_pem = ask_client ? w->ca.cert_pem : NULL });
+                                                       .client_ca_pem = ask_client ? w->ca.cert_pem : NULL,
+                                                       .max_streams = H2_STREAMS,
+                                                       .max_version = version });
         pki_release(&cert);
         ck_assert_int_eq(loop_new(&w->loop), 0);
         snprintf(w->url, sizeof(w->url), "https://127.0.0.1:%d/ok", w->server.port);
+}
+
+static void setup(struct world *w, const char *alt_names, bool expired, bool ask_client)
+{
+        setup_version(w, alt_names, expired, ask_client, 0);
 }
 
 static void teardown(struct world *w)
@@ -59,7 +93,7 @@ static void fetch_once(struct world *w, struct http_config config, struct fetch 
         struct http_client *c;
 
         ck_assert_msg(http_client_new(w->loop, &config, &c, &err) == 0, "%s", err.message);
-        fetch_with(w, c, f);
+        fetch_with(w, choose_engine(c), f);
         http_client_free(c);
 }
 
@@ -179,6 +213,43 @@ START_TEST(the_client_shows_its_certificate)
 }
 END_TEST
 
+START_TEST(tls_is_new_enough)
+{
+        struct http_config config = { 0 };
+        struct fetch f;
+        struct world w;
+
+        setup_version(&w, "IP:127.0.0.1", false, true, TLS1_2_VERSION);
+        config.ca_pem = str_c(w.ca.cert_pem);
+        config.client_cert_pem = str_c(w.user.cert_pem);
+        config.client_key_pem = str_c(w.user.key_pem);
+        fetch_once(&w, config, &f);
+        expect_ok(&f);
+        ck_assert_str_eq(w.server.client_name, "system:admin");
+        teardown(&w);
+
+        setup_version(&w, "IP:127.0.0.1", false, false, TLS1_1_VERSION);
+        fetch_once(&w, (struct http_config){ .ca_pem = str_c(w.ca.cert_pem) }, &f);
+        expect_failure(&f, -EPROTO, "no TLS with https://127.0.0.1:");
+        teardown(&w);
+}
+END_TEST
+
+static struct http_client *must_open(struct world *w, struct http_config config)
+{
+        struct error err = ERROR_INIT;
+        struct http_client *c;
+
+        ck_assert_msg(http_client_new(w->loop, &config, &c, &err) == 0, "%s", err.message);
+        return choose_engine(c);
+}
+
+static void must_reconfigure(struct http_client *c, struct http_config config)
+{
+        ck_assert_int_eq(http_client_reconfigure(c, &config, NULL), 0);
+        choose_engine(c);
+}
+
 START_TEST(certificates_are_replaced_for_new_connections)
 {
         const struct http_config broken = { .ca_pem = STR("no certificate") };
@@ -187,25 +258,19 @@ START_TEST(certificates_are_replaced_for_new_connections)
         struct world w;
 
         setup(&w, "IP:127.0.0.1", false, false);
-        ck_assert_int_eq(http_client_new(w.loop,
-                                         &(struct http_config){ .ca_pem = str_c(w.other_ca.cert_pem) }, &c,
-                                         NULL),
-                         0);
+        c = must_open(&w, (struct http_config){ .ca_pem = str_c(w.other_ca.cert_pem) });
         fetch_with(&w, c, &f);
         ck_assert_int_eq(f.result.error.code, -EKEYREJECTED);
-        ck_assert_int_eq(
-                http_client_reconfigure(c, &(struct http_config){ .ca_pem = str_c(w.ca.cert_pem) }, NULL), 0);
+        must_reconfigure(c, (struct http_config){ .ca_pem = str_c(w.ca.cert_pem) });
         fetch_with(&w, c, &f);
         expect_ok(&f);
         /* A broken one changes nothing. */
         ck_assert_int_eq(http_client_reconfigure(c, &broken, NULL), -EINVAL);
         fetch_with(&w, c, &f);
         expect_ok(&f);
-        ck_assert_int_eq(w.server.n_connections, 2);
+        ck_assert_int_eq(w.server.n_connections, 1 + HANDSHAKES);
         /* The connection that is open does not save the next one. */
-        ck_assert_int_eq(http_client_reconfigure(
-                                 c, &(struct http_config){ .ca_pem = str_c(w.other_ca.cert_pem) }, NULL),
-                         0);
+        must_reconfigure(c, (struct http_config){ .ca_pem = str_c(w.other_ca.cert_pem) });
         fetch_with(&w, c, &f);
         ck_assert_int_eq(f.result.error.code, -EKEYREJECTED);
         http_client_free(c);
@@ -234,11 +299,8 @@ START_TEST(requests_in_flight_keep_their_certificates)
 
         setup(&w, "DNS:a.example", false, false);
         flying.arg = &w;
-        ck_assert_int_eq(http_client_new(w.loop,
-                                         &(struct http_config){ .ca_pem = str_c(w.ca.cert_pem),
-                                                                .tls_server_name = STR("a.example") },
-                                         &c, NULL),
-                         0);
+        c = must_open(&w, (struct http_config){ .ca_pem = str_c(w.ca.cert_pem),
+                                                .tls_server_name = STR("a.example") });
         ck_assert_int_eq(
                 fetch_start(c, &flying, &(struct http_call){ .method = "GET", .url = str_c(w.url) }, NULL),
                 0);
@@ -254,20 +316,6 @@ START_TEST(requests_in_flight_keep_their_certificates)
         teardown(&w);
 }
 END_TEST
-
-static struct http_client *must_open(struct world *w, struct http_config config)
-{
-        struct error err = ERROR_INIT;
-        struct http_client *c;
-
-        ck_assert_msg(http_client_new(w->loop, &config, &c, &err) == 0, "%s", err.message);
-        return c;
-}
-
-static void must_reconfigure(struct http_client *c, struct http_config config)
-{
-        ck_assert_int_eq(http_client_reconfigure(c, &config, NULL), 0);
-}
 
 /* What is not PEM would be noticed if it were read again. */
 START_TEST(a_client_uses_what_another_has_read)
@@ -394,10 +442,11 @@ static const TTest *const tests[] = {
         an_expired_certificate_is_not_accepted,
         the_name_must_fit,
         the_client_shows_its_certificate,
+        tls_is_new_enough,
         certificates_are_replaced_for_new_connections,
         requests_in_flight_keep_their_certificates,
         a_client_uses_what_another_has_read,
         what_is_wrong_with_the_pem_is_said_at_once,
         it_survives_the_lack_of_memory,
 };
-TEST_MAIN("http/tls", tests)
+TEST_MAIN(VARIANT, tests)
