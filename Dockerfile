@@ -7,7 +7,7 @@ FROM docker.io/library/debian:trixie-slim AS build
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
         gcc libc6-dev binutils meson ninja-build pkg-config ca-certificates \
         libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev libnghttp2-dev libssl-dev \
-        libyyjson-dev zlib1g-dev
+        libhiredis-dev libyyjson-dev zlib1g-dev
 COPY . /src
 RUN meson setup /build /src --buildtype=release -Doptimization=2 \
         -Db_lto=true -Dc_link_args=-flto-partition=one && \

@@ -7,7 +7,7 @@
 . "$KEELSON_ROOT/hack/yyjson.sh"
 
 BUILD_PACKAGES=(gcc libc6-dev binutils meson ninja-build pkg-config libcurl4-openssl-dev libmicrohttpd-dev
-        libgnutls28-dev libyaml-dev libnghttp2-dev libssl-dev zlib1g-dev)
+        libgnutls28-dev libyaml-dev libnghttp2-dev libssl-dev libhiredis-dev zlib1g-dev)
 
 # What a release is built with; the Dockerfile says the same. In one partition, since
 # gcc wants make for more of them and says so where there is none.

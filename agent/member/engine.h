@@ -43,6 +43,9 @@ struct engine_handlers {
         void (*looked)(void *arg, const struct failover_server *server);
         /* The volume took a write that began at BEGAN, and has it on disk. */
         void (*canary)(void *arg, usec_t began);
+        /* What the server said to settings after they were handed to it, and why it does not
+         * start. For people; once for each time that it is tried. May be NULL. */
+        void (*complained)(void *arg, const struct error *complaint);
         void *arg;
 };
 

@@ -3,8 +3,9 @@
 #
 # The unit tests: plain, under sanitizers, under valgrind.
 
-# Some tests want the system's CAs and a server that speaks HTTP/2; one looks at system calls.
-UNIT_PACKAGES=(check ca-certificates nghttp2-server strace)
+# Some tests want the system's CAs, a server that speaks HTTP/2, and a Redis (whose package
+# redis-tools has the server, and starts none); one looks at system calls.
+UNIT_PACKAGES=(check ca-certificates nghttp2-server redis-tools strace)
 
 # Names of tests, and suites, that the next run leaves out.
 NOT=() NOT_SUITES=''

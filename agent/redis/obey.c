@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "agent/redis/internal.h"
+
+/* It ends with the next order; this is for the case that none ever comes. */
+#define PAUSE_MILLIS "2592000000" /* 30 days */
+#define WAIT_MILLIS "50"
+#define RETRY_EVERY (100 * USEC_MSEC)
+
+void redis_place_read(const char *address, struct redis_place *ret)
+{
+        struct str host = str_c(address), port = STR_NULL, rest;
+        int64_t n;
+
+        *ret = (struct redis_place){ 0 };
+        if (str_starts(host, STR("["))) {
+                (void)str_cut(str_n(host.data + 1, host.len - 1), ']', &host, &rest);
+                if (rest.data && str_starts(rest, STR(":")))
+                        port = str_n(rest.data + 1, rest.len - 1);
+        } else if (str_cut(host, ':', &host, &rest)) {
+                if (str_index(rest, ':') >= 0)
+                        host = str_c(address); /* of version 6, without a port */
+                else
+                        port = rest;
+        }
+        if (host.len < sizeof(ret->host))
+                memcpy(ret->host, host.data, host.len);
+        if (port.data && str_to_int64(port, &n) == 0 && n > 0 && n <= UINT16_MAX)
+                ret->port = (uint16_t)n;
+}
+
+/* --- batches ------------------------------------------------------------------------ */
+
+static void end_batch(struct redis *e)
+{
+        if (e->batch.failed)
+                e->batch_due = clock_now() + RETRY_EVERY;
+        e->batch.done(e, !e->batch.failed);
+        redis_soon(e);
+}
+
+static void on_answer(const struct redis_answer *answer, void *arg)
+{
+        struct redis_item *item = arg;
+        struct redis *e = item->e;
+        struct redis_batch *b = &e->batch;
+
+        if (answer->lost)
+                b->failed = true;
+        else if (item->kind == REDIS_ITEM_ORDER && answer->error.data)
+                b->failed = true;
+        else if (item->kind != REDIS_ITEM_GONE && answer->error.data)
+                redis_refused_item(e, item, answer->error);
+        if (--b->waiting == 0)
+                end_batch(e);
+}
+
+void redis_batch_begin(struct redis *e, void (*done)(struct redis *e, bool obeyed))
+{
+        e->batch.waiting = 1; /* until its end */
+        e->batch.n_items = 0;
+        e->batch.failed = false;
+        e->batch.done = done;
+}
+
+void redis_batch_add(struct redis *e, enum redis_item_kind kind, size_t index, const struct str *words,
+                     size_t n)
+{
+        struct redis_batch *b = &e->batch;
+        struct redis_item *item;
+
+        if (b->n_items == APPLY_MAX) {
+                b->failed = true;
+                return;
+        }
+        item = &b->items[b->n_items++];
+        *item = (struct redis_item){ e, kind, index };
+        if (redis_link_send(&e->link, words, n, on_answer, item) == 0)
+                b->waiting++;
+        else
+                b->failed = true;
+}
+
+void redis_batch_end(struct redis *e)
+{
+        if (--e->batch.waiting == 0)
+                end_batch(e);
+}
+
+#define SEND(e, ...)                                                                                         \
+        redis_batch_add(e, REDIS_ITEM_ORDER, 0, (const struct str[]){ __VA_ARGS__ },                         \
+                        ARRAY_SIZE(((const struct str[]){ __VA_ARGS__ })))
+
+/* --- logging in ------------------------------------------------------------------------ */
+
+static void logged_in(struct redis *e, bool obeyed)
+{
+        e->known = obeyed;
+}
+
+static void log_in(struct redis *e)
+{
+        redis_batch_begin(e, logged_in);
+        SEND(e, STR("AUTH"), STR(REDIS_ADMIN), str_c(e->secret));
+        redis_batch_end(e);
+}
+
+void redis_closed(struct redis_link *link, bool broken, void *arg)
+{
+        struct redis *e = arg;
+
+        if (link == &e->waiter) {
+                e->waiting = e->waiter_known = false;
+                return;
+        }
+        e->known = e->looking = false;
+        /* What is on it might be carried out late. */
+        if (broken && e->keeper)
+                keeper_kill(e->keeper);
+        redis_soon(e);
+}
+
+/* --- confirmations at once --------------------------------------------------------------- */
+
+static void waiter_logged_in(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        e->waiter_known = !answer->lost && !answer->error.data;
+}
+
+static void waited(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        (void)answer;
+        e->waiting = false;
+}
+
+/* WAIT for more followers than there are asks all of them for what they have; by
+ * themselves they say so once a second. It holds its connection, so that is another one. */
+void redis_ask_followers(struct redis *e)
+{
+        const struct str wait[] = { STR("WAIT"), STR("100"), STR(WAIT_MILLIS) };
+        const struct str auth[] = { STR("AUTH"), STR(REDIS_ADMIN), str_c(e->secret) };
+
+        if (!redis_link_is_open(&e->waiter)) {
+                e->waiting = e->waiter_known = false;
+                if (redis_link_open(e->loop, &e->waiter, e->socket, redis_closed, e) < 0 ||
+                    redis_link_send(&e->waiter, auth, ARRAY_SIZE(auth), waiter_logged_in, e) < 0)
+                        return;
+        }
+        if (e->waiting)
+                return;
+        e->waiting = redis_link_send(&e->waiter, wait, ARRAY_SIZE(wait), waited, e) == 0;
+}
+
+/* --- what the server demands of followers ---------------------------------------------- */
+
+int redis_min_replicas(const struct redis *e)
+{
+        int others = __builtin_popcount(e->in_sync) - 1;
+
+        if (e->refusing)
+                return REFUSE_ALL;
+
+        return MAX(MIN(e->settings.min_replicas, others), 0);
+}
+
+static void min_replicas_set(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        if (answer->lost || answer->error.data)
+                e->min_replicas = -1;
+}
+
+/* On the way, between two looks: it is no order. */
+void redis_set_min_replicas(struct redis *e)
+{
+        char number[STR_INT_MAX];
+        int n = redis_min_replicas(e);
+        const struct str words[] = { STR("CONFIG"), STR("SET"), STR("min-replicas-to-write"),
+                                     str_int(n, number) };
+
+        if (!e->known || n == e->min_replicas)
+                return;
+        e->min_replicas = n;
+        if (redis_link_send(&e->link, words, ARRAY_SIZE(words), min_replicas_set, e) < 0)
+                e->min_replicas = -1;
+}
+
+/* --- orders -------------------------------------------------------------------------------- */
+
+/* What was sent was carried out, whether or not a newer order has come meanwhile. */
+static void obeyed(struct redis *e, bool well)
+{
+        if (!well)
+                return; /* with the next look it is tried again */
+        e->carried = MAX(e->carried, e->sent.number);
+        e->paused = e->sent.what == FAILOVER_PAUSE;
+        if (e->paused)
+                e->paused_since = clock_now();
+        if (e->goal.set && e->goal.number == e->sent.number)
+                e->goal.done = true;
+        redis_look(e);
+}
+
+static void follow(struct redis *e, const char *host, uint16_t port)
+{
+        char number[STR_INT_MAX];
+
+        SEND(e, STR("REPLICAOF"), str_c(host), str_int(port, number));
+        /* What was held back is refused now, and not carried out later. */
+        SEND(e, STR("CLIENT"), STR("UNPAUSE"));
+}
+
+/* A server whose clients are paused asks its followers nothing (beforeSleep in server.c,
+ * since 6.2), and they confirm by themselves once a second only. So it refuses writes at
+ * first, which takes the time of a question and its answer; then it holds them back. */
+static void pause_writes(struct redis *e)
+{
+        char number[STR_INT_MAX];
+
+        e->min_replicas = REFUSE_ALL;
+        SEND(e, STR("CONFIG"), STR("SET"), STR("min-replicas-to-write"), str_int(REFUSE_ALL, number));
+}
+
+static void held(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        if (answer->lost || answer->error.data)
+                e->held = false;
+}
+
+void redis_hold_writes(struct redis *e)
+{
+        const struct str words[] = { STR("CLIENT"), STR("PAUSE"), STR(PAUSE_MILLIS), STR("WRITE") };
+
+        e->held = redis_link_send(&e->link, words, ARRAY_SIZE(words), held, e) == 0;
+}
+
+static void lead(struct redis *e)
+{
+        redis_set_min_replicas(e);
+        SEND(e, STR("REPLICAOF"), STR("NO"), STR("ONE"));
+        SEND(e, STR("CLIENT"), STR("UNPAUSE"));
+}
+
+static void obey(struct redis *e)
+{
+        const struct redis_place *leader = &e->goal.leader;
+
+        e->sent.number = e->goal.number;
+        e->sent.what = e->goal.what;
+        e->pause_offset_set = e->held = false;
+        e->refusing = e->goal.what == FAILOVER_PAUSE;
+        redis_batch_begin(e, obeyed);
+        switch (e->goal.what) {
+        case FAILOVER_STAND:
+                follow(e, REDIS_NOBODY_HOST, REDIS_NOBODY_PORT);
+                break;
+        case FAILOVER_FOLLOW:
+                follow(e, leader->host, leader->port ? leader->port : e->settings.port);
+                break;
+        case FAILOVER_PAUSE:
+                pause_writes(e);
+                break;
+        case FAILOVER_LEAD:
+                lead(e);
+                e->led = true;
+                break;
+        case FAILOVER_HALT:
+                break;
+        }
+        redis_batch_end(e);
+}
+
+static void clients_closed(struct redis *e, bool well)
+{
+        if (well)
+                e->led = false;
+}
+
+/* Pools connect anew then, and come to the leader. */
+static void close_clients(struct redis *e)
+{
+        redis_batch_begin(e, clients_closed);
+        SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"));
+        SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("pubsub"));
+        redis_batch_end(e);
+}
+
+static bool is_led_by_goal(const struct redis *e)
+{
+        return e->goal.what == FAILOVER_LEAD || e->goal.what == FAILOVER_PAUSE;
+}
+
+static bool is_about_server(const struct redis *e)
+{
+        return e->goal.set && e->goal.what != FAILOVER_HALT;
+}
+
+void redis_advance(struct redis *e)
+{
+        if (!e->keeper || e->killed || e->halting || e->batch.waiting || clock_now() < e->batch_due)
+                return;
+        if (!redis_link_is_open(&e->link)) {
+                e->known = e->looking = false;
+                e->min_replicas = -1;
+                /* Until it is there, or the process has ended. */
+                if (redis_link_open(e->loop, &e->link, e->socket, redis_closed, e) < 0)
+                        return;
+        }
+        if (!e->known) {
+                log_in(e);
+                return;
+        }
+        if (!e->loaded)
+                return;
+        if (e->apply)
+                redis_apply(e);
+        else if (is_about_server(e) && !e->goal.done)
+                obey(e);
+        else if (e->led && e->goal.done && !is_led_by_goal(e))
+                close_clients(e);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/redis/internal.h"
+#include "json/write.h"
+
+static const char *const state_names[] = {
+        [FAILOVER_DOWN] = "down",         [FAILOVER_STARTING] = "starting",
+        [FAILOVER_STANDING] = "standing", [FAILOVER_FOLLOWING] = "following",
+        [FAILOVER_PAUSED] = "paused",     [FAILOVER_WRITABLE] = "writable",
+};
+
+static void put(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+        buf_printf(out, "# HELP keelson_redis_%s %s\n# TYPE keelson_redis_%s %s\nkeelson_redis_%s %llu\n",
+                   name, help, name, type, name, (unsigned long long)value);
+}
+
+int redis_metrics(struct engine *engine, struct buf *out)
+{
+        struct redis *e = redis_of(engine);
+        const struct redis_info *i = &e->info;
+
+        put(out, "server_up", "gauge", "1 while the server has loaded its data and answers.",
+            e->keeper && e->loaded);
+        put(out, "server_starts_total", "counter", "How often the server was started.", e->run);
+        put(out, "server_ends_total", "counter", "How often it ended, for whatever reason.", e->ends);
+        put(out, "writable", "gauge", "1 while the server takes writes.", e->view.state == FAILOVER_WRITABLE);
+        put(out, "offset_bytes", "gauge", "How far its copy of the data is.", e->offset);
+        put(out, "followers", "gauge", "Connections of followers.", i->n_followers);
+        put(out, "memory_used_bytes", "gauge", "used_memory.", i->used_memory);
+        put(out, "memory_max_bytes", "gauge", "maxmemory; 0 is no limit.", i->max_memory);
+        put(out, "clients", "gauge", "connected_clients.", i->clients);
+        put(out, "commands_total", "counter", "total_commands_processed, since the server started.",
+            i->commands);
+        put(out, "evicted_keys_total", "counter", "evicted_keys, since the server started.", i->evicted);
+        put(out, "full_copies_total", "counter", "sync_full: copies that it gave, since it started.",
+            i->full_copies);
+        put(out, "disk_writes_failing", "gauge", "1 while AOF or RDB cannot be written.",
+            i->aof_write_failed || i->rdb_failed);
+        put(out, "canary_failures_total", "counter", "Writes to the volume that failed.", e->canary_failures);
+        put(out, "needs_restart", "gauge", "1 while settings wait for a start of the server.",
+            redis_needs_restart(engine));
+        return buf_error(out);
+}
+
+static void put_end(struct redis *e, struct json_writer *w)
+{
+        json_key(w, "lastEnd");
+        if (!e->ends) {
+                json_null(w);
+                return;
+        }
+        json_object(w);
+        json_put_bool(w, "known", e->last_end.known);
+        json_put_int(w, "exitCode", e->last_end.exit_code);
+        json_put_int(w, "signal", e->last_end.signal);
+        if (e->last_end.error)
+                json_put_cstr(w, "error", strerror(e->last_end.error));
+        json_end(w);
+}
+
+static void put_followers(struct redis *e, struct json_writer *w)
+{
+        json_key(w, "followers");
+        json_array(w);
+        for (size_t i = 0; i < e->info.n_followers; i++) {
+                const struct redis_follower *f = &e->info.followers[i];
+
+                json_object(w);
+                json_put_cstr(w, "host", f->host);
+                json_put_int(w, "port", f->port);
+                json_put_bool(w, "online", f->online);
+                json_put_int(w, "offset", (int64_t)f->offset);
+                json_put_int(w, "lagSeconds", (int64_t)f->lag);
+                json_end(w);
+        }
+        json_end(w);
+}
+
+int redis_describe(struct engine *engine, struct buf *out)
+{
+        struct redis *e = redis_of(engine);
+        struct json_writer w;
+
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_put_cstr(&w, "state", e->keeper ? state_names[e->view.state] : "down");
+        json_put_int(&w, "run", (int64_t)e->run);
+        json_put_int(&w, "order", (int64_t)e->carried);
+        json_put_bool(&w, "hasData", e->has_data);
+        json_put_int(&w, "offset", (int64_t)e->offset);
+        json_put_int(&w, "minReplicasToWrite", e->min_replicas);
+        json_put_bool(&w, "needsRestart", redis_needs_restart(engine));
+        json_put_bool(&w, "withoutUserSettings", e->bare);
+        json_key(&w, "restartBringsBack");
+        json_object(&w);
+        json_put_cstr(&w, "source", redis_source_name(e->claims.disk.source));
+        json_put_cstr(&w, "lineage", e->claims.disk.lineage);
+        json_put_int(&w, "timeline", (int64_t)e->claims.disk.position.timeline);
+        json_put_int(&w, "offset", (int64_t)e->claims.disk.position.offset);
+        json_end(&w);
+        put_end(e, &w);
+        put_followers(e, &w);
+        json_end(&w);
+        return buf_error(out);
+}

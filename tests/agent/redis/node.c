@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+struct loop *loop;
+struct node nodes[NODES];
+static int n_nodes;
+static char root[] = "/tmp/redis-XXXXXX", program[64];
+
+#define USERS                                                                                                \
+        "[{\"name\":\"default\",\"passwords\":[\"first\"],\"rules\":\"~* &* +@all\"},"                       \
+        "{\"name\":\"replication\",\"passwords\":[\"secret\"],\"rules\":\"+psync +replconf +ping\"}]"
+
+/* --- callbacks ------------------------------------------------------------------- */
+
+static void looked(void *arg, const struct failover_server *server)
+{
+        struct node *n = arg;
+
+        n->seen = *server;
+        n->looks++;
+        n->was_without_data |= server->state == FAILOVER_FOLLOWING && !server->has_data;
+}
+
+static void canary(void *arg, usec_t began)
+{
+        struct node *n = arg;
+
+        ck_assert_int_le(began, clock_now());
+        n->canaries++;
+}
+
+static void complained(void *arg, const struct error *complaint)
+{
+        struct node *n = arg;
+
+        n->complaint = *complaint;
+        n->complaints++;
+}
+
+/* --- beginning and end --------------------------------------------------------------- */
+
+static int free_port(void)
+{
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof(a);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, len), 0);
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+        close(fd);
+        return ntohs(a.sin_port);
+}
+
+void node_configure(struct node *n, const char *config, const char *users)
+{
+        struct error complaint = ERROR_INIT;
+        char json[4096];
+
+        snprintf(json, sizeof(json), "{\"port\":%d,\"minReplicasToWrite\":1,\"config\":%s,\"users\":%s}",
+                 n->port, config, users ? users : USERS);
+        ck_assert_msg(n->engine->ops->configure(n->engine, str_c(json), &complaint) == 0, "%s: %s",
+                      complaint.path, complaint.message);
+}
+
+void node_renew(struct node *n, const char *config)
+{
+        const struct engine_handlers handlers = { looked, canary, complained, n };
+        struct engine_config c = { .cluster = "shop",
+                                   .member = n->member,
+                                   .address = n->address,
+                                   .data = n->data,
+                                   .run = n->run,
+                                   .program = program };
+        struct error err = ERROR_INIT;
+
+        if (n->engine)
+                n->engine->ops->free(n->engine);
+        n->engine = NULL;
+        memset(&n->seen, 0, sizeof(n->seen));
+        n->number = 0;
+        ck_assert_msg(redis_engine_new(loop, &c, &handlers, &n->engine, &err) == 0, "%s", err.message);
+        node_configure(n, config, NULL);
+}
+
+void nodes_begin(int n, const char *config)
+{
+        ck_assert_ptr_nonnull(mkdtemp(root));
+        /* Debian has it in redis-tools under its other name, and without a service. */
+        snprintf(program, sizeof(program), "%s/redis-server", root);
+        ck_assert_int_eq(symlink(REDIS_PROGRAM, program), 0);
+        ck_assert_int_eq(loop_new(&loop), 0);
+        n_nodes = n;
+        for (int i = 0; i < n; i++) {
+                struct node *node = &nodes[i];
+
+                *node = (struct node){ .member = i, .port = free_port() };
+                snprintf(node->data, sizeof(node->data), "%s/data-%d", root, i);
+                snprintf(node->run, sizeof(node->run), "%s/run-%d", root, i);
+                snprintf(node->address, sizeof(node->address), "127.0.0.1:%d", node->port);
+                ck_assert_int_eq(mkdir(node->data, 0700), 0);
+                ck_assert_int_eq(mkdir(node->run, 0700), 0);
+                node_renew(node, config);
+        }
+        for (int i = 0; i < n; i++)
+                for (int k = 0; k < n; k++)
+                        nodes[i].engine->ops->member_at(nodes[i].engine, k, 100 + (uint64_t)k,
+                                                        nodes[k].address);
+}
+
+static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_,
+                      struct FTW *ftw _unused_)
+{
+        return remove(path);
+}
+
+void nodes_end(void)
+{
+        for (int i = 0; i < n_nodes; i++)
+                nodes[i].engine->ops->free(nodes[i].engine);
+        loop_free(loop);
+        (void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- orders --------------------------------------------------------------------------------- */
+
+void node_order(struct node *n, enum failover_order what, const struct node *whom)
+{
+        struct failover_id id = { .member = whom ? whom->member : 0 };
+
+        if (whom)
+                memcpy(id.address, whom->address, sizeof(whom->address));
+        n->engine->ops->order(n->engine, what, ++n->number, whom ? &id : NULL, 1);
+}
+
+void node_kill(struct node *n)
+{
+        n->engine->ops->kill(n->engine, ++n->number);
+}
+
+void node_remember(struct node *n, uint64_t timeline)
+{
+        struct failover_copy copy = { .data = FAILOVER_DATA_WARM,
+                                      .position = { timeline, n->seen.offset },
+                                      .lineage = "ours" };
+
+        n->engine->ops->remember(n->engine, &copy);
+}
+
+bool node_obeyed(const struct node *n, enum failover_server_state state)
+{
+        return n->seen.order == n->number && n->seen.state == state;
+}
+
+void node_make_leader(struct node *n, uint64_t timeline)
+{
+        node_order(n, FAILOVER_LEAD, n);
+        until(node_obeyed(n, FAILOVER_WRITABLE));
+        ck_assert(n->seen.has_data);
+        node_remember(n, timeline);
+}
+
+void node_follow(struct node *n, const struct node *leader, uint64_t timeline)
+{
+        node_order(n, FAILOVER_FOLLOW, leader);
+        until(node_obeyed(n, FAILOVER_FOLLOWING) && n->seen.in_sync);
+        ck_assert(n->seen.has_data);
+        node_remember(n, timeline);
+}
+
+/* --- clients ---------------------------------------------------------------------------------- */
+
+redisContext *node_client(const struct node *n, const char *password)
+{
+        redisContext *c = redisConnectWithTimeout("127.0.0.1", n->port, (struct timeval){ .tv_sec = 20 });
+
+        ck_assert_msg(c && !c->err, "no connection: %s", c ? c->errstr : "no memory");
+        ck_assert_int_eq(redisSetTimeout(c, (struct timeval){ .tv_sec = 20 }), REDIS_OK);
+        if (password)
+                ck_assert(ask(c, NULL, "AUTH %s", password));
+        return c;
+}
+
+bool ask(redisContext *c, char reply[256], const char *format, ...)
+{
+        redisReply *r;
+        va_list args;
+        bool well;
+
+        va_start(args, format);
+        r = redisvCommand(c, format, args);
+        va_end(args);
+        well = r && r->type != REDIS_REPLY_ERROR;
+        if (reply)
+                snprintf(reply, 256, "%s", !r ? c->errstr : r->str ? r->str : "");
+        if (r && reply && r->type == REDIS_REPLY_ARRAY && r->elements == 2)
+                snprintf(reply, 256, "%s", r->element[1]->str);
+        if (r)
+                freeReplyObject(r);
+        return well;
+}
+
+long long ask_number(redisContext *c, const char *format, ...)
+{
+        redisReply *r;
+        long long n;
+        va_list args;
+
+        va_start(args, format);
+        r = redisvCommand(c, format, args);
+        va_end(args);
+        n = r && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+        if (r)
+                freeReplyObject(r);
+        return n;
+}
+
+pid_t node_server(const struct node *n)
+{
+        redisContext *c = node_client(n, "first");
+        redisReply *r = redisCommand(c, "INFO server");
+        const char *at = r && r->str ? strstr(r->str, "process_id:") : NULL;
+        long pid = at ? strtol(at + strlen("process_id:"), NULL, 10) : 0;
+
+        if (r)
+                freeReplyObject(r);
+        redisFree(c);
+        ck_assert_int_gt(pid, 1);
+        return (pid_t)pid;
+}

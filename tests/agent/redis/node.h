@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Members with real servers on loopback ports, each behind an engine, all on one loop.
+ */
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "agent/redis/redis.h"
+#include "harness.h"
+
+#define NODES 3
+#define LONG_ENOUGH (40 * USEC_SEC) /* for a slow machine */
+
+struct node {
+        struct engine *engine;
+        int member;
+        char data[96], run[96], address[32];
+        int port;
+        uint64_t number; /* of the last order */
+        struct failover_server seen;
+        uint64_t looks, canaries, complaints;
+        bool was_without_data; /* a look said so since it was last cleared */
+        struct error complaint;
+};
+
+extern struct loop *loop;
+extern struct node nodes[NODES];
+
+/* Folders, ports and engines for N members; no server yet. CONFIG is the object "config", as text. */
+void nodes_begin(int n, const char *config);
+void nodes_end(void);
+void node_configure(struct node *n, const char *config, const char *users);
+/* The agent is started again: the engine anew. */
+void node_renew(struct node *n, const char *config);
+
+void node_order(struct node *n, enum failover_order what, const struct node *whom);
+void node_kill(struct node *n);
+void node_remember(struct node *n, uint64_t timeline);
+bool node_obeyed(const struct node *n, enum failover_server_state state);
+void node_make_leader(struct node *n, uint64_t timeline);
+void node_follow(struct node *n, const struct node *leader, uint64_t timeline);
+pid_t node_server(const struct node *n);
+
+/* Turns the loop until the condition holds. */
+#define until(condition)                                                                                     \
+        do {                                                                                                 \
+                usec_t deadline_ = clock_now() + LONG_ENOUGH;                                                \
+                while (!(condition)) {                                                                       \
+                        ck_assert_msg(clock_now() < deadline_, "never: %s", #condition);                     \
+                        ck_assert_int_eq(loop_turn(loop, 5 * USEC_MSEC), 0);                                 \
+                }                                                                                            \
+        } while (0)
+
+/* A client, logged in as default with PASSWORD unless that is NULL. */
+redisContext *node_client(const struct node *n, const char *password);
+/* Whether the answer is no error; what it was is in REPLY if that is not NULL. */
+bool ask(redisContext *c, char reply[256], const char *format, ...);
+/* The number that it answers with, or -1. */
+long long ask_number(redisContext *c, const char *format, ...);
