@@ -351,9 +351,10 @@ struct failover {
         bool known, absent;
         struct failover_record record;
         char version[FAILOVER_VERSION_MAX];
-        usec_t seen; /* when this version was first seen */
-        usec_t read; /* when it was last asked for; 0: no need */
-        bool stale;  /* it is known to have changed */
+        usec_t seen;  /* when this version was first seen */
+        usec_t read;  /* when it was last asked for; 0: no need */
+        usec_t heard; /* when the API server told of it last, even if that was nothing new */
+        bool stale;   /* it is known to have changed */
 
         /* the one write in flight */
         struct {
@@ -420,6 +421,10 @@ struct failover {
         usec_t alive; /* when the last look that was answered began */
         usec_t canary;
         usec_t ordered; /* when the newest order was given */
+        struct {
+                uint64_t epoch; /* 0: nobody yet */
+                char lineage[FAILOVER_LINEAGE_MAX];
+        } followed; /* whom it was told to follow last */
         struct failover_copy copy, remembered;
 
         /* as a leader: how fresh each member is */

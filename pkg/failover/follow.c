@@ -63,12 +63,25 @@ static void give_up(struct step *s)
         write_record(s, FAILOVER_WRITE_GIVE_UP, &r);
 }
 
+/* Another pod of this member's name holds the Lease. It may be alive and cut off from the
+ * API server, and nobody asks this one for a promise. Who has the volume knows better: that
+ * is at one place at a time. */
+static bool is_held_by_namesake(const struct failover *f)
+{
+        bool alone = !(f->record.in_sync & ~self_set(f));
+
+        return !is_free(f) && f->record.holder.member == f->self.member &&
+               !same_pod(&f->record.holder, &f->self) && f->copy.data <= FAILOVER_DATA_NONE &&
+               (f->policy.durable || !alone) && consented(f) != f->self.member;
+}
+
 /* Can this member do what a winner must? Not: is it the best. */
 static bool is_fit(const struct failover *f)
 {
         return f->known && !f->absent && f->policed && !must_be_down(f) &&
                (is_in(f->record.in_sync, f->self.member) || consented(f) == f->self.member) && harmless(f) &&
-               f->copy.data != FAILOVER_DATA_UNKNOWN && f->write.kind == FAILOVER_WRITE_NONE;
+               f->copy.data != FAILOVER_DATA_UNKNOWN && f->write.kind == FAILOVER_WRITE_NONE &&
+               !is_held_by_namesake(f);
 }
 
 /* A free lease may be taken at once, another when it was seen unchanged for L.
@@ -87,7 +100,8 @@ usec_t stand_at(const struct failover *f)
                 at += 2 * f->timing.grace;
         if (f->record.handover_to == f->self.member && is_free(f))
                 at = f->seen;
-        at = MAX(at, f->promised_until);
+        if (!is_free(f)) /* who has released the Lease needs no promise any more */
+                at = MAX(at, f->promised_until);
         if (f->failed)
                 at = MAX(at, f->tried + f->timing.peer_retry);
         return at;
@@ -213,4 +227,6 @@ void follow(struct step *s)
         } else if (is_fit(f) && s->now >= stand_at(f) && s->now < f->canary + f->timing.disk &&
                    s->now < f->alive + f->timing.hang)
                 stand(s);
+        else if (f->known && s->now >= f->heard + f->timing.lease)
+                f->stale = true; /* a watch may be silent: what changed last was perhaps never told */
 }

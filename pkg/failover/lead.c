@@ -286,7 +286,7 @@ static void release(struct step *s)
 
         r.phase = FAILOVER_RELEASED;
         r.handover_to = f->yield.to;
-        r.final = true;
+        r.final = f->yield.to != FAILOVER_NOBODY; /* a server that was stopped told no last position */
         r.cause = f->yield.cause;
         r.from = f->self.member;
         r.request = MAX(r.request, f->handled);
@@ -319,6 +319,22 @@ static bool is_handed_over(const struct failover *f)
                f->server.acked[f->yield.to] >= f->server.offset;
 }
 
+/* The target is too late. Who must go does not write again in between. */
+static void yield_fails(struct step *s)
+{
+        struct failover *f = s->f;
+        int next = best_follower(f);
+
+        tell(s, FAILOVER_STAYED, f->yield.to, 0);
+        f->changed = true;
+        if (must_go(f)) {
+                yield_begin(s, next == f->yield.to ? FAILOVER_NOBODY : next, FAILOVER_CAUSE_SHUTDOWN);
+                return;
+        }
+        f->role = FAILOVER_LEADER;
+        f->yield.to = FAILOVER_NOBODY;
+}
+
 void yield_move(struct step *s)
 {
         struct failover *f = s->f;
@@ -330,10 +346,7 @@ void yield_move(struct step *s)
         if (f->write.kind != FAILOVER_WRITE_NONE || f->stale)
                 return;
         if (f->yield.to != FAILOVER_NOBODY && s->now >= f->yield.until && !f->yield.released) {
-                tell(s, FAILOVER_STAYED, f->yield.to, 0);
-                f->role = FAILOVER_LEADER;
-                f->yield.to = FAILOVER_NOBODY;
-                f->changed = true;
+                yield_fails(s);
                 return;
         }
         r = led_record(s);

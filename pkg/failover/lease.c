@@ -107,6 +107,7 @@ void record_seen(struct step *s, const struct failover_record *record, const cha
         if (order >= 0) {
                 f->stale = false;
                 f->read = 0;
+                f->heard = s->now;
         }
         if (order <= 0)
                 return;
@@ -122,6 +123,7 @@ void record_absent(struct step *s)
 
         f->stale = false;
         f->read = 0;
+        f->heard = s->now;
         if (!f->absent)
                 tell(s, FAILOVER_LEASE_GONE, FAILOVER_NOBODY, 0);
         f->absent = true;
@@ -185,6 +187,9 @@ void record_wrote(struct step *s, uint64_t id, enum failover_outcome outcome, co
                 /* The watch may have been faster, and may even know what came after. */
                 if (!f->known || f->absent || str_version_cmp(str_c(version), str_c(f->version)) > 0)
                         accept_record(s, &f->write.record, version);
+                f->heard = s->now;
+                f->stale = false; /* it was at the version that was known */
+                f->read = 0;
                 written(s, kind);
                 break;
         case FAILOVER_CONFLICT:

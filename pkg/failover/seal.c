@@ -23,10 +23,22 @@ static failover_set everyone(const struct failover *f)
         return f->record.in_sync | f->policy.members;
 }
 
+/* Those of SET of whom it is known what they have. */
+static failover_set known_of(const struct failover *f, failover_set set)
+{
+        failover_set known = 0;
+
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                if (is_in(set & f->seals.answered, m) && f->seals.copies[m].data != FAILOVER_DATA_UNKNOWN)
+                        known |= failover_only(m);
+        return known;
+}
+
+/* Again those, too, who have stopped following and do not know yet what they have. */
 static void ask(struct step *s)
 {
         struct failover *f = s->f;
-        failover_set missing = everyone(f) & (failover_set) ~(f->seals.answered | self_set(f));
+        failover_set missing = everyone(f) & (failover_set) ~(known_of(f, everyone(f)) | self_set(f));
 
         if (!missing || (f->seals.asked && s->now < f->seals.asked + f->timing.peer_retry))
                 return;
@@ -84,7 +96,7 @@ static bool is_lineage(const struct failover *f, const struct failover_copy *c)
 /* The best copy that is at least so good, among those of SET that have answered.
  * Who was named as the successor and did not come is passed over for another that
  * is warm, which can lack no more than the set allows; never for a cold one. */
-static int best_of(const struct failover *f, failover_set set, enum failover_data least)
+static int best_of(const struct failover *f, failover_set set, enum failover_data least, int except)
 {
         int best = FAILOVER_NOBODY;
 
@@ -92,7 +104,7 @@ static int best_of(const struct failover *f, failover_set set, enum failover_dat
                 const struct failover_copy *c = &f->seals.copies[m];
 
                 if (!is_in(set & f->seals.answered, m) || c->data < least || !is_lineage(f, c) ||
-                    is_in(f->policy.fenced, m) || (least == FAILOVER_DATA_WARM && m == f->seals.unfit))
+                    is_in(f->policy.fenced, m) || m == except)
                         continue;
                 if (best == FAILOVER_NOBODY ||
                     failover_ahead(&c->position, &f->seals.copies[best].position) ||
@@ -100,17 +112,6 @@ static int best_of(const struct failover *f, failover_set set, enum failover_dat
                         best = m;
         }
         return best;
-}
-
-/* Those of SET of whom it is known what they have. */
-static failover_set known_of(const struct failover *f, failover_set set)
-{
-        failover_set known = 0;
-
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
-                if (is_in(set & f->seals.answered, m) && f->seals.copies[m].data != FAILOVER_DATA_UNKNOWN)
-                        known |= failover_only(m);
-        return known;
 }
 
 static int lowest(failover_set set)
@@ -143,7 +144,7 @@ static int choose_cold(struct step *s)
                 wait_for(s, FAILOVER_WAITING, missing);
                 return FAILOVER_NOBODY;
         }
-        best = best_of(f, set, FAILOVER_DATA_COLD);
+        best = best_of(f, set, FAILOVER_DATA_COLD, FAILOVER_NOBODY);
         if (best != FAILOVER_NOBODY)
                 return best;
         if (!empty_is_right) {
@@ -155,17 +156,21 @@ static int choose_cold(struct step *s)
                 wait_for(s, FAILOVER_WAITING, missing);
                 return FAILOVER_NOBODY;
         }
-        best = best_of(f, all, FAILOVER_DATA_COLD);
+        best = best_of(f, all, FAILOVER_DATA_COLD, FAILOVER_NOBODY);
         return best != FAILOVER_NOBODY ? best : lowest(set & ~f->policy.fenced);
 }
 
-/* After a planned move: whoever has all that there is. */
+/* After a planned move: whoever has all that there is. If that is only the one who was
+ * named and did not come, it is named again: nothing is to be lost. */
 static int choose_final(const struct failover *f)
 {
-        int best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM);
+        const struct failover_position *all = &f->record.position;
+        int best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, f->seals.unfit);
 
+        if (best == FAILOVER_NOBODY || failover_ahead(all, &f->seals.copies[best].position))
+                best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, FAILOVER_NOBODY);
         if (!f->record.final || best == FAILOVER_NOBODY ||
-            failover_ahead(&f->record.position, &f->seals.copies[best].position))
+            failover_ahead(all, &f->seals.copies[best].position))
                 return FAILOVER_NOBODY;
         return best;
 }
@@ -183,12 +188,12 @@ static int choose(struct step *s)
 
         if (best != FAILOVER_NOBODY)
                 return best;
-        best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM);
+        best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, f->seals.unfit);
         if (best != FAILOVER_NOBODY)
                 return !(need & ~f->seals.answered) || s->now >= f->seals.begun + f->timing.seal
                                ? best
                                : FAILOVER_NOBODY;
-        if (is_in(f->seals.answered, consent) && f->seals.copies[consent].data > FAILOVER_DATA_NONE)
+        if (is_in(f->seals.answered, consent) && f->seals.copies[consent].data != FAILOVER_DATA_UNKNOWN)
                 return consent;
         return choose_cold(s);
 }

@@ -18,6 +18,10 @@ void order(struct step *s, enum failover_order what, const struct failover_id *w
         f->ordered = s->now;
         if (what == FAILOVER_LEAD || what == FAILOVER_PAUSE)
                 f->danger = f->orders + 1;
+        if (what == FAILOVER_FOLLOW) {
+                f->followed.epoch = epoch;
+                memcpy(f->followed.lineage, f->record.lineage, sizeof(f->followed.lineage));
+        }
         e = effect(s, FAILOVER_DO_ORDER);
         e->order.what = what;
         e->order.number = ++f->orders;
@@ -103,6 +107,11 @@ static void value_copy(struct failover *f, bool new_run)
                 c->data = FAILOVER_DATA_NONE;
                 c->position = (struct failover_position){ 0 };
                 return;
+        }
+        /* Where it had nothing, it can only have come from whom it was told to follow last. */
+        if (c->data == FAILOVER_DATA_NONE && f->followed.epoch) {
+                c->position.timeline = f->followed.epoch;
+                memcpy(c->lineage, f->followed.lineage, sizeof(c->lineage));
         }
         if (c->data == FAILOVER_DATA_UNKNOWN || c->data == FAILOVER_DATA_NONE)
                 c->data = FAILOVER_DATA_COLD;

@@ -259,7 +259,7 @@ START_TEST(test_stop_ends_when_the_server_is_down)
         pass(3 * USEC_SEC, true, true);
         ck_assert_uint_eq(n_exits, 1);
         ck_assert_int_eq(lease.phase, FAILOVER_RELEASED);
-        ck_assert(lease.final);
+        ck_assert(!lease.final);
         finish();
 }
 END_TEST

@@ -162,17 +162,21 @@ END_TEST
 /* The API server is away, and an agent was started again: it can promise, and is bound by it. */
 START_TEST(who_has_not_seen_the_lease_may_promise)
 {
+        struct failover_record r = held_by(1, 5);
         struct member m;
 
         begin(&m);
-        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_YES);
-        shows(&m, FAILOVER_STANDING);
-        release(&m, 0);
+        see(&m, &r);
+        m.f.known = false;
         m.now = START + L - 1;
+        ck_assert_int_eq(promises(&m, 1, 5), FAILOVER_YES);
+        m.f.known = true;
+        shows(&m, FAILOVER_STANDING);
+        m.now = START + 2 * L - 2;
         canary(&m);
         shows(&m, FAILOVER_STANDING);
         ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
-        at(&m, START + L);
+        at(&m, START + 2 * L + m.f.timing.grace - 1);
         must(&m, FAILOVER_DO_WRITE);
 }
 END_TEST
@@ -226,6 +230,69 @@ START_TEST(what_a_former_pod_held_is_waited_for)
         ck_assert_int_eq(m.f.want, FAILOVER_STAND); /* nor does it follow its own name */
         at(&m, START + L - 1);
         ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+}
+END_TEST
+
+/* That pod may be alive, and cut off: nobody asked this one for a promise. */
+START_TEST(what_its_namesake_holds_is_not_taken_with_nothing)
+{
+        struct failover_record r = held_by(0, 5);
+        struct failover_server v;
+        struct member m;
+
+        begin(&m);
+        snprintf(r.holder.uid, sizeof(r.holder.uid), "another");
+        v = server_in(&m, FAILOVER_STANDING);
+        v.has_data = false;
+        show(&m, &v);
+        see(&m, &r);
+        m.now = START + 3 * L;
+        canary(&m);
+        v.at = m.now;
+        show(&m, &v);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        r.phase = FAILOVER_RELEASED;
+        see(&m, &r);
+        m.now += L;
+        canary(&m);
+        v.at = m.now;
+        show(&m, &v);
+        must(&m, FAILOVER_DO_WRITE);
+}
+END_TEST
+
+START_TEST(a_promise_ends_with_what_it_was_given_to)
+{
+        struct failover_message question = ask(FAILOVER_PROMISE, 1, 5);
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        canary(&m);
+        hear(&m, &question);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.type, FAILOVER_YES);
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        see(&m, &r);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+}
+END_TEST
+
+START_TEST(a_watch_may_be_silent)
+{
+        struct member m;
+
+        begin_following(&m);
+        at(&m, START + L - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_READ));
+        at(&m, START + L);
+        must(&m, FAILOVER_DO_READ);
+        see_again(&m);
+        at(&m, START + 2 * L - 1);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_READ));
+        at(&m, START + 2 * L);
+        must(&m, FAILOVER_DO_READ);
 }
 END_TEST
 
@@ -283,6 +350,9 @@ static const TTest *const tests[] = {
         none_is_given_while_a_write_of_its_own_is_open,
         what_a_former_life_held_is_given_up,
         what_a_former_pod_held_is_waited_for,
+        what_its_namesake_holds_is_not_taken_with_nothing,
+        a_promise_ends_with_what_it_was_given_to,
+        a_watch_may_be_silent,
         without_a_lease_nobody_stands,
         a_fenced_member_halts_and_does_not_stand,
         a_follower_that_is_stopped_leaves_when_its_server_has,

@@ -179,7 +179,7 @@ START_TEST(a_leader_that_is_to_end_hands_over_first)
 END_TEST
 
 /* Alone, it lets the server end in its own way, however long it takes to save. */
-START_TEST(alone_it_stops_the_server_and_says_that_this_is_all)
+START_TEST(alone_it_stops_the_server_and_claims_nothing)
 {
         struct failover_server v;
         struct member m;
@@ -197,9 +197,33 @@ START_TEST(alone_it_stops_the_server_and_says_that_this_is_all)
                 ck_assert_int_eq(m.f.role, FAILOVER_YIELDING);
         }
         shows(&m, FAILOVER_DOWN);
-        ck_assert(must(&m, FAILOVER_DO_WRITE)->write.record.final);
+        /* What it wrote after the last look is in no position. */
+        ck_assert(!must(&m, FAILOVER_DO_WRITE)->write.record.final);
         wrote(&m, FAILOVER_WRITTEN);
         must(&m, FAILOVER_DO_EXIT);
+}
+END_TEST
+
+START_TEST(who_must_go_does_not_write_between_two_targets)
+{
+        struct member m;
+
+        begin_leading(&m);
+        shows_led(&m, FAILOVER_WRITABLE, 1);
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_PAUSE);
+        for (int i = 0; i < 20; i++) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+                for (size_t n = 0; nth(&m, FAILOVER_DO_ORDER, n); n++)
+                        ck_assert_int_ne(nth(&m, FAILOVER_DO_ORDER, n)->order.what, FAILOVER_LEAD);
+                if (m.f.want == FAILOVER_HALT)
+                        return;
+                shows_led(&m, FAILOVER_PAUSED, 1);
+        }
+        ck_abort_msg("it never ends");
 }
 END_TEST
 
@@ -212,6 +236,7 @@ static const TTest *const tests[] = {
         the_target_leads_without_further_answers,
         nor_if_it_lacks_a_byte_of_it,
         a_leader_that_is_to_end_hands_over_first,
-        alone_it_stops_the_server_and_says_that_this_is_all,
+        alone_it_stops_the_server_and_claims_nothing,
+        who_must_go_does_not_write_between_two_targets,
 };
 TEST_MAIN("failover/hand_over", tests)

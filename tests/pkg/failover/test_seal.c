@@ -178,6 +178,30 @@ static void stays_sealing_for(struct member *m, usec_t time)
         }
 }
 
+/* The leader may count it in before its own agent has seen that the copy is complete. */
+START_TEST(what_came_into_an_empty_one_is_the_leaders)
+{
+        struct failover_record r = held_by(1, 5);
+        struct failover_server v;
+        struct member m;
+
+        begin(&m);
+        shows_standing(&m, false);
+        see(&m, &r);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_FOLLOW);
+        v = server_in(&m, FAILOVER_FOLLOWING);
+        v.has_data = v.in_sync = false;
+        show(&m, &v);
+        ck_assert_int_eq(m.f.copy.data, FAILOVER_DATA_NONE);
+        r.phase = FAILOVER_RELEASED;
+        see(&m, &r);
+        shows_standing(&m, true);
+        ck_assert_int_eq(m.f.copy.data, FAILOVER_DATA_COLD);
+        ck_assert_uint_eq(m.f.copy.position.timeline, 5);
+        ck_assert_str_eq(m.f.copy.lineage, LINEAGE);
+}
+END_TEST
+
 START_TEST(after_a_total_loss_all_of_the_set_are_waited_for)
 {
         struct failover_copy less = copy_of(FAILOVER_DATA_COLD, 5, 50),
@@ -220,6 +244,53 @@ START_TEST(a_successor_that_did_not_come_may_still_have_the_most)
         m.f.seals.unfit = 2;
         shows_standing(&m, true);
         answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
+START_TEST(after_a_planned_move_not_even_that_one_is_passed_over)
+{
+        struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 150);
+        struct member m;
+
+        begin_sealing(&m);
+        m.f.seals.unfit = 2;
+        m.f.record.final = true;
+        m.f.record.position = more.position;
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+}
+END_TEST
+
+START_TEST(who_does_not_know_yet_what_it_has_is_asked_again)
+{
+        struct failover_copy unknown = copy_of(FAILOVER_DATA_UNKNOWN, 5, 90),
+                             more = copy_of(FAILOVER_DATA_COLD, 5, 150),
+                             none = copy_of(FAILOVER_DATA_NONE, 0, 0);
+        struct member m;
+
+        begin_cold(&m, true);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &none);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &unknown);
+        at(&m, m.now + m.f.timing.peer_retry);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.type, FAILOVER_SEAL);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_SEND)->message.to, 2);
+        ck_assert_ptr_null(nth(&m, FAILOVER_DO_SEND, 1));
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+}
+END_TEST
+
+START_TEST(a_person_may_decide_for_an_empty_one)
+{
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_cold(&m, false);
+        p.consent = 0;
+        p.consent_number = 1;
+        policy(&m, &p);
         ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
 }
 END_TEST
@@ -366,9 +437,13 @@ static const TTest *const tests[] = {
         the_better_one_gets_it,
         an_older_timeline_is_no_better_however_long,
         data_of_another_lineage_is_none,
+        what_came_into_an_empty_one_is_the_leaders,
         after_a_total_loss_all_of_the_set_are_waited_for,
         a_warm_copy_goes_before_a_cold_one,
         a_successor_that_did_not_come_may_still_have_the_most,
+        after_a_planned_move_not_even_that_one_is_passed_over,
+        who_does_not_know_yet_what_it_has_is_asked_again,
+        a_person_may_decide_for_an_empty_one,
         an_empty_member_does_not_lead_while_data_may_be_somewhere,
         nothing_was_to_be_kept_and_nobody_has_anything,
         a_person_may_decide_and_only_once,
