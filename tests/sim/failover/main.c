@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sim_failover: the failover protocol in a simulated cluster. Runs seeds and
+ * named cases; docs/development/failover-simulator.md tells more.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/jobs.h"
+#include "base/mem.h"
+#include "failover/cases.h"
+#include "failover/run.h"
+
+#define SEEDS 200
+#define LAST_SECONDS 20 /* of the history, with a failure */
+
+static struct {
+        uint64_t seed, count;
+        const char *name; /* of a case; NULL: random runs */
+        unsigned workers;
+        bool history, stop_at_first, figures;
+        int last;
+} options = { .last = LAST_SECONDS };
+
+static struct sim *sim;
+static const struct failover_case *wanted[CASES_MAX];
+static size_t n_wanted;
+
+/* --- one run ------------------------------------------------------------------------------ */
+
+static void run_job_of(uint64_t job, struct sim *s)
+{
+        if (options.name)
+                wanted[job % n_wanted]->fn(s, options.seed + job / n_wanted);
+        else
+                run_mixed(s, options.seed + job);
+}
+
+/* Whether it went well. */
+static bool attempt(uint64_t job)
+{
+        bool well = false;
+
+        sim->why[0] = '\0';
+        if (!setjmp(sim->failed)) {
+                run_job_of(job, sim);
+                well = true;
+        }
+        return well;
+}
+
+static void print_history(const struct sim *s)
+{
+        const struct history *h = &s->history;
+        size_t first = h->n > SIM_HISTORY_LINES ? h->n - SIM_HISTORY_LINES : 0;
+        usec_t from = sim_now(s) - options.last * USEC_SEC;
+
+        for (size_t i = first; i < h->n; i++)
+                if (h->at[i % SIM_HISTORY_LINES] >= from)
+                        fprintf(stderr, "%10.4f %s\n", (double)h->at[i % SIM_HISTORY_LINES] / USEC_SEC,
+                                h->lines[i % SIM_HISTORY_LINES]);
+}
+
+/* Equal seeds give equal runs: the failed one is run again, and told this time. */
+static void tell_again(uint64_t job)
+{
+        struct history *h = &sim->history;
+
+        h->lines = calloc(SIM_HISTORY_LINES, SIM_LINE_MAX);
+        h->at = calloc(SIM_HISTORY_LINES, sizeof(*h->at));
+        if (!h->lines || !h->at)
+                abort();
+        h->on = true;
+        sim_release(sim);
+        if (attempt(job))
+                fprintf(stderr, "and not when it was run again: the simulator is not deterministic\n");
+        print_history(sim);
+}
+
+static void run_job(uint64_t job)
+{
+        char why[SIM_WHY_MAX];
+
+        if (attempt(job)) {
+                if (options.name)
+                        cases_report(wanted[job % n_wanted], sim, options.figures);
+                sim_release(sim);
+                return;
+        }
+        memcpy(why, sim->why, sizeof(why));
+        jobs_fails(why);
+        if (!sim->history.live && !options.stop_at_first)
+                tell_again(job);
+        fprintf(stderr, "%s\n", why);
+        fflush(NULL);
+        _Exit(3);
+}
+
+static void repeat(uint64_t job, char out[128])
+{
+        if (options.name)
+                snprintf(out, 128, "--failover --case %s --seed %llu", wanted[job % n_wanted]->name,
+                         (unsigned long long)(options.seed + job / n_wanted));
+        else
+                snprintf(out, 128, "--failover --seed %llu", (unsigned long long)(options.seed + job));
+}
+
+/* --- options ------------------------------------------------------------------------------------- */
+
+static void usage(void)
+{
+        printf("sim_failover: the failover protocol in a simulated cluster\n"
+               "\n"
+               "  sim_failover                     %d random runs\n"
+               "  sim_failover --seed N --count M  those of these seeds\n"
+               "  sim_failover --case NAME         a case, with these seeds; \"all\" for each of them\n"
+               "  sim_failover --list              what there is\n"
+               "  sim_failover --history           with all that happens on the standard output\n"
+               "  sim_failover --last SECONDS      of the history are shown with a failure (%d)\n"
+               "  sim_failover --planted           is built with a bug: says which oracle catches it\n"
+               "  sim_failover --jobs N            so many processes at once\n",
+               SEEDS, LAST_SECONDS);
+}
+
+static bool is_asked_for(const struct failover_case *c, const char *name)
+{
+        size_t n = strlen(name);
+
+        return strcmp(name, "all") == 0 ||
+               (strncmp(c->name, name, n) == 0 && (c->name[n] == '\0' || c->name[n] == '-'));
+}
+
+static void want_cases(const char *name)
+{
+        for (size_t i = 0; i < failover_n_cases; i++)
+                if (is_asked_for(&failover_cases[i], name))
+                        wanted[n_wanted++] = &failover_cases[i];
+        if (n_wanted)
+                return;
+        fprintf(stderr, "sim_failover: there is no case \"%s\"; see sim_failover --list\n", name);
+        exit(2);
+}
+
+static void list_all(void)
+{
+        for (size_t i = 0; i < failover_n_cases; i++)
+                printf("--failover --case %-22s %s\n", failover_cases[i].name, failover_cases[i].promise);
+        exit(0);
+}
+
+static uint64_t number(const char *text, const char *option)
+{
+        char *end;
+        uint64_t n;
+
+        errno = 0;
+        n = strtoull(text, &end, 10);
+        if (errno || end == text || *end || text[0] == '-') {
+                fprintf(stderr, "sim_failover: %s takes a number, not \"%s\"\n", option, text);
+                exit(2);
+        }
+        return n;
+}
+
+static void read_option(int c)
+{
+        switch (c) {
+        case 's':
+                options.seed = number(optarg, "--seed");
+                break;
+        case 'n':
+                options.count = number(optarg, "--count");
+                break;
+        case 'c':
+                options.name = optarg;
+                break;
+        case 'r':
+                options.history = true;
+                break;
+        case 't':
+                options.last = (int)number(optarg, "--last");
+                break;
+        case 'p':
+                options.stop_at_first = true;
+                break;
+        case 'j':
+                options.workers = (unsigned)number(optarg, "--jobs");
+                break;
+        case 'l':
+                list_all();
+                break;
+        case 'h':
+                usage();
+                exit(0);
+        default:
+                exit(2);
+        }
+}
+
+static void read_options(int argc, char **argv)
+{
+        static const struct option long_options[] = {
+                { "seed", required_argument, NULL, 's' }, { "count", required_argument, NULL, 'n' },
+                { "case", required_argument, NULL, 'c' }, { "history", no_argument, NULL, 'r' },
+                { "last", required_argument, NULL, 't' }, { "planted", no_argument, NULL, 'p' },
+                { "jobs", required_argument, NULL, 'j' }, { "list", no_argument, NULL, 'l' },
+                { "help", no_argument, NULL, 'h' },       { 0 },
+        };
+        bool one;
+        int c;
+
+        options.workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+        while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+                read_option(c);
+        if (optind < argc) {
+                fprintf(stderr, "sim_failover: unknown argument \"%s\"\n", argv[optind]);
+                exit(2);
+        }
+        one = options.name || options.history || options.seed;
+        options.workers = MIN(MAX(options.workers, 1U), (unsigned)JOBS_WORKERS_MAX);
+        options.count = options.count ? options.count : one ? 1 : SEEDS;
+        options.seed = options.seed ? options.seed : 1;
+        if (options.name)
+                want_cases(options.name);
+}
+
+/* --- main ---------------------------------------------------------------------------------------------- */
+
+/* A bug was built in: is it caught? */
+static int planted(const struct job_list *list)
+{
+        const struct job_settings settings = { .workers = options.workers, .stop_after = 1, .silent = true };
+        struct job_result result;
+        char arguments[128];
+
+        jobs_run(list, &settings, &result);
+        if (!result.n_failed) {
+                printf("not caught in %llu %s\n", (unsigned long long)list->n, list->what);
+                return 1;
+        }
+        list->repeat(result.first, arguments);
+        printf("caught by %.*s\n    with %s\n", (int)strcspn(result.why, "\n"), result.why, arguments);
+        return 0;
+}
+
+static void run_here(const struct job_list *list)
+{
+        sim->history.on = true;
+        sim->history.live = stdout;
+        for (uint64_t job = 0; job < list->n; job++)
+                list->run(job);
+}
+
+int main(int argc, char **argv)
+{
+        struct job_list list = { .what = "seeds", .run = run_job, .repeat = repeat };
+        struct job_result result = { 0 };
+        struct job_settings settings = { 0 };
+        uint64_t tests;
+
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        read_options(argc, argv);
+        sim = calloc(1, sizeof(*sim));
+        if (!sim)
+                abort();
+        list.n = options.name ? options.count * n_wanted : options.count;
+        list.what = options.name ? "runs of cases" : "seeds";
+        settings.workers = options.workers;
+        tests = options.name ? n_wanted : 1;
+        if (options.stop_at_first)
+                return planted(&list);
+        if (options.history)
+                run_here(&list);
+        else
+                jobs_run(&list, &settings, &result);
+        printf("%llu %s of the failover protocol, %llu failed\n", (unsigned long long)list.n, list.what,
+               (unsigned long long)result.n_failed);
+        printf("sim: %llu passed, %llu failed\n", (unsigned long long)(tests - MIN(result.n_failed, tests)),
+               (unsigned long long)result.n_failed);
+        return result.n_failed ? 1 : 0;
+}
