@@ -8,7 +8,7 @@
 #include "admission/judge.h"
 #include "conversion/convert.h"
 
-#define CMD_KINDS 2
+#define CMD_KINDS 3
 
 extern const struct admission_kind *const cmd_kinds[CMD_KINDS];
 extern const struct conversion_kind *const cmd_conversions[CMD_KINDS];

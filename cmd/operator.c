@@ -7,6 +7,7 @@
 #include "controller/app/app.h"
 #include "controller/certificates/keeper.h"
 #include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
 #include "manager/operator.h"
 
 #define NAMESPACES_MAX 64
@@ -208,7 +209,8 @@ static int add_keeper(struct arguments *a, struct error *err)
 
 int cmd_operator(int argc, char **argv)
 {
-        static const struct controller *const controllers[] = { &app_controller, &environment_controller };
+        static const struct controller *const controllers[] = { &app_controller, &environment_controller,
+                                                                &redis_controller };
         static const struct cmd_line line = {
                 .command = "operator", .usage = usage, .options = options, .take = take_option
         };

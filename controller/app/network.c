@@ -4,6 +4,7 @@
  * pods, namespaces and ranges of addresses, and no host names.
  */
 #include "controller/app/children.h"
+#include "controller/common/policy.h"
 
 #define POSTGRES_PORT 5432
 #define REDIS_PORT 6379
@@ -14,54 +15,13 @@
         "[\"10.0.0.0/8\",\"100.64.0.0/10\",\"127.0.0.0/8\",\"169.254.0.0/16\",\"172.16.0.0/12\",\"192.168.0.0/16\"]"
 #define PRIVATE_6 "[\"::1/128\",\"fc00::/7\",\"fe80::/10\"]"
 
-static void begin_list(struct json_writer *w, const char *key)
-{
-        json_key(w, key);
-        json_array(w);
-}
-
-/* {"podSelector": {"matchLabels": …}}: the pods of one of our resources in this namespace. */
-static void put_pods(struct json_writer *w, const char *kind, struct str instance)
-{
-        json_object(w);
-        json_key(w, "podSelector");
-        json_object(w);
-        json_key(w, "matchLabels");
-        json_object(w);
-        json_put_cstr(w, "app.kubernetes.io/name", kind);
-        json_put_str(w, "app.kubernetes.io/instance", instance);
-        json_end(w);
-        json_end(w);
-        json_end(w);
-}
-
-static void put_block(struct json_writer *w, struct str cidr, const char *except)
-{
-        json_object(w);
-        json_key(w, "ipBlock");
-        json_object(w);
-        json_put_str(w, "cidr", cidr);
-        if (except)
-                json_put_raw(w, "except", str_c(except));
-        json_end(w);
-        json_end(w);
-}
-
-static void put_port(struct json_writer *w, const char *protocol, int64_t port)
-{
-        json_object(w);
-        json_put_cstr(w, "protocol", protocol);
-        json_put_int(w, "port", port);
-        json_end(w);
-}
-
 /* Absent (0): every port. */
 static void put_ports(struct json_writer *w, int64_t port)
 {
         if (port == 0)
                 return;
-        begin_list(w, "ports");
-        put_port(w, "TCP", port);
+        policy_begin_list(w, "ports");
+        policy_put_port(w, "TCP", port);
         json_end(w);
 }
 
@@ -98,9 +58,9 @@ static struct str ingress_json(const struct app_settings *settings, struct arena
         json_writer_init(&w, &text);
         json_array(&w);
         json_object(&w);
-        begin_list(&w, "from");
+        policy_begin_list(&w, "from");
         for (size_t i = 0; i < n_from; i++)
-                put_pods(&w, "app", spec->access->from.items[i].app);
+                policy_put_pods(&w, "app", spec->access->from.items[i].app);
         if (spec->hosts.n > 0)
                 put_outside(&w, settings);
         json_end(&w);
@@ -113,45 +73,24 @@ static struct str ingress_json(const struct app_settings *settings, struct arena
 
 /* --- out -------------------------------------------------------------------------------- */
 
-/* Any pod of the cluster, and what is no public address, since a cluster's DNS
- * may run on the nodes themselves. */
-static void put_dns(struct json_writer *w)
-{
-        static const char *const ranges[] = { "10.0.0.0/8",    "100.64.0.0/10",  "169.254.0.0/16",
-                                              "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
-                                              "fe80::/10" };
-
-        json_object(w);
-        begin_list(w, "to");
-        json_raw(w, STR("{\"namespaceSelector\":{}}"));
-        for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
-                put_block(w, str_c(ranges[i]), NULL);
-        json_end(w);
-        begin_list(w, "ports");
-        put_port(w, "UDP", 53);
-        put_port(w, "TCP", 53);
-        json_end(w);
-        json_end(w);
-}
-
 static void put_destination(struct json_writer *w, const struct app_spec_access_to *to)
 {
         int64_t port = to->has_port ? to->port : 0;
 
         json_object(w);
-        begin_list(w, "to");
+        policy_begin_list(w, "to");
         if (to->app.data)
-                put_pods(w, "app", to->app);
+                policy_put_pods(w, "app", to->app);
         if (to->postgres.data)
-                put_pods(w, "postgres", to->postgres);
+                policy_put_pods(w, "postgres", to->postgres);
         if (to->redis.data)
-                put_pods(w, "redis", to->redis);
+                policy_put_pods(w, "redis", to->redis);
         if (to->host.data) {
-                put_block(w, STR("0.0.0.0/0"), PRIVATE_4);
-                put_block(w, STR("::/0"), PRIVATE_6);
+                policy_put_block(w, STR("0.0.0.0/0"), PRIVATE_4);
+                policy_put_block(w, STR("::/0"), PRIVATE_6);
         }
         if (to->cidr.data)
-                put_block(w, to->cidr, NULL);
+                policy_put_block(w, to->cidr, NULL);
         json_end(w);
         if (to->postgres.data)
                 port = POSTGRES_PORT;
@@ -171,7 +110,7 @@ static struct str egress_json(const struct app_settings *settings, struct arena 
 
         json_writer_init(&w, &text);
         json_array(&w);
-        put_dns(&w);
+        policy_put_dns(&w);
         for (size_t i = 0; access && i < access->to.n; i++)
                 put_destination(&w, &access->to.items[i]);
         json_end(&w);

@@ -55,6 +55,9 @@ struct cache_kind {
          * them whatever their kind and namespace (cache_claiming), and by no other
          * case of letters are they other words. NULL: none. */
         size_t (*claims)(const void *state, struct str list[CACHE_CLAIMS_MAX]);
+        /* They are written all the time (a Lease is renewed), and mostly that says nothing: only
+         * where what is kept of one has changed, its owner is woken. */
+        bool steady;
         /* Is such an object to be kept? Most pods are ready, and not interesting.
          * NULL: all are. */
         bool (*keep)(const void *state);

@@ -24,6 +24,7 @@ struct certificate_wish {
         const struct str
                 *names; /* of a serving certificate, at least one: DNS names, the first label may be "*" */
         size_t n_names; /* of a CA: none */
+        bool client;    /* a serving certificate whose holder shows it as a client of TLS as well */
         usec_t not_before, not_after; /* wall time, in whole seconds (what is below is cut off) */
 };
 

@@ -23,6 +23,8 @@ struct failure {
         bool permanent; /* trying again will not help until somebody changes something */
 };
 
+#define VIEW_RANDOM_BYTES 32
+
 struct view {
         const struct object *self;
         const struct cache *cache;
@@ -30,6 +32,9 @@ struct view {
         bool report_only; /* no plan could be made, as failure says: nothing but the report is wanted */
         usec_t now;       /* for plan_wake */
         usec_t wall;      /* for time stamps */
+        /* For what nobody may guess, such as a password: other bytes in each reconcile. Nothing may
+         * depend on them but what is made anew. */
+        uint8_t random[VIEW_RANDOM_BYTES];
         struct str image; /* of this program, to run helpers from; absent: not known */
 };
 

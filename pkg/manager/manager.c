@@ -155,6 +155,25 @@ static void note_lost(struct manager *m, const struct object *child)
         }
 }
 
+/* What stands in its metadata as far as the kind keeps it: annotations, which are no part
+ * of the generation. */
+static bool same_metadata(const struct object *a, const struct object *b)
+{
+        const struct schema *root = a->kind->schema;
+
+        for (size_t i = 0; i < root->n_fields; i++) {
+                const struct schema_field *f = &root->fields[i];
+                const void *x, *y;
+
+                if (!str_eq(f->name, STR("metadata")))
+                        continue;
+                memcpy(&x, (const char *)a->state + f->offset, sizeof(x));
+                memcpy(&y, (const char *)b->state + f->offset, sizeof(y));
+                return x && y ? schema_equal(f->object, x, y) : x == y;
+        }
+        return true;
+}
+
 /* The status of a resource is written by us and nobody else. Were a change of it
  * a reason to look again, a message that comes out differently each time (the
  * API server lists the causes of a refusal in any order) would keep a failing
@@ -164,12 +183,22 @@ static bool only_status_changed(const struct manager *m, const struct object *ol
 {
         if (!old_object || !str_eq(object_uid(old_object), object_uid(new_object)) ||
             old_object->generation != new_object->generation ||
-            old_object->deleting != new_object->deleting || old_object->finalized != new_object->finalized)
+            old_object->deleting != new_object->deleting ||
+            old_object->finalized != new_object->finalized || !same_metadata(old_object, new_object))
                 return false;
         for (size_t i = 0; i < m->n_controllers; i++)
                 if (m->controllers[i]->kind == new_object->kind)
                         return true;
         return false;
+}
+
+/* Of a kind that is written all the time: does this write say anything? */
+static bool is_news(const struct object *old_object, const struct object *new_object)
+{
+        return !new_object->kind->steady || !old_object ||
+               !str_eq(object_uid(old_object), object_uid(new_object)) ||
+               old_object->deleting != new_object->deleting || old_object->owned != new_object->owned ||
+               !schema_equal(new_object->kind->schema, old_object->state, new_object->state);
 }
 
 static void on_change(enum cache_change change, const struct object *old_object,
@@ -180,7 +209,8 @@ static void on_change(enum cache_change change, const struct object *old_object,
         (void)change;
         if (m->hooks.changed)
                 m->hooks.changed(old_object, new_object, m->hooks.arg);
-        if (new_object && !only_status_changed(m, old_object, new_object))
+        if (new_object && !only_status_changed(m, old_object, new_object) &&
+            is_news(old_object, new_object))
                 enqueue_concerned(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner->uid, new_object->owner->uid)))

@@ -2,6 +2,7 @@
 #include "manager/task.h"
 
 #include <errno.h>
+#include <sys/random.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -325,11 +326,19 @@ static struct view view_of(const struct task *t, const struct object *self)
         };
 }
 
+/* getrandom gives 256 bytes at once, or nothing; before the kernel has any it waits. */
+static int fill_random(struct view *view)
+{
+        return getrandom(view->random, sizeof(view->random), 0) == sizeof(view->random) ? 0 : -EIO;
+}
+
 static int reconcile(struct task *t, const struct object *self, struct plan *plan)
 {
         struct view view = view_of(t, self);
         int r = set_references(t, self);
 
+        if (r == 0)
+                r = fill_random(&view);
         if (r < 0)
                 return r;
         if (must_hold(self)) {

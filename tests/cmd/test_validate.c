@@ -119,7 +119,7 @@ START_TEST(what_it_repeats_looks_like_no_word_of_its_own)
         ck_assert_str_eq(
                 said,
                 "stdin:2: A?[1mp? s?[2J?stdin:1: App s: fine??: kind: \"A?[1mp?\" of "
-                "keelson.dev/v1alpha1 is not known; there are App (v1alpha1), Environment (v1alpha1)\n");
+                "keelson.dev/v1alpha1 is not known; there are App (v1alpha1), Environment (v1alpha1), Redis (v1alpha1)\n");
         ck_assert_int_eq(RUN("\"a\\e\": 1\n\"a\\e\": 2\n", "-f", "-"), 2);
         ck_assert_ptr_nonnull(strstr(complained, "the key \"a?\" stands here twice\n"));
         ck_assert_int_eq(RUN("", "-f", "a\x1b\n.yaml"), 2);
@@ -160,10 +160,10 @@ START_TEST(what_is_wrong_has_its_file_line_and_field)
                   "stdin:4: App shop: spec.replicas: must be an integer (is a fraction)\n" },
                 { "apiVersion: keelson.dev/v2\nkind: App\nmetadata: {name: shop}\n",
                   "stdin:2: App shop: kind: \"App\" of keelson.dev/v2 is not known; there are App (v1alpha1), "
-                  "Environment (v1alpha1)\n" },
+                  "Environment (v1alpha1), Redis (v1alpha1)\n" },
                 { HEAD("Queue", "shop"),
                   "stdin:2: Queue shop: kind: \"Queue\" of keelson.dev/v1alpha1 is not known; there are App (v1alpha1), "
-                  "Environment (v1alpha1)\n" },
+                  "Environment (v1alpha1), Redis (v1alpha1)\n" },
                 { "apiVersion: keelson.dev/v1alpha1\nkind: App\nmetadata: {generateName: shop-}\nspec: {image: a b}\n",
                   "stdin:4: App (generateName): spec.image: must not have white space in it (is \"a b\")\n" },
                 { "kind: List\napiVersion: v1\nitems: [{apiVersion: keelson.dev/v1alpha1, kind: App, metadata: {name: a}}]\n",

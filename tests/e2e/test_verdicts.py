@@ -26,7 +26,7 @@ from webhook import Webhook  # noqa: E402
 BAD = sorted((kube.ROOT / "tests" / "e2e" / "bad").glob("*.yaml"))
 ODD = sorted((kube.ROOT / "tests" / "e2e" / "odd").glob("*.yaml"))
 EXAMPLES = sorted((kube.ROOT / "examples").glob("*.yaml"))
-PLURALS = {"App": "apps", "Environment": "environments"}
+PLURALS = {"App": "apps", "Environment": "environments", "Redis": "redis"}
 
 pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.xdist_group("verdicts")]
 
@@ -191,8 +191,13 @@ RESOURCES = {
     "NetworkPolicy": "networkpolicies",
     "PodDisruptionBudget": "poddisruptionbudgets",
     "ResourceQuota": "resourcequotas",
+    "Lease": "leases",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+    "Secret": "secrets",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
+    "StatefulSet": "statefulsets",
     "ControllerRevision": "controllerrevisions",
 }
 

@@ -14,13 +14,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = {
     "docs/app.md": ["controller/app", "pkg/manager", "pkg/kube"],
     "docs/environment.md": ["controller/environment"],
+    "docs/redis.md": ["controller/redis"],
     "docs/webhook.md": ["controller/certificates"],
 }
 # What the kinds have in common is told once.
 COMMON = "docs/app.md"
 MAKERS = (
     r"\b(stalled|reconciling|give_up|go_wrong|condition_put|plan_event|task_fail|task_tell|tell_event)\(|"
-    r"\bsay\(t, |\bkeeper_object_write\(|"
+    r"\bsay\([dt], |\bsay_event\(d, |\bkeeper_object_write\(|"
     r"\breason = |\(struct (verdict|usage)\)"
 )
 WORD = re.compile(r'\bSTR(?:_INIT)?\("([A-Z][A-Za-z]+)"\)')

@@ -95,11 +95,35 @@ static inline void environment_children(yyjson_val *resource, struct buf *to)
         free(json);
 }
 
+/* The first reconcile asks whether its Secrets are there. */
+static inline void redis_children(yyjson_val *resource, struct buf *to)
+{
+        char *json = stored(resource);
+        struct fixture f;
+
+        begin_resource(&f, &redis_controller, json);
+        f.view.image = STR("keelson.dev/keelson:1");
+        ck_assert_int_eq(reconcile(&f), 0);
+        list_for_each (link, &f.plan.effects) {
+                const struct effect *e = container_of(link, struct effect, link);
+
+                if (e->type == EFFECT_READ)
+                        ck_assert_int_eq(cache_note_read(&f.cache, e->kind, STR("shop"), e->name, false, 1),
+                                         0);
+        }
+        ck_assert_int_eq(reconcile(&f), 0);
+        put_children(&f.plan, to);
+        end(&f);
+        free(json);
+}
+
 /* Each as a line of JSON. RESOURCE must be fine; it is called "web" if it is an App. */
 static inline void children_of(yyjson_val *resource, struct buf *to)
 {
         if (verdict_kind(resource) == &app_admission)
                 app_children(yyjson_obj_get(resource, "spec"), to);
+        else if (verdict_kind(resource) == &redis_admission)
+                redis_children(resource, to);
         else
                 environment_children(resource, to);
         ck_assert_int_eq(buf_error(to), 0);

@@ -42,9 +42,10 @@ static inline yyjson_doc *mutant_of(uint64_t number)
 {
         const char *seed = seeds[number % 2 ? number / 2 % EXAMPLES : number / 2 % n_seeds];
         yyjson_doc *doc = yyjson_read(seed, strlen(seed), 0), *mutant;
-        const struct schema *spec = verdict_kind(yyjson_doc_get_root(doc)) == &app_admission
-                                            ? &app_spec_schema
-                                            : &environment_spec_schema;
+        const struct admission_kind *kind = verdict_kind(yyjson_doc_get_root(doc));
+        const struct schema *spec = kind == &app_admission     ? &app_spec_schema
+                                    : kind == &redis_admission ? &redis_spec_schema
+                                                               : &environment_spec_schema;
 
         mutant = make_mutant(number, spec, yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
@@ -67,6 +68,8 @@ static inline bool depends_on_environment(yyjson_val *app, const char *verdict)
         if (strstr(verdict, "; spec."))
                 return false;
         return strstr(verdict, "is 1; set both so that minReplicas") ||
+               strstr(verdict, "so nothing could ever be written") ||
+               strstr(verdict, "less than the data may take") ||
                (strstr(verdict, "is a part of what the pods request") &&
                 !yyjson_obj_get(scaling, "targetCPUUtilization") &&
                 !yyjson_obj_get(scaling, "targetMemoryUtilization"));

@@ -186,6 +186,9 @@ static void walk_rules(yyjson_val *schema, const char *path)
 
                 snprintf(deeper, sizeof(deeper), "%s%s", path, field ? field + !*path : "");
                 ck_assert_ptr_nonnull(message);
+                /* What may not change is no matter of one file. */
+                if (memmem(json_get_str(rule, "rule").data, json_get_str(rule, "rule").len, "oldSelf", 7))
+                        continue;
                 must_have_a_case(deeper, message, json_get_str(rule, "messageExpression"));
                 n_rules++;
         }
@@ -278,6 +281,7 @@ START_TEST(each_pattern_has_words)
 {
         walk(&app_spec_schema, "app");
         walk(&environment_spec_schema, "environment");
+        walk(&redis_spec_schema, "redis");
 }
 END_TEST
 

@@ -15,10 +15,12 @@
 #include "admission/review.h"
 #include "controller/app/app.h"
 #include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
 
 #define VERDICT_MAX 16384
 
-static const struct admission_kind *const verdict_kinds[] = { &app_admission, &environment_admission };
+static const struct admission_kind *const verdict_kinds[] = { &app_admission, &environment_admission,
+                                                              &redis_admission };
 
 /* That of the resource, or NULL. */
 static inline const struct admission_kind *verdict_kind(yyjson_val *resource)
@@ -32,6 +34,8 @@ static inline const struct admission_kind *verdict_kind(yyjson_val *resource)
 
 static inline const struct controller *verdict_controller(const struct admission_kind *kind)
 {
+        if (kind == &redis_admission)
+                return &redis_controller;
         return kind == &app_admission ? &app_controller : &environment_controller;
 }
 

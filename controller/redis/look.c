@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How it is: what the Lease says, and what there is of each member.
+ */
+#include "controller/redis/redis.h"
+
+static bool is_ready(const struct member_state *pod)
+{
+        for (size_t i = 0; pod->status && i < pod->status->conditions.n; i++)
+                if (str_eq(pod->status->conditions.items[i].type, STR("Ready")))
+                        return str_eq(pod->status->conditions.items[i].status, STR("True"));
+        return false;
+}
+
+static struct str joined(struct str reason, struct str message, struct arena *a)
+{
+        return message.data ? arena_join(a, reason, STR(": "), message) : reason;
+}
+
+/* What keeps it from starting, as the node or the scheduler says. */
+static struct str trouble_of(const struct member_state *pod, struct arena *a)
+{
+        const struct member_state_status *s = pod->status;
+
+        for (size_t i = 0; s && i < s->init_container_statuses.n; i++) {
+                const struct member_state_status_init_container_statuses_state *state =
+                        s->init_container_statuses.items[i].state;
+
+                if (state && state->waiting && !str_eq(state->waiting->reason, STR("PodInitializing")))
+                        return joined(state->waiting->reason, state->waiting->message, a);
+        }
+        for (size_t i = 0; s && i < s->container_statuses.n; i++) {
+                const struct member_state_status_container_statuses_state *state =
+                        s->container_statuses.items[i].state;
+
+                if (state && state->waiting && !str_eq(state->waiting->reason, STR("PodInitializing")) &&
+                    !str_eq(state->waiting->reason, STR("ContainerCreating")))
+                        return joined(state->waiting->reason, state->waiting->message, a);
+        }
+        for (size_t i = 0; s && i < s->conditions.n; i++)
+                if (str_eq(s->conditions.items[i].type, STR("PodScheduled")) &&
+                    str_eq(s->conditions.items[i].status, STR("False")))
+                        return s->conditions.items[i].message;
+        return STR_NULL;
+}
+
+static void look_at(const struct view *view, int i, struct str revision, struct redis_situation *s,
+                    struct arena *a)
+{
+        struct redis_member *m = &s->members[i];
+        const struct member_state *pod;
+
+        m->name = arena_printf(a, "%.*s-%d", STR_FMT(view->self->name), i);
+        m->pod = view_lookup(view, &redis_pod_kind, m->name);
+        m->in_sync = s->in_sync & failover_only(i);
+        if (!m->pod)
+                return;
+        pod = m->pod->state;
+        m->ready = !m->pod->deleting && is_ready(pod);
+        m->stale = !pod->metadata ||
+                   !str_eq(schema_map_get(&pod->metadata->labels, STR("keelson.dev/revision")), revision);
+        if (!m->ready)
+                m->trouble = trouble_of(pod, a);
+}
+
+/* The holder is one life of one pod: another pod of that name does not lead. */
+static int leader_of(const struct redis_situation *s)
+{
+        const struct lease_state *lease = s->lease;
+        const struct object *pod;
+
+        if (!lease || lease->holder < 0 || (size_t)lease->holder >= s->n)
+                return FAILOVER_NOBODY;
+        pod = s->members[lease->holder].pod;
+        return pod && str_eq(object_uid(pod), lease->holder_uid) ? (int)lease->holder : FAILOVER_NOBODY;
+}
+
+void redis_look(const struct view *view, const struct redis_settings *settings, struct str revision,
+                struct arena *a, struct redis_situation *ret)
+{
+        const struct redis *self = view->self->state;
+        const struct object *lease = view_child(view, &redis_lease_kind, view->self->name);
+        const struct object *set = view_child(view, &redis_statefulset_kind, view->self->name);
+        struct redis_situation s = { .leader = FAILOVER_NOBODY };
+        int64_t there = 0;
+
+        if (lease && !((const struct lease_state *)lease->state)->problem.data)
+                s.lease = lease->state;
+        if (set) {
+                s.set = set->state;
+                s.set_seen = s.set->status && s.set->status->observed_generation >= set->generation;
+                there = s.set->spec ? s.set->spec->replicas : 0;
+        }
+        s.in_sync = s.lease ? (failover_set)s.lease->in_sync : 0;
+        s.bootstrapped =
+                (s.lease && !str_empty(s.lease->lineage)) || (self->status && self->status->bootstrapped);
+        s.n = (size_t)MIN(MAX(settings->replicas, there), FAILOVER_MEMBERS_MAX);
+        for (size_t i = 0; i < s.n; i++)
+                look_at(view, (int)i, revision, &s, a);
+        s.leader = leader_of(&s);
+        *ret = s;
+}

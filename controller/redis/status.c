@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a Redis fares, from what is observed and nothing else.
+ *
+ *      Stalled      something must be changed by a person before this goes on
+ *      Reconciling  on the way, and it will go on by itself
+ *      Ready        the spec is what runs, and all members are there and in sync
+ *      Available    a primary takes writes
+ *      Redundant    each member could take over
+ */
+#include <errno.h>
+
+#include "controller/redis/redis.h"
+#include "manager/condition.h"
+
+/* With no primary for so long, the members may need a person's word. */
+#define CONSENT_AFTER (2 * USEC_MINUTE)
+
+enum phase { STALLED, RECONCILING, READY };
+
+struct verdict {
+        enum phase phase;
+        struct str reason, message;
+};
+
+static struct verdict stalled(struct str reason, struct str message)
+{
+        return (struct verdict){ STALLED, reason, message };
+}
+
+static struct verdict reconciling(struct str reason, struct str message)
+{
+        return (struct verdict){ RECONCILING, reason, message };
+}
+
+/* --- the verdict ------------------------------------------------------------------------- */
+
+/* Since when there is no primary, wall time; 0: there is, or it is not known. */
+static usec_t unavailable_since(const struct redis_status *before)
+{
+        usec_t since;
+
+        for (size_t i = 0; before && i < before->conditions.n; i++) {
+                const struct schema_condition *c = &before->conditions.items[i];
+
+                if (str_eq(c->type, STR("Available")) && str_eq(c->status, STR("False")) &&
+                    clock_parse(c->last_transition_time, &since) == 0)
+                        return since;
+        }
+        return 0;
+}
+
+/* Nobody leads. Mostly that is over in seconds; where it is not, it may be for a person to say
+ * that what is there is all there is. */
+static struct verdict judge_no_primary(const struct view *view, const struct redis_situation *now,
+                                       struct plan *plan)
+{
+        const struct redis *self = view->self->state;
+        usec_t since = unavailable_since(self->status);
+        bool long_ago = since && view->wall - since >= CONSENT_AFTER;
+
+        for (size_t i = 0; i < now->n; i++)
+                if (now->members[i].trouble.data)
+                        return reconciling(STR("MemberNotStarting"),
+                                           arena_printf(plan->arena, "%.*s does not start: %.*s",
+                                                        STR_FMT(now->members[i].name),
+                                                        STR_FMT(now->members[i].trouble)));
+        if (!now->bootstrapped || !long_ago) {
+                if (now->bootstrapped)
+                        plan_wake(plan, view->now + CONSENT_AFTER);
+                return reconciling(STR("NoPrimary"), now->bootstrapped
+                                                             ? STR("the members are choosing a primary")
+                                                             : STR("the members are starting"));
+        }
+        return stalled(
+                STR("NeedsConsent"),
+                arena_printf(plan->arena,
+                             "no member may lead, since those that could have the newest data are not all "
+                             "there; bring them back, or, if that data is lost for good, choose one with "
+                             "kubectl annotate redis %.*s keelson.dev/promote=%.*s-0",
+                             STR_FMT(view->self->name), STR_FMT(view->self->name)));
+}
+
+static struct verdict judge_members(const struct redis_outlook *o, struct arena *a)
+{
+        const struct redis_situation *now = o->now;
+
+        for (size_t i = 0; i < now->n; i++) {
+                const struct redis_member *m = &now->members[i];
+
+                if (!m->ready)
+                        return m->trouble.data
+                                       ? reconciling(STR("MemberNotStarting"),
+                                                     arena_printf(a, "%.*s does not start: %.*s",
+                                                                  STR_FMT(m->name), STR_FMT(m->trouble)))
+                                       : reconciling(STR("MemberNotReady"),
+                                                     arena_printf(a, "%.*s is not ready", STR_FMT(m->name)));
+                if (!m->in_sync)
+                        return reconciling(STR("MemberNotInSync"),
+                                           arena_printf(a, "%.*s is copying the data, or is too far behind",
+                                                        STR_FMT(m->name)));
+        }
+        return (struct verdict){ READY, STR("Ready"),
+                                 arena_printf(a, "%.*s leads, and all %zu members are in sync",
+                                              STR_FMT(now->members[now->leader].name), now->n) };
+}
+
+/* What a person has asked for goes before what follows from it. */
+static struct verdict judge_wishes(const struct view *view, const struct redis_outlook *o, struct plan *plan)
+{
+        if (o->decision->intent.fenced)
+                return stalled(
+                        STR("Fenced"),
+                        STR("members are fenced by the annotation keelson.dev/fence; take it away when "
+                            "they are to run again"));
+        if (o->now->leader == FAILOVER_NOBODY)
+                return judge_no_primary(view, o->now, plan);
+        if (o->decision->reason.data)
+                return reconciling(o->decision->reason, o->decision->message);
+        return judge_members(o, plan->arena);
+}
+
+static struct verdict judge(const struct view *view, const struct redis_outlook *o, struct plan *plan)
+{
+        const struct redis *self = view->self->state;
+        const struct failure *f = &view->failure;
+        const struct effect *pending = view_pending(view, plan);
+        struct verdict v;
+
+        if (!self->spec)
+                return stalled(STR("InvalidSpec"), str_c(object_invalid(view->self)));
+        if (o->problems)
+                return stalled(STR("InvalidSpec"), problems_text(o->problems));
+        if (f->reason.data)
+                return f->permanent ? stalled(f->reason, f->message) : reconciling(f->reason, f->message);
+        if (!view->image.data)
+                return stalled(
+                        STR("ImageUnknown"),
+                        STR("the operator does not know its own image, from which the members' agent comes; "
+                            "set KEELSON_IMAGE in its Deployment"));
+        v = judge_wishes(view, o, plan);
+        if (o->decision->paused) {
+                v.reason = STR("Paused");
+                v.message = STR("the annotation keelson.dev/pause keeps the operator from changing anything");
+                return v.phase == READY ? v : stalled(v.reason, v.message);
+        }
+        if (pending)
+                return reconciling(STR("Applying"),
+                                   arena_printf(plan->arena, "the %.*s is being brought to the spec",
+                                                STR_FMT(pending->kind->api.kind)));
+        return v;
+}
+
+/* --- conditions ---------------------------------------------------------------------------- */
+
+static void put_available(struct condition_set *set, const struct redis_situation *now, struct arena *a)
+{
+        const struct redis_member *m;
+
+        if (now->leader == FAILOVER_NOBODY) {
+                condition_put(set, STR("Available"), CONDITION_FALSE, STR("NoPrimary"),
+                              now->lease ? STR("no member takes writes") : STR("no member has ever led"));
+                return;
+        }
+        m = &now->members[now->leader];
+        condition_put(set, STR("Available"), CONDITION_TRUE, STR("PrimaryElected"),
+                      arena_printf(a, "%.*s takes writes", STR_FMT(m->name)));
+}
+
+static void put_redundant(struct condition_set *set, const struct redis_outlook *o, struct arena *a)
+{
+        const struct redis_situation *now = o->now;
+        int in_sync = __builtin_popcount(now->in_sync);
+        int64_t wanted = o->settings->replicas;
+
+        if (wanted == 1)
+                condition_put(set, STR("Redundant"), CONDITION_FALSE, STR("SingleMember"),
+                              STR("spec.replicas is 1, so nobody takes over; have three"));
+        else if (now->leader != FAILOVER_NOBODY && in_sync >= wanted)
+                condition_put(set, STR("Redundant"), CONDITION_TRUE, STR("AllInSync"),
+                              STR("each member could take over without losing what was acknowledged"));
+        else
+                condition_put(
+                        set, STR("Redundant"), CONDITION_FALSE, STR("MembersOutOfSync"),
+                        arena_printf(a, "%d of %lld members could take over", in_sync, (long long)wanted));
+}
+
+/* Where nothing can be said of the members, what was said stays. */
+static void keep(struct condition_set *set, const struct redis_status *before, struct str type)
+{
+        for (size_t i = 0; before && i < before->conditions.n; i++) {
+                const struct schema_condition *c = &before->conditions.items[i];
+
+                if (str_eq(c->type, type)) {
+                        condition_put(set, type,
+                                      str_eq(c->status, STR("True")) ? CONDITION_TRUE : CONDITION_FALSE,
+                                      c->reason, c->message);
+                        return;
+                }
+        }
+        condition_put(set, type, CONDITION_UNKNOWN, STR("NotLookedAt"),
+                      STR("the members were not looked at yet"));
+}
+
+static void put_conditions(struct condition_set *set, const struct verdict *v, const struct redis_outlook *o,
+                           const struct redis_status *before, struct arena *a)
+{
+        condition_put(set, STR("Ready"), v->phase == READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
+                      v->message);
+        if (o->now) {
+                put_available(set, o->now, a);
+                put_redundant(set, o, a);
+        } else {
+                keep(set, before, STR("Available"));
+                keep(set, before, STR("Redundant"));
+        }
+        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message);
+        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message);
+}
+
+/* --- members ------------------------------------------------------------------------------- */
+
+static struct str role_of(const struct redis_outlook *o, size_t i)
+{
+        if (o->decision && (o->decision->intent.fenced & failover_only((int)i)))
+                return STR("Fenced");
+        if (!o->now->members[i].pod)
+                return STR("Absent");
+        return (int)i == o->now->leader ? STR("Primary") : STR("Replica");
+}
+
+static int fill_members(const struct redis_outlook *o, struct redis_status *status, struct arena *a)
+{
+        const struct redis_situation *now = o->now;
+
+        status->members.items = arena_new_n(a, struct redis_status_members, now->n);
+        status->in_sync.items = arena_new_n(a, struct str, now->n);
+        if (!status->members.items || !status->in_sync.items)
+                return -ENOMEM;
+        for (size_t i = 0; i < now->n; i++) {
+                const struct redis_member *m = &now->members[i];
+
+                status->members.items[i] = (struct redis_status_members){
+                        .name = m->name,
+                        .role = role_of(o, i),
+                        .in_sync = m->in_sync,
+                        .ready = m->ready,
+                        .current = m->pod && !m->stale,
+                        .has_current = true,
+                };
+                if (m->in_sync)
+                        status->in_sync.items[status->in_sync.n++] = m->name;
+                status->ready_replicas += m->ready;
+                status->replicas += m->pod != NULL;
+        }
+        status->members.n = now->n;
+        status->has_replicas = status->has_ready_replicas = true;
+        return 0;
+}
+
+/* What all run: known when none is stale, and then until all are something else. */
+static void fill_version(const struct redis_outlook *o, const struct redis_status *before,
+                         struct redis_status *status)
+{
+        bool current = o->now->n > 0;
+
+        for (size_t i = 0; i < o->now->n; i++)
+                current &= o->now->members[i].pod && !o->now->members[i].stale;
+        if (current) {
+                status->version = o->settings->spec->version;
+                status->image = o->settings->image;
+        } else if (before) {
+                status->version = before->version;
+                status->image = before->image;
+        }
+}
+
+/* A new epoch that has a leader: the lead has changed, or was taken again. */
+static void fill_failover(const struct view *view, const struct redis_outlook *o,
+                          const struct redis_status *before, struct redis_status *status, struct plan *plan)
+{
+        const struct redis_situation *now = o->now;
+        struct redis_status_last_failover *last;
+        char stamp[CLOCK_RFC3339_MAX];
+
+        status->last_failover = before ? before->last_failover : NULL;
+        status->epoch = now->lease ? now->lease->epoch : before ? before->epoch : 0;
+        status->has_epoch = true;
+        status->bootstrapped = now->bootstrapped;
+        status->has_bootstrapped = true;
+        if (now->leader == FAILOVER_NOBODY) {
+                /* The epoch of a leader is only told with it, lest a change be missed. */
+                status->epoch = before && before->has_epoch ? before->epoch : 0;
+                return;
+        }
+        status->primary = now->members[now->leader].name;
+        if (before && before->has_epoch && before->epoch == now->lease->epoch)
+                return;
+        last = arena_new(plan->arena, struct redis_status_last_failover);
+        if (!last)
+                return;
+        clock_format(view->wall, false, stamp);
+        *last = (struct redis_status_last_failover){
+                .from = now->lease->from >= 0 && (size_t)now->lease->from < now->n
+                                ? now->members[now->lease->from].name
+                                : STR_NULL,
+                .to = status->primary,
+                .cause = now->lease->cause,
+                .time = arena_str(plan->arena, str_c(stamp)),
+                .lost_bytes = now->lease->lost,
+                .has_lost_bytes = true,
+        };
+        status->last_failover = last;
+        plan_event(plan, now->lease->lost > 0, STR("PrimaryChanged"),
+                   arena_printf(plan->arena,
+                                "%.*s leads, in epoch %lld; cause: %.*s; %lld bytes of the last "
+                                "primary are missing",
+                                STR_FMT(status->primary), (long long)now->lease->epoch,
+                                STR_FMT(now->lease->cause), (long long)now->lease->lost));
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static void keep_all(const struct redis_status *before, struct redis_status *status)
+{
+        struct redis_status kept;
+
+        if (!before)
+                return;
+        kept = *before;
+        kept.observed_generation = status->observed_generation;
+        kept.has_observed_generation = true;
+        kept.conditions = status->conditions;
+        *status = kept;
+}
+
+static int fill(const struct view *view, const struct redis_outlook *o, const struct redis_status *before,
+                struct redis_status *status, struct plan *plan)
+{
+        struct redis_settings *settings = (struct redis_settings *)(uintptr_t)o->settings;
+
+        status->desired_replicas = settings->replicas;
+        status->has_desired_replicas = true;
+        status->secret = arena_join(plan->arena, view->self->name, STR("-app"));
+        status->profile = settings->profile;
+        status->effective.items = settings->effective;
+        status->effective.n = settings->n_effective;
+        fill_version(o, before, status);
+        fill_failover(view, o, before, status, plan);
+        return fill_members(o, status, plan->arena);
+}
+
+/* An event where the verdict turned, not while it stays. */
+static void tell(const struct view *view, struct plan *plan, const struct redis_status *before,
+                 const struct verdict *v)
+{
+        if (!condition_turned(before ? &before->conditions : NULL, STR("Ready"), v->reason))
+                return;
+        if (v->phase == STALLED)
+                plan_event(plan, true, v->reason, v->message);
+        else if (v->phase == READY || view->report_only)
+                plan_event(plan, v->phase != READY, v->reason, v->message);
+}
+
+int redis_report(const struct view *view, const struct redis_outlook *o, struct plan *plan)
+{
+        const struct redis *self = view->self->state;
+        const struct redis_status *before = self->status;
+        struct verdict verdict = judge(view, o, plan);
+        struct redis_status status = { .observed_generation = view->self->generation,
+                                       .has_observed_generation = true };
+        struct condition_set set;
+        int r = 0;
+
+        condition_begin(&set, plan->arena, before ? &before->conditions : NULL, view->self->generation,
+                        view->wall);
+        put_conditions(&set, &verdict, o, before, plan->arena);
+        status.conditions.items = set.items;
+        status.conditions.n = set.n;
+        if (o->settings && o->now)
+                r = fill(view, o, before, &status, plan);
+        else
+                keep_all(before, &status);
+        if (r < 0)
+                return r;
+        plan_status_of(plan, &redis_status_schema, &status, before);
+        tell(view, plan, before, &verdict);
+        return plan->error;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rest of the cluster, as far as one Redis can tell: it carries out what a reconcile
+ * asks for, and the cache learns of it. Who leads and which pods there are is the test's
+ * to say.
+ *
+ *      begin_cluster(&c, "\"replicas\":3");
+ *      settle(&c);                  until it asks for nothing more
+ *      run_members(&c, 3);          their pods, with the template of now
+ *      lead(&c, 0, 1, "[0,1,2]");   member 0, in epoch 1, with that set
+ */
+#pragma once
+
+#include "controller/resource.h"
+
+#include "base/base64.h"
+#include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
+
+#define OBJECTS_MAX 64
+#define STEPS_MAX 20
+#define NOW (1000 * USEC_HOUR)
+
+/* What the server holds. */
+struct held {
+        const struct cache_kind *kind;
+        char *name, *json;
+};
+
+struct cluster {
+        struct fixture f;
+        const char *spec; /* JSON */
+        const char *annotations;
+        char *status; /* as it was written last */
+        struct held objects[OBJECTS_MAX];
+        size_t n_objects;
+        long long generation, version;
+        unsigned char salt; /* of the view's random bytes, another in each step */
+        /* Of the last step. */
+        size_t n_changes, n_events;
+        char event[512]; /* the last one: "Reason: message" */
+        /* So far. */
+        size_t n_applies, n_deletes;
+        char deleted[128]; /* the last one */
+};
+
+static inline char *print_(const char *format, ...) _printf_(1, 2);
+static inline char *print_(const char *format, ...)
+{
+        va_list args;
+        char *text = NULL;
+
+        va_start(args, format);
+        ck_assert_int_ge(vasprintf(&text, format, args), 0);
+        va_end(args);
+        return text;
+}
+
+/* --- objects ------------------------------------------------------------------------ */
+
+static inline struct held *find_held(struct cluster *c, const struct cache_kind *kind, struct str name)
+{
+        for (size_t i = 0; i < c->n_objects; i++)
+                if (c->objects[i].kind == kind && str_eq_c(name, c->objects[i].name))
+                        return &c->objects[i];
+        return NULL;
+}
+
+/* JSON is the cluster's from here on. */
+static inline void hold(struct cluster *c, const struct cache_kind *kind, struct str name, char *json)
+{
+        struct held *h = find_held(c, kind, name);
+
+        if (!h) {
+                ck_assert_uint_lt(c->n_objects, OBJECTS_MAX);
+                h = &c->objects[c->n_objects++];
+                *h = (struct held){ kind, strndup(name.data, name.len), NULL };
+        }
+        free(h->json);
+        h->json = json;
+}
+
+static inline void unhold(struct cluster *c, const struct cache_kind *kind, struct str name)
+{
+        struct held *h = find_held(c, kind, name);
+
+        if (!h)
+                return;
+        free(h->name);
+        free(h->json);
+        *h = c->objects[--c->n_objects];
+}
+
+static inline void put_redis(struct cluster *c)
+{
+        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"db\",\"uid\":\"u-redis\","
+                            "\"resourceVersion\":\"%lld\",\"generation\":%lld,\"annotations\":{%s}},"
+                            "\"spec\":{%s}%s%s}",
+                            ++c->version, c->generation, c->annotations ? c->annotations : "", c->spec,
+                            c->status ? ",\"status\":" : "", c->status ? c->status : "");
+
+        put(&c->f, &redis_kind, json);
+        free(json);
+}
+
+static inline void change_spec(struct cluster *c, const char *spec)
+{
+        c->spec = spec;
+        c->generation++;
+        put_redis(c);
+}
+
+static inline void annotate(struct cluster *c, const char *annotations)
+{
+        c->annotations = annotations;
+        put_redis(c);
+}
+
+/* What stands in metadata after our apply, in front of what we applied. */
+static inline char *with_identity(struct cluster *c, struct str json, const char *uid, const char *rest)
+{
+        static const char mark[] = "\"metadata\":{";
+        const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
+        int head;
+
+        ck_assert_ptr_nonnull(at);
+        head = (int)(at - json.data + (long)sizeof(mark) - 1);
+        return print_("%.*s\"uid\":\"%s\",\"resourceVersion\":\"%lld\",\"generation\":1,\"managedFields\":"
+                      "[{\"manager\":\"keelson\",\"operation\":\"Apply\",\"fieldsV1\":{\"f:metadata\":{"
+                      "\"f:ownerReferences\":{}}}}],%.*s%s}",
+                      head, json.data, uid, ++c->version, (int)json.len - head - 1, json.data + head, rest);
+}
+
+/* --- carrying out ------------------------------------------------------------------------ */
+
+static inline void carry_apply(struct cluster *c, const struct effect *e)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        const char *rest = e->kind == &redis_statefulset_kind ? ",\"status\":{\"observedGeneration\":1}" : "";
+        char uid[300], *json;
+
+        if (view_applied(&c->f.view, &c->f.plan, e->kind, e->name))
+                return;
+        c->n_changes++;
+        c->n_applies++;
+        snprintf(uid, sizeof(uid), "u-%s-%.*s", e->kind->api.plural.data, (int)e->name.len, e->name.data);
+        json = with_identity(c, e->json, uid, rest);
+        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
+        ck_assert_int_eq(cache_put_applied(&c->f.cache, e->kind, yyjson_doc_get_root(doc), e->whole), 0);
+        hold(c, e->kind, e->name, json);
+}
+
+static inline void carry_read(struct cluster *c, const struct effect *e)
+{
+        const struct held *h = find_held(c, e->kind, e->name);
+
+        c->n_changes++;
+        if (h)
+                put(&c->f, e->kind, h->json);
+        ck_assert_int_eq(
+                cache_note_read(&c->f.cache, e->kind, STR("shop"), e->name, h != NULL, c->f.view.now), 0);
+}
+
+static inline void remove_from_cache(struct cluster *c, const struct cache_kind *kind, const char *name)
+{
+        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u\","
+                            "\"resourceVersion\":\"%lld\"}}",
+                            name, ++c->version);
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
+        ck_assert_int_eq(cache_delete(&c->f.cache, kind, yyjson_doc_get_root(doc)), 0);
+        unhold(c, kind, str_c(name));
+        free(json);
+}
+
+static inline void carry_delete(struct cluster *c, const struct effect *e)
+{
+        c->n_changes++;
+        c->n_deletes++;
+        snprintf(c->deleted, sizeof(c->deleted), "%.*s", STR_FMT(e->name));
+        remove_from_cache(c, e->kind, c->deleted);
+}
+
+static inline void carry(struct cluster *c, const struct effect *e)
+{
+        switch (e->type) {
+        case EFFECT_APPLY:
+                carry_apply(c, e);
+                break;
+        case EFFECT_DELETE:
+                carry_delete(c, e);
+                break;
+        case EFFECT_READ:
+                carry_read(c, e);
+                break;
+        case EFFECT_STATUS:
+                if (c->status && str_eq_c(e->json, c->status))
+                        break;
+                c->n_changes++;
+                free(c->status);
+                c->status = strndup(e->json.data, e->json.len);
+                break;
+        case EFFECT_EVENT:
+                c->n_events++;
+                snprintf(c->event, sizeof(c->event), "%.*s: %.*s", STR_FMT(e->reason), STR_FMT(e->message));
+                break;
+        case EFFECT_COPY:
+        case EFFECT_HOLD:
+        case EFFECT_RELEASE:
+                ck_abort_msg("a Redis needs none of these");
+        }
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
+static inline void begin_cluster(struct cluster *c, const char *spec)
+{
+        *c = (struct cluster){ .spec = spec, .generation = 1, .version = 100 };
+        begin_resource(&c->f, &redis_controller, NULL);
+        c->f.view.now = NOW;
+        c->f.view.image = STR("keelson:1");
+        put_redis(c);
+}
+
+static inline void end_cluster(struct cluster *c)
+{
+        while (c->n_objects > 0) {
+                free(c->objects[--c->n_objects].name);
+                free(c->objects[c->n_objects].json);
+        }
+        free(c->status);
+        end(&c->f);
+        ck_assert_uint_eq(mem_live(), 0);
+}
+
+static inline void step(struct cluster *c)
+{
+        bool wrote;
+
+        memset(c->f.view.random, ++c->salt, sizeof(c->f.view.random));
+        arena_clear(&c->f.arena);
+        ck_assert_int_eq(reconcile(&c->f), 0);
+        c->n_changes = c->n_events = 0;
+        list_for_each (link, &c->f.plan.effects)
+                carry(c, container_of(link, struct effect, link));
+        wrote = c->n_changes > 0;
+        if (wrote)
+                put_redis(c);
+        ck_assert_msg(wrote || c->f.plan.wake > c->f.view.now, "it would never rest");
+}
+
+static inline void settle(struct cluster *c)
+{
+        for (int i = 0; i < STEPS_MAX; i++) {
+                step(c);
+                if (c->n_changes == 0)
+                        return;
+        }
+        ck_abort_msg("it does not settle");
+}
+
+/* Time goes by. */
+static inline void pass(struct cluster *c, usec_t time)
+{
+        c->f.view.now += time;
+        c->f.view.wall += time;
+}
+
+/* --- members --------------------------------------------------------------------------------- */
+
+static inline yyjson_val *parse_(struct cluster *c, const char *json)
+{
+        yyjson_doc *doc;
+
+        ck_assert_ptr_nonnull(json);
+        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
+        ck_assert_uint_lt(c->f.n_docs, ARRAY_SIZE(c->f.docs));
+        c->f.docs[c->f.n_docs++] = doc;
+        return yyjson_doc_get_root(doc);
+}
+
+static inline yyjson_val *held_json(struct cluster *c, const struct cache_kind *kind, const char *name)
+{
+        struct held *h = find_held(c, kind, str_c(name));
+
+        ck_assert_msg(h != NULL, "there is no %s %s", kind->api.kind.data, name);
+        return parse_(c, h->json);
+}
+
+/* The revision that pods get now. */
+static inline struct str revision_now(struct cluster *c)
+{
+        yyjson_val *set = held_json(c, &redis_statefulset_kind, "db");
+
+        return json_get_str(json_get_path(set, "/spec/template/metadata/labels"), "keelson.dev/revision");
+}
+
+static inline void put_member(struct cluster *c, int i, bool ready, struct str revision, const char *life)
+{
+        char name[32], *json;
+
+        snprintf(name, sizeof(name), "db-%d", i);
+        json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%s-%s\","
+                      "\"resourceVersion\":\"%lld\",\"labels\":{\"app.kubernetes.io/instance\":\"db\","
+                      "\"keelson.dev/revision\":\"%.*s\"}},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+                      "\"status\":\"%s\"}]}}",
+                      name, name, life, ++c->version, STR_FMT(revision), ready ? "True" : "False");
+        put(&c->f, &redis_pod_kind, json);
+        free(json);
+}
+
+static inline void run_members(struct cluster *c, int n)
+{
+        for (int i = 0; i < n; i++)
+                put_member(c, i, true, revision_now(c), "1");
+}
+
+/* The agents' write to the Lease. REST is more of the record. */
+static inline void put_record(struct cluster *c, const char *phase, int holder, const char *life, int epoch,
+                              const char *in_sync, const char *rest)
+{
+        char *json, who[256] = "";
+
+        if (holder >= 0)
+                snprintf(
+                        who, sizeof(who),
+                        "\\\"holder\\\":{\\\"member\\\":%d,\\\"uid\\\":\\\"u-db-%d-%s\\\",\\\"incarnation\\\":"
+                        "\\\"00000000000000aa\\\",\\\"address\\\":\\\"10.0.0.%d\\\"},",
+                        holder, holder, life, holder + 1);
+        c->version++;
+        json = print_("{\"kind\":\"Lease\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"db\",\"uid\":"
+                      "\"u-leases-db\",\"resourceVersion\":\"%lld\",\"ownerReferences\":[{\"kind\":\"Redis\","
+                      "\"name\":\"db\",\"uid\":\"u-redis\",\"controller\":true}],\"annotations\":{"
+                      "\"failover.keelson.dev/record\":\"{\\\"phase\\\":\\\"%s\\\",\\\"epoch\\\":%d,%s"
+                      "\\\"inSync\\\":%s,\\\"lineage\\\":\\\"abc\\\",\\\"position\\\":{\\\"timeline\\\":%d,"
+                      "\\\"offset\\\":%lld},\\\"final\\\":false%s}\"}}}",
+                      c->version, phase, epoch, who, in_sync, epoch, c->version, rest);
+        put(&c->f, &redis_lease_kind, json);
+        hold(c, &redis_lease_kind, STR("db"), json);
+}
+
+#define MORE(cause, from, request)                                                                           \
+        ",\\\"cause\\\":\\\"" cause "\\\",\\\"from\\\":" from ",\\\"lost\\\":0,\\\"request\\\":" request     \
+        ",\\\"consent\\\":0"
+
+static inline void lead(struct cluster *c, int leader, int epoch, const char *in_sync)
+{
+        put_record(c, "Held", leader, "1", epoch, in_sync,
+                   ",\\\"cause\\\":\\\"Bootstrap\\\",\\\"lost\\\":0,"
+                   "\\\"request\\\":0,\\\"consent\\\":0");
+}
+
+/* --- questions --------------------------------------------------------------------------------- */
+
+/* A key of one of its Secrets, decoded. Valid until the next call. */
+static inline struct str secret_at(struct cluster *c, const char *name, const char *key)
+{
+        static char text[16384];
+        struct str coded = json_get_str(yyjson_obj_get(held_json(c, &redis_secret_kind, name), "data"), key);
+        size_t len;
+
+        if (!coded.data)
+                return STR_NULL;
+        ck_assert_uint_lt(BASE64_DECODED_MAX(coded.len), sizeof(text));
+        ck_assert_int_eq(base64_decode(coded, text, &len), 0);
+        return str_n(text, len);
+}
+
+static inline yyjson_val *config(struct cluster *c)
+{
+        struct str text = secret_at(c, "db-agent", "config.json");
+        char *copy = strndup(text.data, text.len);
+        yyjson_val *root = parse_(c, copy);
+
+        free(copy);
+        return root;
+}
+
+static inline struct str condition_at(struct cluster *c, const char *type, const char *field)
+{
+        yyjson_val *list = yyjson_obj_get(parse_(c, c->status), "conditions"), *one;
+        size_t i, n;
+
+        yyjson_arr_foreach (list, i, n, one)
+                if (str_eq_c(json_get_str(one, "type"), type))
+                        return json_get_str(one, field);
+        ck_abort_msg("there is no condition %s", type);
+        return STR_NULL;
+}
+
+#define ck_condition(c, type, expected, why)                                                                 \
+        do {                                                                                                 \
+                ck_str_eq(condition_at((c), (type), "reason"), (why));                                       \
+                ck_str_eq(condition_at((c), (type), "status"), (expected));                                  \
+        } while (0)

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster.h"
+
+static struct cluster c;
+
+/* Three members that run, the first of which leads. */
+static void begin_running(const char *spec)
+{
+        begin_cluster(&c, spec);
+        settle(&c);
+        run_members(&c, 3);
+        lead(&c, 0, 1, "[0,1,2]");
+        settle(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+}
+
+static void must_wait(void)
+{
+        size_t deletes = c.n_deletes;
+
+        settle(&c);
+        ck_assert_uint_eq(c.n_deletes, deletes);
+}
+
+START_TEST(all_that_members_need_is_made)
+{
+        static const struct {
+                const struct cache_kind *kind;
+                const char *name;
+        } wanted[] = {
+                { &common_serviceaccount_kind, "db-agent" },
+                { &redis_role_kind, "db-agent" },
+                { &redis_rolebinding_kind, "db-agent" },
+                { &redis_secret_kind, "db-agent" },
+                { &redis_secret_kind, "db-app" },
+                { &redis_secret_kind, "db-ca" },
+                { &redis_secret_kind, "db-tls" },
+                { &redis_lease_kind, "db" },
+                { &common_networkpolicy_kind, "db" },
+                { &common_service_kind, "db" },
+                { &common_service_kind, "db-ro" },
+                { &common_service_kind, "db-members" },
+                { &common_poddisruptionbudget_kind, "db" },
+                { &redis_statefulset_kind, "db" },
+        };
+        yyjson_val *set;
+
+        begin_cluster(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
+        settle(&c);
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+                ck_assert_msg(find_held(&c, wanted[i].kind, str_c(wanted[i].name)) != NULL, "%s",
+                              wanted[i].name);
+        ck_assert_uint_eq(c.n_objects, ARRAY_SIZE(wanted));
+        set = held_json(&c, &redis_statefulset_kind, "db");
+        ck_assert_int_eq(int_at(set, "/spec/replicas"), 3);
+        ck_str_eq(str_at(set, "/spec/template/spec/containers/0/image"), "docker.io/library/redis:8.2");
+        ck_str_eq(str_at(set, "/spec/template/spec/containers/0/resources/requests/memory"), "1088Mi");
+        ck_str_eq(str_at(set, "/spec/template/spec/containers/0/resources/limits/memory"), "1600Mi");
+        ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxmemory"), "966367638");
+        ck_assert_int_eq(int_at(config(&c), "/members"), 3);
+        ck_assert_int_eq(int_at(config(&c), "/leaseMillis"), 4000);
+        ck_assert_int_eq(int_at(config(&c), "/redis/minReplicasToWrite"), 1);
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        ck_condition(&c, "Available", "False", "NoPrimary");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(what_stands_is_left_alone)
+{
+        size_t applies;
+
+        begin_running("\"replicas\":3");
+        applies = c.n_applies;
+        pass(&c, 10 * USEC_MINUTE);
+        settle(&c);
+        ck_assert_uint_eq(c.n_applies, applies);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_lease_is_made_once)
+{
+        begin_running("\"replicas\":3");
+        remove_from_cache(&c, &redis_lease_kind, "db");
+        settle(&c);
+        ck_assert_ptr_null(find_held(&c, &redis_lease_kind, STR("db")));
+        ck_condition(&c, "Available", "False", "NoPrimary");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(what_the_agents_did_meanwhile_is_told)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 5, "[1,2]", MORE("LeaseExpired", "0", "0"));
+        settle(&c);
+        ck_str_eq(json_get_str(parse_(&c, c.status), "primary"), "db-2");
+        ck_str_eq(str_at(parse_(&c, c.status), "/lastFailover/from"), "db-0");
+        ck_str_eq(str_at(parse_(&c, c.status), "/lastFailover/cause"), "LeaseExpired");
+        ck_assert_int_eq(int_at(parse_(&c, c.status), "/epoch"), 5);
+        ck_condition(&c, "Redundant", "False", "MembersOutOfSync");
+        ck_condition(&c, "Available", "True", "PrimaryElected");
+        ck_condition(&c, "Ready", "False", "MemberNotInSync");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(another_pod_of_the_leaders_name_does_not_lead)
+{
+        begin_running("\"replicas\":3");
+        put_member(&c, 0, true, revision_now(&c), "2");
+        settle(&c);
+        ck_condition(&c, "Available", "False", "NoPrimary");
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- rolling ------------------------------------------------------------------------------- */
+
+START_TEST(replicas_are_replaced_first_and_the_leader_last)
+{
+        begin_running("\"replicas\":3");
+        change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
+        settle(&c);
+        ck_assert_str_eq(c.deleted, "db-2");
+        ck_assert_uint_eq(c.n_deletes, 1);
+        must_wait(); /* there is no pod */
+        put_member(&c, 2, false, revision_now(&c), "2");
+        must_wait(); /* it is not ready */
+        put_member(&c, 2, true, revision_now(&c), "2");
+        lead(&c, 0, 1, "[0,1]");
+        must_wait(); /* it is not in sync */
+        lead(&c, 0, 1, "[0,1,2]");
+        settle(&c);
+        ck_assert_str_eq(c.deleted, "db-1");
+        ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
+        put_member(&c, 1, true, revision_now(&c), "2");
+        must_wait();
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
+        pass(&c, USEC_MINUTE);
+        must_wait();
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1); /* not dealt with yet */
+        put_record(&c, "Held", 2, "2", 2, "[0,1,2]", MORE("Planned", "0", "1"));
+        settle(&c);
+        ck_assert_str_eq(c.deleted, "db-0");
+        put_member(&c, 0, true, revision_now(&c), "2");
+        settle(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+        ck_assert_uint_eq(c.n_deletes, 3);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_handover_that_did_not_come_about_is_asked_for_again)
+{
+        begin_running("\"replicas\":3");
+        change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
+        step(&c);
+        put_member(&c, 1, true, revision_now(&c), "2");
+        put_member(&c, 2, true, revision_now(&c), "2");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
+        put_record(&c, "Held", 0, "1", 1, "[0,1,2]", MORE("Planned", "0", "1"));
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1); /* not at once */
+        pass(&c, USEC_MINUTE);
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 2);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_member_that_does_not_start_is_replaced_at_once)
+{
+        begin_running("\"replicas\":3");
+        put_member(&c, 1, false, STR("old"), "1");
+        settle(&c);
+        ck_assert_str_eq(c.deleted, "db-1");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(what_a_running_server_takes_replaces_nobody)
+{
+        begin_running("\"replicas\":3");
+        change_spec(&c, "\"replicas\":3,\"config\":{\"hz\":\"20\"}");
+        must_wait();
+        ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "hz"), "20");
+        change_spec(&c, "\"replicas\":3,\"config\":{\"databases\":\"20\"}");
+        settle(&c);
+        ck_assert_uint_eq(c.n_deletes, 1);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_paused_one_is_not_changed)
+{
+        size_t applies;
+
+        begin_running("\"replicas\":3");
+        annotate(&c, "\"keelson.dev/pause\":\"true\"");
+        change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
+        applies = c.n_applies;
+        must_wait();
+        ck_assert_uint_eq(c.n_applies, applies);
+        ck_str_eq(condition_at(&c, "Ready", "reason"), "Paused");
+        annotate(&c, "");
+        settle(&c);
+        ck_assert_uint_eq(c.n_deletes, 1);
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- size ------------------------------------------------------------------------------------ */
+
+static int64_t replicas(void)
+{
+        return int_at(held_json(&c, &redis_statefulset_kind, "db"), "/spec/replicas");
+}
+
+START_TEST(members_that_go_hand_over_and_leave_the_set_first)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 2, "[0,1,2]", MORE("Planned", "0", "0"));
+        change_spec(&c, "\"replicas\":2");
+        settle(&c);
+        ck_assert_int_eq(replicas(), 3);
+        ck_assert_int_eq(int_at(config(&c), "/members"), 3);
+        ck_assert_int_eq(int_at(config(&c), "/handover/to"), 0);
+        put_record(&c, "Held", 0, "1", 3, "[0,1,2]", MORE("Planned", "2", "1"));
+        settle(&c);
+        ck_assert_int_eq(replicas(), 3);
+        ck_assert_int_eq(int_at(config(&c), "/members"), 2);
+        put_record(&c, "Held", 0, "1", 3, "[0,1]", MORE("Planned", "2", "1"));
+        settle(&c);
+        ck_assert_int_eq(replicas(), 2);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(members_that_come_are_told_at_once)
+{
+        begin_running("\"replicas\":3");
+        change_spec(&c, "\"replicas\":5");
+        settle(&c);
+        ck_assert_int_eq(replicas(), 5);
+        ck_assert_int_eq(int_at(config(&c), "/members"), 5);
+        ck_condition(&c, "Ready", "False", "MemberNotReady");
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- passwords --------------------------------------------------------------------------------- */
+
+static size_t n_passwords(void)
+{
+        return yyjson_arr_size(json_get_path(config(&c), "/redis/users/0/passwords"));
+}
+
+START_TEST(an_old_password_is_valid_until_all_know_the_new_one)
+{
+        char first[128];
+
+        begin_running("\"replicas\":3");
+        snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
+        ck_assert_uint_ge(strlen(first), 40);
+        annotate(&c, "\"keelson.dev/rotate-password\":\"1\"");
+        settle(&c);
+        ck_assert_uint_eq(n_passwords(), 2);
+        ck_str_eq(secret_at(&c, "db-app", "password"), first);
+        put_member(&c, 1, false, revision_now(&c), "1");
+        pass(&c, 2 * USEC_MINUTE);
+        settle(&c);
+        ck_str_eq(secret_at(&c, "db-app", "password"), first); /* one member may not know it */
+        put_member(&c, 1, true, revision_now(&c), "1");
+        settle(&c);
+        ck_assert(!str_eq_c(secret_at(&c, "db-app", "password"), first));
+        ck_assert_uint_eq(n_passwords(), 2);
+        pass(&c, 11 * USEC_MINUTE);
+        settle(&c);
+        ck_assert_uint_eq(n_passwords(), 1);
+        snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
+        ck_str_eq(json_val_str(json_get_path(config(&c), "/redis/users/0/passwords/0")), first);
+        pass(&c, USEC_HOUR);
+        settle(&c);
+        ck_assert_uint_eq(n_passwords(), 1); /* once for each value */
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_password_that_somebody_wrote_is_the_one)
+{
+        struct held *h;
+        char *json;
+
+        begin_running("\"replicas\":3");
+        h = find_held(&c, &redis_secret_kind, STR("db-app"));
+        json = print_("{\"kind\":\"Secret\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"db-app\",\"uid\":"
+                      "\"u-secrets-db-app\",\"resourceVersion\":\"%lld\",\"ownerReferences\":[{\"kind\":"
+                      "\"Redis\",\"name\":\"db\",\"uid\":\"u-redis\",\"controller\":true}]},\"data\":{"
+                      "\"password\":\"bXkgb3du\"}}",
+                      ++c.version);
+        free(h->json);
+        h->json = json;
+        put(&c.f, &redis_secret_kind, json); /* a look, which comes every few minutes */
+        settle(&c);
+        ck_assert_uint_eq(n_passwords(), 2);
+        ck_str_eq(json_val_str(json_get_path(config(&c), "/redis/users/0/passwords/0")), "my own");
+        ck_str_eq(secret_at(&c, "db-app", "password"), "my own");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(without_auth_there_is_no_password)
+{
+        begin_cluster(&c, "\"replicas\":1,\"auth\":{\"enabled\":false},\"tls\":{\"enabled\":false}");
+        settle(&c);
+        ck_assert_uint_eq(n_passwords(), 0);
+        ck_assert(yyjson_get_bool(json_get_path(config(&c), "/redis/users/0/noPassword")));
+        ck_str_eq(secret_at(&c, "db-app", "uri"), "redis://db.shop.svc:6379/0");
+        ck_assert_ptr_null(secret_at(&c, "db-app", "password").data);
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- what people ask for ------------------------------------------------------------------------ */
+
+START_TEST(annotations_become_requests_once)
+{
+        begin_running("\"replicas\":3");
+        annotate(&c, "\"keelson.dev/handover\":\"db-2\",\"keelson.dev/fence\":\"db-1\"");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
+        ck_assert_int_eq(int_at(config(&c), "/handover/to"), 2);
+        ck_assert_int_eq(int_at(config(&c), "/fenced/0"), 1);
+        ck_condition(&c, "Stalled", "True", "Fenced");
+        annotate(&c, "\"keelson.dev/promote\":\"db-1\"");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
+        ck_assert_int_eq(int_at(config(&c), "/consent/number"), 1);
+        ck_assert_int_eq(int_at(config(&c), "/consent/member"), 1);
+        ck_assert_ptr_null(yyjson_obj_get(config(&c), "fenced"));
+        annotate(&c, "\"keelson.dev/promote\":\"db-1\",\"keelson.dev/handover\":\"db-2\"");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 2);
+        ck_assert_int_eq(int_at(config(&c), "/consent/number"), 1);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_wish_that_names_nobody_is_told)
+{
+        begin_running("\"replicas\":3");
+        annotate(&c, "\"keelson.dev/handover\":\"db-7\"");
+        step(&c);
+        ck_assert_ptr_nonnull(find_event(&c.f, "AnnotationRefused"));
+        settle(&c);
+        ck_assert_ptr_null(find_event(&c.f, "AnnotationRefused"));
+        ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_person_is_asked_where_nobody_may_lead)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Sealing", 1, "1", 2, "[0,1]", MORE("LeaseExpired", "0", "0"));
+        settle(&c);
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        pass(&c, 3 * USEC_MINUTE);
+        settle(&c);
+        ck_condition(&c, "Stalled", "True", "NeedsConsent");
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- certificates --------------------------------------------------------------------------------- */
+
+static void keep_text(const char *name, const char *key, char out[4096])
+{
+        struct str text = secret_at(&c, name, key);
+
+        ck_assert_uint_lt(text.len, 4096);
+        memcpy(out, text.data, text.len);
+        out[text.len] = '\0';
+}
+
+START_TEST(certificates_are_renewed_in_time)
+{
+        static char crt[4096], ca[4096], now[4096];
+
+        begin_running("\"replicas\":3");
+        keep_text("db-tls", "tls.crt", crt);
+        keep_text("db-ca", "ca.crt", ca);
+        pass(&c, 50 * 24 * USEC_HOUR);
+        settle(&c);
+        keep_text("db-tls", "tls.crt", now);
+        ck_assert_str_eq(now, crt);
+        pass(&c, 12 * 24 * USEC_HOUR);
+        settle(&c);
+        keep_text("db-tls", "tls.crt", now);
+        ck_assert_str_ne(now, crt);
+        keep_text("db-ca", "ca.crt", now);
+        ck_assert_str_eq(now, ca);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(an_old_ca_stays_trusted_beside_the_new_one)
+{
+        static char ca[4096], crt[4096], now[4096];
+
+        begin_running("\"replicas\":3");
+        pass(&c, (usec_t)2440 * 24 * USEC_HOUR);
+        keep_text("db-ca", "ca.crt", ca);
+        settle(&c);
+        keep_text("db-ca", "ca.crt", now);
+        ck_assert_str_ne(now, ca);
+        keep_text("db-tls", "ca.crt", now);
+        ck_assert_ptr_nonnull(strstr(now, ca));
+        keep_text("db-tls", "tls.crt", crt);
+        pass(&c, 4000 * 24 * USEC_HOUR);
+        settle(&c);
+        keep_text("db-tls", "ca.crt", now);
+        ck_assert_ptr_null(strstr(now, ca));
+        end_cluster(&c);
+}
+END_TEST
+
+/* --- all else ---------------------------------------------------------------------------------------- */
+
+START_TEST(a_spec_that_cannot_be_changes_nothing)
+{
+        size_t applies;
+
+        begin_running("\"replicas\":3");
+        applies = c.n_applies;
+        change_spec(&c, "\"replicas\":3,\"config\":{\"port\":\"1\"}");
+        settle(&c);
+        ck_assert_uint_eq(c.n_applies, applies);
+        ck_condition(&c, "Stalled", "True", "InvalidSpec");
+        ck_condition(&c, "Available", "True", "PrimaryElected");
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(the_environment_says_what_the_redis_does_not)
+{
+        begin_cluster(&c, "");
+        settle(&c);
+        ck_assert_int_eq(replicas(), 1);
+        put(&c.f, &environment_kind,
+            "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"default\",\"uid\":\"u-env\",\"resourceVersion\":"
+            "\"3\"},\"spec\":{\"profile\":\"production\"}}");
+        settle(&c);
+        ck_assert_int_eq(replicas(), 3);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail)
+{
+        begin_running("\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"},\"config\":{\"hz\":\"20\"},"
+                      "\"access\":{\"from\":[{\"app\":\"web\"}]}");
+        torture(reconcile_once, &c.f, 0);
+        end_cluster(&c);
+}
+END_TEST
+
+static const TTest *const tests[] = {
+        all_that_members_need_is_made,
+        what_stands_is_left_alone,
+        a_lease_is_made_once,
+        what_the_agents_did_meanwhile_is_told,
+        another_pod_of_the_leaders_name_does_not_lead,
+        replicas_are_replaced_first_and_the_leader_last,
+        a_handover_that_did_not_come_about_is_asked_for_again,
+        a_member_that_does_not_start_is_replaced_at_once,
+        what_a_running_server_takes_replaces_nobody,
+        a_paused_one_is_not_changed,
+        members_that_go_hand_over_and_leave_the_set_first,
+        members_that_come_are_told_at_once,
+        an_old_password_is_valid_until_all_know_the_new_one,
+        a_password_that_somebody_wrote_is_the_one,
+        without_auth_there_is_no_password,
+        annotations_become_requests_once,
+        a_wish_that_names_nobody_is_told,
+        a_person_is_asked_where_nobody_may_lead,
+        certificates_are_renewed_in_time,
+        an_old_ca_stays_trusted_beside_the_new_one,
+        a_spec_that_cannot_be_changes_nothing,
+        the_environment_says_what_the_redis_does_not,
+        every_allocation_may_fail,
+};
+TEST_MAIN("redis/reconcile", tests)
