@@ -315,8 +315,17 @@ static struct str unfit(const struct deciding *d, int but)
         return STR_NULL;
 }
 
+static bool others_are_ready(const struct redis_situation *now, int but)
+{
+        for (size_t i = 0; i < now->n; i++)
+                if ((int)i != but && !now->members[i].ready)
+                        return false;
+        return true;
+}
+
 /* A member that does not start with the old template may start with the new one. Without a volume
- * and without a leader what it has in memory may be all there is. */
+ * and without a leader what it has in memory may be all there is. One that is merely not ready is
+ * waited for if it is not alone. */
 static int broken(const struct deciding *d)
 {
         bool safe =
@@ -325,7 +334,8 @@ static int broken(const struct deciding *d)
         for (int i = (int)d->now->n - 1; safe && i >= 0; i--) {
                 const struct redis_member *m = &d->now->members[i];
 
-                if (m->pod && m->stale && !m->ready && !m->pod->deleting && i != d->now->leader)
+                if (m->pod && m->stale && !m->ready && !m->pod->deleting && i != d->now->leader &&
+                    (m->trouble.data || others_are_ready(d->now, i)))
                         return i;
         }
         return FAILOVER_NOBODY;

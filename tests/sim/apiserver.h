@@ -140,7 +140,7 @@ char *sim_api_dump_of(const struct sim_api *api,
 struct sim_watch {
         struct sim_api *api;
         const struct kube_kind *kind;
-        struct str selector; /* "key=value", or absent */
+        struct str selector; /* "key=value,key=value", or absent */
         size_t at;           /* the next line of the log */
 };
 

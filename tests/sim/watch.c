@@ -40,14 +40,18 @@ void sim_watch_seek(struct sim_watch *w, uint64_t version)
 
 static bool matches(const struct sim_watch *w, const char *labels)
 {
+        struct str term, rest = w->selector;
         char line[512];
 
         if (!labels)
                 return false;
-        if (!w->selector.data)
-                return true;
-        snprintf(line, sizeof(line), "\n%.*s\n", STR_FMT(w->selector));
-        return strstr(labels, line) != NULL;
+        while (rest.data) {
+                (void)str_cut(rest, ',', &term, &rest);
+                snprintf(line, sizeof(line), "\n%.*s\n", STR_FMT(term));
+                if (!strstr(labels, line))
+                        return false;
+        }
+        return true;
 }
 
 /* What a change is to this watch; false: nothing. */
