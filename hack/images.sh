@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The images of this tree: the product, and the sample app twice, as two versions of
-# one program. Each is built again only if what goes into it has changed.
+# The images of this tree: the product, the sample app twice, as two versions of one
+# program, and the database servers that tests run. Each is built again only if what goes into it has changed.
 
 PRODUCT_IMAGE=keelson.dev/keelson:dev
 WEBAPP_IMAGE=keelson.dev/webapp
+REDIS_IMAGE=keelson.dev/redis:8
+VALKEY_IMAGE=keelson.dev/valkey:8
 
 # all_command: builds what is stale; prints the path of each archive.
 all_command() {
@@ -13,6 +15,8 @@ all_command() {
         image_fresh "$PRODUCT_IMAGE" Dockerfile
         image_fresh "$WEBAPP_IMAGE:1" images/webapp/Dockerfile --build-arg VERSION=1
         image_fresh "$WEBAPP_IMAGE:2" images/webapp/Dockerfile --build-arg VERSION=2
+        image_fresh "$REDIS_IMAGE" images/redis/Dockerfile
+        image_fresh "$VALKEY_IMAGE" images/valkey/Dockerfile
 }
 
 # image_fresh REF DOCKERFILE [BUILDAH-OPTION...]

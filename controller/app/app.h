@@ -32,6 +32,7 @@ extern const struct cache_kind app_deployment_kind;
 extern const struct cache_kind app_horizontalpodautoscaler_kind;
 extern const struct cache_kind app_httproute_kind;
 extern const struct cache_kind app_ingress_kind;
+extern const struct cache_kind app_redis_kind; /* only whether one is there */
 extern const struct cache_kind app_ingressclass_kind;
 
 extern const struct controller app_controller;

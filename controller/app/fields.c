@@ -5,29 +5,51 @@
  */
 #include "controller/app/app.h"
 
-/* Names are what a NetworkPolicy does not know. */
-static void put_access(const struct app_settings *settings, struct arena *a, struct app_status *status)
+/* What of a destination the policy does not do as it is said, at PATH; absent: it does. */
+static struct app_status_access_not_enforced
+gap_of(const struct view *view, const struct app_spec_access_to *to, size_t i, struct arena *a)
+{
+        /* Names are what a NetworkPolicy does not know. */
+        if (to->host.data)
+                return (struct app_status_access_not_enforced){
+                        arena_printf(a, "access.to[%zu].host", i),
+                        STR("allowed by address range only: all public addresses, at this port")
+                };
+        if (to->redis.data && !view_lookup(view, &app_redis_kind, to->redis))
+                return (struct app_status_access_not_enforced){
+                        arena_printf(a, "access.to[%zu].redis", i),
+                        arena_printf(
+                                a,
+                                "there is no Redis \"%.*s\" in this namespace; make it, or take the entry "
+                                "out",
+                                STR_FMT(to->redis))
+                };
+        return (struct app_status_access_not_enforced){ 0 };
+}
+
+static void put_access(const struct view *view, const struct app_settings *settings, struct arena *a,
+                       struct app_status *status)
 {
         const struct app_spec_access *access = settings->spec.access;
         struct app_status_access_not_enforced *gaps;
         size_t n = 0;
 
-        for (size_t i = 0; access && i < access->to.n; i++)
-                n += access->to.items[i].host.data != NULL;
+        if (!access || access->to.n == 0)
+                return;
+        gaps = arena_new_n(a, struct app_status_access_not_enforced, access->to.n);
+        if (!gaps)
+                return;
+        for (size_t i = 0; i < access->to.n; i++) {
+                gaps[n] = gap_of(view, &access->to.items[i], i, a);
+                n += gaps[n].setting.data != NULL;
+        }
         if (n == 0)
                 return;
-        gaps = arena_new_n(a, struct app_status_access_not_enforced, n);
         status->access = arena_new(a, struct app_status_access);
-        if (!gaps || !status->access)
+        if (!status->access)
                 return;
         status->access->not_enforced.items = gaps;
         status->access->not_enforced.n = n;
-        for (size_t i = 0; i < access->to.n; i++)
-                if (access->to.items[i].host.data)
-                        *gaps++ = (struct app_status_access_not_enforced){
-                                arena_printf(a, "access.to[%zu].host", i),
-                                STR("allowed by address range only: all public addresses, at this port")
-                        };
 }
 
 void app_put_figures(const struct view *view, const struct app_settings *settings, struct plan *plan,
@@ -39,5 +61,5 @@ void app_put_figures(const struct view *view, const struct app_settings *setting
         status->desired_replicas = app_replicas(view, settings);
         status->has_desired_replicas = true;
         app_put_routing(view, settings, plan, status);
-        put_access(settings, plan->arena, status);
+        put_access(view, settings, plan->arena, status);
 }

@@ -81,6 +81,18 @@ const struct cache_kind app_horizontalpodautoscaler_kind = {
         .label_selector = COMMON_OURS,
 };
 
+/* Apps wait for none, and are told where one that they name is not there. */
+const struct cache_kind app_redis_kind = {
+        .api = { .group = STR_INIT("keelson.dev"),
+                 .version = STR_INIT("v1alpha1"),
+                 .plural = STR_INIT("redis"),
+                 .kind = STR_INIT("Redis"),
+                 .namespaced = true },
+        .schema = &plain_state_schema,
+        .optional = true,
+        .steady = true,
+};
+
 static const struct cache_kind *const children[] = {
         &common_serviceaccount_kind, &common_networkpolicy_kind,
         &app_deployment_kind,        &common_poddisruptionbudget_kind,
@@ -106,6 +118,7 @@ static size_t references(const struct object *self, struct arena *a, struct refe
 
 static const struct observed observed[] = {
         { &environment_kind, OBSERVED_BY_NAMESPACE },
+        { &app_redis_kind, OBSERVED_BY_NAMESPACE },
         { &app_pod_kind, OBSERVED_BY_OWNER, .dispensable = true },
         { &app_configmap_source_kind, OBSERVED_BY_REFERENCE },
         { &app_secret_source_kind, OBSERVED_BY_REFERENCE },

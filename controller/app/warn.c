@@ -160,10 +160,6 @@ static void warn_access(const struct app_spec *spec, struct problems *w)
                         problem_add(w, item(w, "access.to", i, "postgres"),
                                     "this version has no Postgres yet, so nothing is let through; name its "
                                     "host or cidr");
-                if (to->redis.data)
-                        problem_add(w, item(w, "access.to", i, "redis"),
-                                    "this version has no Redis yet, so nothing is let through; name its host "
-                                    "or cidr");
         }
 }
 

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Redis on a real API server: what it becomes, whose names it leaves alone, what may not change."""
+
+import json
+
+import pytest
+
+from keelson import IMAGES, condition, message_of
+from kube import apply, get, kubectl, wait_until
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+REDIS_8 = IMAGES["keelson.dev/redis:8"] or "keelson.dev/redis:8"
+# What every Redis called "sessions" becomes.
+CHILDREN = {
+    "statefulset": ["sessions"],
+    "service": ["sessions", "sessions-members", "sessions-ro"],
+    "secret": ["sessions-agent", "sessions-app", "sessions-ca", "sessions-tls"],
+    "lease": ["sessions"],
+    "serviceaccount": ["sessions-agent"],
+    "role": ["sessions-agent"],
+    "rolebinding": ["sessions-agent"],
+    "networkpolicy": ["sessions"],
+    "poddisruptionbudget": ["sessions"],
+}
+OURS = "app.kubernetes.io/managed-by=keelson,app.kubernetes.io/instance=sessions"
+
+
+def redis(**spec):
+    return {
+        "apiVersion": "keelson.dev/v1alpha1",
+        "kind": "Redis",
+        "metadata": {"name": "sessions"},
+        "spec": {"image": REDIS_8, "memory": "64Mi", **spec},
+    }
+
+
+def names(kind, space):
+    return sorted(thing["metadata"]["name"] for thing in get(kind, None, space, selector=OURS))
+
+
+def wait_for_children(space):
+    for kind, wanted in CHILDREN.items():
+        wait_until(lambda kind=kind, wanted=wanted: names(kind, space) == wanted, 60, f"its {kind}")
+
+
+def wait_for(space, kind, expected):
+    return wait_until(
+        lambda: (thing := get("redis", "sessions", space)) and condition(thing, kind) == expected and thing, 120, f"{kind} to be {expected}"
+    )
+
+
+def test_it_becomes_its_children_and_they_go_with_it(space):
+    apply(redis(replicas=3), namespace=space)
+    wait_for_children(space)
+    # The pods are taken under the "restricted" standard, which the namespace enforces.
+    wait_until(lambda: len(get("pod", None, space, selector=OURS)) == 3, 60, "three pods")
+    role = get("role", "sessions-agent", space)
+    assert {name for rule in role["rules"] for name in rule.get("resourceNames", [])} == {
+        "sessions", "sessions-agent", "sessions-primary"}
+    assert not any("*" in rule["verbs"] + rule["resources"] for rule in role["rules"])
+    kubectl("-n", space, "delete", "redis", "sessions")
+    for kind in CHILDREN:
+        wait_until(lambda kind=kind: not names(kind, space), 120, f"its {kind} to go")
+
+
+def test_what_is_deleted_is_made_again_but_for_the_password(space):
+    apply(redis(replicas=1), namespace=space)
+    wait_for_children(space)
+    password = get("secret", "sessions-app", space)["data"]["password"]
+    kubectl("-n", space, "delete", "service", "sessions", "sessions-ro")
+    wait_for_children(space)
+    assert get("secret", "sessions-app", space)["data"]["password"] == password
+
+
+FOREIGN = {
+    "statefulset": ("sessions", {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "foreign"}},
+            "template": {"metadata": {"labels": {"app": "foreign"}}, "spec": {"containers": [{"name": "main", "image": REDIS_8}]}},
+        },
+    }),
+    "lease": ("sessions", {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}),
+    "role": ("sessions-agent", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": []}),
+    "rolebinding": ("sessions-agent", {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "foreign"},
+        "subjects": [],
+    }),
+    "secret": ("sessions-app", {"apiVersion": "v1", "kind": "Secret", "stringData": {"password": "theirs"}}),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_taken_name_is_left_alone(space, kind):
+    name, content = FOREIGN[kind]
+    apply({**content, "metadata": {"name": name}}, namespace=space)
+    uid = get(kind, name, space)["metadata"]["uid"]
+    apply(redis(replicas=1), namespace=space)
+    thing = wait_for(space, "Stalled", "True NameConflict")
+    assert f'"{name}" exists already' in message_of(thing, "Stalled")
+    theirs = get(kind, name, space)
+    assert theirs["metadata"]["uid"] == uid and "ownerReferences" not in theirs["metadata"]
+    kubectl("-n", space, "delete", kind, name)
+    wait_for_children(space)
+
+
+@pytest.mark.parametrize("before, after, said", [
+    ({"version": "8"}, {"version": "7"}, "spec.version: Invalid value: \"string\": cannot go back"),
+    ({}, {"persistence": {"size": "1Gi"}}, "cannot be added"),
+    ({"persistence": {"size": "1Gi"}}, {"persistence": None}, "cannot be taken away"),
+    ({"persistence": {"size": "1Gi"}}, {"persistence": {"size": "512Mi"}}, "can only grow"),
+    ({"persistence": {"size": "1Gi", "className": "a"}}, {"persistence": {"className": "b"}}, "cannot change"),
+    ({"tls": {"enabled": True}}, {"tls": {"enabled": False}}, "cannot change"),
+], ids=["version", "volumes added", "volumes taken away", "smaller volumes", "other class", "tls"])
+def test_what_may_not_change_is_refused(space, before, after, said):
+    apply(redis(replicas=1, **before), namespace=space)
+    with pytest.raises(RuntimeError, match="is invalid") as refusal:
+        kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "--dry-run=server", "-p", json.dumps({"spec": after}))
+    assert said in str(refusal.value)
+
+
+def test_members_that_cannot_start_are_told_and_replaced(space):
+    apply(redis(replicas=2, image="keelson.dev/no-such-image:1"), namespace=space)
+    thing = wait_for(space, "Ready", "False MemberNotStarting")
+    assert "does not start: " in message_of(thing, "Ready")
+    uids = {pod["metadata"]["uid"] for pod in get("pod", None, space, selector=OURS)}
+    kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "-p", json.dumps({"spec": {"image": REDIS_8}}))
+
+    def replaced():
+        pods = get("pod", None, space, selector=OURS)
+        images = {pod["spec"]["containers"][0]["image"] for pod in pods}
+        return len(pods) == 2 and images == {REDIS_8} and uids.isdisjoint(pod["metadata"]["uid"] for pod in pods)
+
+    wait_until(replaced, 180, "both pods to be others")
