@@ -214,8 +214,10 @@ static void put_conditions(struct condition_set *set, const struct verdict *v, c
                 keep(set, before, STR("Available"));
                 keep(set, before, STR("Redundant"));
         }
-        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message);
-        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message);
+        condition_put_if(set, STR("Reconciling"), v->phase == RECONCILING, v->reason, v->message,
+                         CONDITION_NOT_RECONCILING);
+        condition_put_if(set, STR("Stalled"), v->phase == STALLED, v->reason, v->message,
+                         CONDITION_NOT_STALLED);
 }
 
 /* --- members ------------------------------------------------------------------------------- */
