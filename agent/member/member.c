@@ -79,7 +79,23 @@ static void port_tell(const struct failover_effect *e, void *arg)
                 m->fences[e->news.cause]++;
         if (e->news.what == FAILOVER_ON_PROMISES)
                 m->promised++;
-        news_tell(&m->news, e);
+        /* That others must answer first is only worth telling if they do not. */
+        if (e->news.what == FAILOVER_WAITING && !m->waiting)
+                m->waiting = clock_now();
+        if (e->news.what == FAILOVER_WAITING)
+                m->wait = *e;
+        else
+                news_tell(&m->news, e);
+}
+
+static void tell_waiting(struct member *m)
+{
+        if (m->driver.f.role != FAILOVER_SEALER) {
+                m->waiting = 0;
+        } else if (m->waiting && clock_now() - m->waiting > MEMBER_WAIT_TOLD) {
+                news_tell(&m->news, &m->wait);
+                m->waiting = USEC_NEVER; /* once */
+        }
 }
 
 static void port_stepped(void *arg)
@@ -87,6 +103,7 @@ static void port_stepped(void *arg)
         struct member *m = arg;
         enum failover_role role = m->driver.f.role;
 
+        tell_waiting(m);
         if (role == m->role)
                 return;
         m->role = role;
@@ -195,7 +212,7 @@ static void on_published(enum publish_end end, uint64_t epoch, void *arg)
         if (end == PUBLISH_DONE)
                 log_info("clients are routed to this member", LOG_INT("epoch", epoch),
                          LOG_CSTR("slice", m->publisher.name));
-        else
+        else if (end == PUBLISH_SUPERSEDED)
                 log_warn("a newer epoch is published already", LOG_INT("epoch", epoch));
 }
 
@@ -403,15 +420,14 @@ static int start_peers(struct member *m, struct error *err)
         snprintf(cert, sizeof(cert), "%s/tls.crt", o->tls);
         snprintf(key, sizeof(key), "%s/tls.key", o->tls);
         identity_source_init(&m->identities, &files);
-        r = identity_source_check(&m->identities, err);
+        peers_init(&m->peers, m->loop, &config);
+        r = trust(m, err);
+        if (r == 0)
+                r = identity_source_check(&m->identities, err);
         if (r < 0)
                 return r;
         r = mailbox_start(m->loop, &m->mailbox, str_c(o->listen), &m->identities, on_letter, m, err);
-        if (r < 0)
-                return r;
-        config.port = m->mailbox.port;
-        peers_init(&m->peers, m->loop, &config);
-        r = trust(m, err);
+        m->peers.config.port = m->mailbox.port; /* that of all */
         if (r == 0)
                 r = loop_timer_set(m->loop, &m->files, clock_now() + MEMBER_FILES_PERIOD, on_files, m);
         return r;

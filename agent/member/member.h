@@ -32,6 +32,7 @@
 #define MEMBER_CAUSES (FAILOVER_CAUSE_SHUTDOWN + 1)
 #define MEMBER_PATTERN_MAX 300
 #define MEMBER_FILES_PERIOD (2 * USEC_SEC)
+#define MEMBER_WAIT_TOLD (2 * USEC_SEC)
 #define MEMBER_ROUTES 4
 
 typedef int member_engine_fn(struct loop *l, const struct engine_config *config,
@@ -74,6 +75,8 @@ struct member {
         struct loop_signal signals;
         struct loop_timer wake, files;
         enum failover_role role; /* as it was told last */
+        usec_t waiting; /* since when others must answer; 0: they need not; USEC_NEVER: it was told */
+        struct failover_effect wait;
         bool stopping;
         uint64_t fences[MEMBER_CAUSES], promised;
         bool config_bad, lease_bad;

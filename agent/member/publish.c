@@ -42,6 +42,8 @@ static void on_retry(struct loop_timer *timer _unused_, void *arg)
         struct publisher *p = arg;
 
         set_retry(p, USEC_NEVER);
+        if (!p->wanted)
+                p->wanted = p->kept;
         if (p->wanted && !p->request)
                 look(p);
 }
@@ -205,7 +207,9 @@ static void end(struct publisher *p, enum publish_end how)
 
         p->wanted = 0;
         p->known = false; /* what was seen now may be another's later */
-        set_retry(p, USEC_NEVER);
+        p->pause = PUBLISH_RETRY;
+        p->kept = how == PUBLISH_SUPERSEDED ? 0 : epoch;
+        set_retry(p, p->kept ? loop_now(p->loop) + PUBLISH_CHECK : USEC_NEVER);
         p->ended(how, epoch, p->arg);
 }
 
@@ -250,7 +254,7 @@ static void go_on(struct publisher *p)
         }
         if (p->there && p->epoch == p->wanted && p->ours) {
                 p->published = p->wanted;
-                end(p, PUBLISH_DONE);
+                end(p, PUBLISH_STANDS);
                 return;
         }
         write_slice(&body, p);
@@ -309,6 +313,6 @@ void publisher_publish(struct publisher *p, uint64_t epoch, uint16_t port)
 
 void publisher_call_off(struct publisher *p)
 {
-        p->wanted = 0;
+        p->wanted = p->kept = 0;
         set_retry(p, USEC_NEVER);
 }

@@ -8,7 +8,8 @@
  *                 `--> 409, or anything else: GET, look, again         until it stands there,
  *                                                    or a newer epoch does, or it is called off
  *
- * A route of a newer epoch is never replaced; one of an older epoch always is.
+ * A route of a newer epoch is never replaced; one of an older epoch always is. While we
+ * lead it is looked at now and then, since somebody may have deleted or changed it.
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #define PUBLISH_ANNOTATION "failover.keelson.dev/epoch"
 #define PUBLISH_RETRY (100 * USEC_MSEC)
 #define PUBLISH_RETRY_MAX (2 * USEC_SEC)
+#define PUBLISH_CHECK (15 * USEC_SEC)
 #define PUBLISH_NAME_MAX 280
 #define PUBLISH_VERSION_MAX 64
 #define PUBLISH_BODY_MAX ((size_t)256 * 1024)
@@ -31,7 +33,11 @@ struct publisher_config {
         usec_t timeout; /* of one request */
 };
 
-enum publish_end { PUBLISH_DONE, PUBLISH_SUPERSEDED };
+enum publish_end {
+        PUBLISH_DONE,       /* written */
+        PUBLISH_STANDS,     /* it was there already */
+        PUBLISH_SUPERSEDED, /* a newer epoch's is there */
+};
 
 struct publisher {
         struct publisher_config config;
@@ -40,7 +46,8 @@ struct publisher {
         void (*ended)(enum publish_end end, uint64_t epoch, void *arg);
         void (*trouble)(const struct error *why, void *arg);
         void *arg;
-        uint64_t wanted;  /* epoch; 0: nothing */
+        uint64_t wanted;  /* epoch; 0: nothing is to be done */
+        uint64_t kept;    /* the epoch whose route is looked at now and then; or 0 */
         uint64_t writing; /* the epoch of the write that was sent last */
         uint16_t port;
         bool known;                        /* what follows is what was seen last */

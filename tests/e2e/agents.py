@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agents of a database cluster as processes of this machine, with a real API server.
 
-Each has an address of its own (198.18.B.N, of the range for such tests, on the loopback
-interface: an EndpointSlice takes no address of 127.0.0.0/8), certificates of a CA of their own, the rights
-of an agent's Role and no others, and its own way to the API server: a proxy that can be
-cut and mended. What ends is started again, as kubelet would."""
+Each has a network namespace on a bridge of their own, with an address of 198.18.B.0/24
+(the range for such tests), certificates of a CA of their own, the rights of an agent's
+Role and no others, and its own way to the API server: a proxy that can be cut and mended.
+What ends is started again, as kubelet would."""
 
 import base64
 import contextlib
@@ -25,15 +25,16 @@ from kube import ROOT, apply, get, kubectl, wait_until
 
 LEASE_MILLIS = 4000
 PEER_PORT = 9121
+HEALTH_PORT = 9122
 PORT = 6379
 
 
 class Proxy:
     """Bytes to the API server and back, as long as it is not cut."""
 
-    def __init__(self, target):
+    def __init__(self, target, address):
         self.target = target
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
         self.cut = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -65,13 +66,20 @@ class Proxy:
         self.listener.close()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+def ip(*args, check=True):
+    subprocess.run(["ip", *args], check=check, capture_output=True)
 
 
 def openssl(folder, *args, stdin=None):
     subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True, input=stdin)
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def make_certificates(folder, *names):
@@ -105,57 +113,84 @@ class Member:
         self.cluster = cluster
         self.number = number
         self.address = f"{cluster.net}.1{number}"
-        subprocess.run(["ip", "address", "replace", f"{self.address}/32", "dev", "lo"], check=True)
+        self.space = f"{cluster.name}-{number}"
         self.uid = f"{secrets.token_hex(4)}-{number}"
         self.folder = cluster.folder / f"member-{number}"
         self.data = self.folder / "data"
         self.data.mkdir(parents=True)
         (self.folder / "run").mkdir()
-        self.proxy = Proxy(cluster.api)
-        self.health = f"127.0.0.1:{free_port()}"  # /debug/state answers nobody else
+        self._make_network()
+        self.proxy = Proxy(cluster.api, f"{cluster.net}.1")
         self.process = None
         self.wanted = False
+        self.lock = threading.Lock()  # of the two
         self.ended = []
         self._write_kubeconfig()
+
+    def _make_network(self):
+        link = f"{self.cluster.name}v{self.number}"
+        ip("netns", "add", self.space)
+        ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", self.space)
+        ip("link", "set", link, "master", self.cluster.bridge, "up")
+        for args in (["link", "set", "lo", "up"], ["address", "add", f"{self.address}/24", "dev", "eth0"],
+                     ["link", "set", "eth0", "up"], ["route", "add", "default", "via", f"{self.cluster.net}.1"]):
+            ip("-n", self.space, *args)
+
+    def plug(self, there):
+        """The cable of its network."""
+        ip("link", "set", f"{self.cluster.name}v{self.number}", "up" if there else "down")
 
     def _write_kubeconfig(self):
         c = self.cluster
         self.kubeconfig = self.folder / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": f"https://127.0.0.1:{self.proxy.port}",
+            "clusters": [{"name": "it", "cluster": {"server": f"https://{c.net}.1:{self.proxy.port}",
                                                     "tls-server-name": c.api_name,
                                                     "certificate-authority-data": c.api_ca}}],
             "users": [{"name": "it", "user": {"token": c.token}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": c.namespace}}]}))
 
     def start(self):
+        with self.lock:
+            self.wanted = True
+            self._start()
+
+    def restart(self):
+        """What ended by itself."""
+        with self.lock:
+            if self.wanted and self.process.poll() is not None:
+                self.ended.append(self.process.returncode)
+                self._start()
+
+    def _start(self):
         c = self.cluster
-        self.wanted = True
-        self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(
-            c.command(self), stdout=self.log, stderr=self.log, start_new_session=True,
-            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "POD_NAME": f"{c.name}-{self.number}",
-                 "POD_NAMESPACE": c.namespace, "POD_UID": self.uid, "POD_IP": self.address})
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", self.space, *c.command(self)], stdout=log, stderr=log, start_new_session=True,
+                env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "POD_NAME": f"{c.name}-{self.number}",
+                     "POD_NAMESPACE": c.namespace, "POD_UID": self.uid, "POD_IP": self.address})
 
     def signal(self, number):
         self.process.send_signal(number)
 
     def stop(self, timeout=60):
         """As kubelet would end the pod, for good."""
-        self.wanted = False
+        with self.lock:
+            self.wanted = False
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.process.wait(timeout)
 
     def kill(self):
-        self.wanted = False
+        with self.lock:
+            self.wanted = False
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def ask(self, path):
-        url = f"http://{self.health}{path}"
+        url = f"http://{self.address}:{HEALTH_PORT}{path}"
         try:
             with urllib.request.urlopen(url, timeout=5) as reply:
                 return reply.status, reply.read().decode()
@@ -169,8 +204,15 @@ class Member:
         return float(found[1]) if found else None
 
     def state(self):
-        status, text = self.ask("/debug/state")
-        return json.loads(text) if status == 200 else {}
+        """What it tells nobody but its own machine."""
+        done = subprocess.run(["ip", "netns", "exec", self.space, "curl", "-sf", "-m", "5",
+                               f"http://127.0.0.1:{HEALTH_PORT}/debug/state"], capture_output=True, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def pids(self, name):
+        """Its processes that are called NAME."""
+        done = subprocess.run(["ip", "netns", "pids", self.space], capture_output=True, text=True, check=True)
+        return [int(pid) for pid in done.stdout.split() if name in comm(pid)]
 
     def text(self):
         return (self.folder / "log").read_text(errors="replace")
@@ -185,6 +227,10 @@ class Cluster:
         self.folder = folder / self.name
         self.folder.mkdir()
         self.net = f"198.18.{secrets.randbelow(256)}"
+        self.bridge = f"{self.name}br"
+        ip("link", "add", self.bridge, "type", "bridge")
+        ip("address", "add", f"{self.net}.1/24", "dev", self.bridge)
+        ip("link", "set", self.bridge, "up")
         self.command = command
         self.config = {"members": members, "durable": durable, "leaseMillis": lease,
                        "redis": {"port": PORT, "tls": False, "minReplicasToWrite": 0, "config": {}, "users": [], **(redis or {})}}
@@ -231,9 +277,7 @@ class Cluster:
     def _restart(self):
         while not self.closing:
             for m in self.members:
-                if m.wanted and m.process and m.process.poll() is not None:
-                    m.ended.append(m.process.returncode)
-                    m.start()
+                m.restart()
             time.sleep(0.1)
 
     def start(self):
@@ -245,7 +289,8 @@ class Cluster:
         for m in self.members:
             m.kill()
             m.proxy.close()
-            subprocess.run(["ip", "address", "delete", f"{m.address}/32", "dev", "lo"], check=False)
+            ip("netns", "delete", m.space, check=False)
+        ip("link", "delete", self.bridge, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def record(self):
@@ -281,4 +326,110 @@ def board_command(member):
     """An agent without a database (tests/agent/member/board_agent.c)."""
     c = member.cluster
     return [ROOT / "build" / "test" / "tests" / "agent" / "member" / "board_agent", c.name, member.data, c.folder / "tls",
-            f"{member.address}:{PEER_PORT}", member.health, c.hosts()]
+            f":{PEER_PORT}", f":{HEALTH_PORT}", c.hosts()]
+
+
+def redis_program():
+    return ROOT / "build" / "test" / "cmd" / "keelson"
+
+
+def redis_command(member):
+    c = member.cluster
+    return [redis_program(), "agent", "redis", "--cluster", c.name, "--data", member.data,
+            "--run", member.folder / "run", "--tls", c.folder / "tls", "--hosts", c.hosts(), "--log-level", "debug"]
+
+
+class Redis:
+    """One connection, in the few words of RESP that the tests need."""
+
+    def __init__(self, address, password=None, timeout=2):
+        self.socket = socket.create_connection((address, PORT), timeout)
+        self.socket.settimeout(timeout)
+        self.file = self.socket.makefile("rb")
+        if password:
+            self.ask("AUTH", "default", password)
+
+    def ask(self, *words):
+        self.send(*words)
+        return self._read()
+
+    def send(self, *words):
+        words = [str(w).encode() for w in words]
+        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+
+    def _read(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise OSError("closed")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b"$":
+            return self.file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
+        if kind == b"*":
+            return [self._read() for _ in range(int(rest))]
+        return int(rest) if kind == b":" else rest.decode()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Writers:
+    """One for each member, which writes to it whenever that lets it, and keeps what was acknowledged.
+
+    So it is seen when nobody takes writes, whether two do at one time, and what is lost."""
+
+    def __init__(self, cluster, password, pause=0.005):
+        self.members = cluster.members
+        self.password, self.pause = password, pause
+        self.acknowledged = []  # (sent, answered, member, value)
+        self.ending = False
+        self.threads = [threading.Thread(target=self._write, args=(m,), daemon=True) for m in self.members]
+        for t in self.threads:
+            t.start()
+
+    def _write(self, member):
+        n, connection = 0, None
+        while not self.ending:
+            value = f"{member.number}:{n}"
+            n += 1
+            sent = time.monotonic()
+            try:
+                connection = connection or Redis(member.address, self.password)
+                connection.ask("RPUSH", "log", value)
+                self.acknowledged.append((sent, time.monotonic(), member.number, value))
+            except RuntimeError:  # read-only, or no replicas
+                pass
+            except OSError:
+                if connection:
+                    connection.close()
+                connection = None
+            time.sleep(self.pause)
+
+    def outage(self, since):
+        """The longest time without an acknowledged write."""
+        times = [since, *sorted(a[1] for a in self.acknowledged if a[1] >= since), time.monotonic()]
+        return max(b - a for a, b in zip(times, times[1:]))
+
+    def last_writer(self):
+        return max(self.acknowledged, key=lambda a: a[1])[2]
+
+    def end(self):
+        self.ending = True
+        for t in self.threads:
+            t.join()
+
+    def turns(self):
+        """Who acknowledged, in the order of time; each turn of a member once."""
+        turns = []
+        for _, _, member, _ in sorted(self.acknowledged, key=lambda a: a[1]):
+            if not turns or turns[-1] != member:
+                turns.append(member)
+        return turns
+
+    def lost(self, primary):
+        connection = Redis(primary.address, self.password, timeout=30)
+        there = set(connection.ask("LRANGE", "log", 0, -1))
+        connection.close()
+        return [a[3] for a in self.acknowledged if a[3] not in there]

@@ -444,7 +444,7 @@ START_TEST(test_route_that_stands_is_left)
         endpoints =
                 "[{\"addresses\":[\"10.0.0.3\"],\"conditions\":{\"ready\":true},\"targetRef\":{\"uid\":\"8f14\"}}]";
         publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
+        ck_assert_int_eq(route.how, PUBLISH_STANDS);
         ck_assert_uint_eq(n_asked("PATCH "), 0);
         endpoints =
                 "[{\"addresses\":[\"10.0.0.9\"],\"conditions\":{\"ready\":true},\"targetRef\":{\"uid\":\"8f14\"}}]";
@@ -489,6 +489,24 @@ START_TEST(test_route_is_prepared)
 }
 END_TEST
 
+/* Somebody has deleted it: at the next look, which is made to come now, it is there again. */
+START_TEST(test_route_is_kept)
+{
+        open_route(10);
+        publish(7);
+        ck_assert(route.publisher.retry.loop != NULL);
+        version = 0;
+        route.n_ended = 0;
+        ck_assert_int_eq(loop_timer_set(loop, &route.publisher.retry, clock_now(), route.publisher.retry.fn,
+                                        route.publisher.retry.arg),
+                         0);
+        fake_api_wait(&api, route_ended, NULL);
+        ck_assert_int_eq(route.how, PUBLISH_DONE);
+        ck_assert_uint_eq(n_asked("POST " SLICES), 1);
+        close_route();
+}
+END_TEST
+
 static bool was_tried(void *arg _unused_)
 {
         return route.n_troubles >= 2;
@@ -522,6 +540,7 @@ static const TTest *const tests[] = {
         test_route_that_stands_is_left,
         test_route_conflicts_and_failures,
         test_route_is_prepared,
+        test_route_is_kept,
         test_route_is_called_off,
 };
 
