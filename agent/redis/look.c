@@ -130,6 +130,29 @@ static void tell(struct redis *e)
         e->handlers.looked(e->handlers.arg, &v);
 }
 
+/* Somebody else has told it to lead, or to follow another: it is told again. */
+static bool has_strayed(const struct redis *e)
+{
+        const struct redis_place *leader = &e->goal.leader;
+        uint16_t port = leader->port ? leader->port : e->settings.port;
+
+        if (!e->goal.set || !e->goal.done || e->asked.order < e->goal.number)
+                return false;
+        switch (e->goal.what) {
+        case FAILOVER_STAND:
+                return !e->info.follows || follows_somebody(&e->info);
+        case FAILOVER_FOLLOW:
+                return !e->info.follows || strcmp(e->info.leader, leader->host) != 0 ||
+                       e->info.leader_port != port;
+        case FAILOVER_PAUSE:
+        case FAILOVER_LEAD:
+                return e->info.follows;
+        case FAILOVER_HALT:
+                break;
+        }
+        return false;
+}
+
 /* --- looking ------------------------------------------------------------------------------- */
 
 static void claim(struct redis *e)
@@ -158,6 +181,8 @@ static void take(struct redis *e)
         }
         update_data(e);
         claim(e);
+        if (has_strayed(e))
+                e->goal.done = false;
         tell(e);
 }
 

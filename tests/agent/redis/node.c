@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "crypto/issue.h"
 
 struct loop *loop;
 struct node nodes[NODES];
+bool nodes_tls;
 static int n_nodes;
-static char root[] = "/tmp/redis-XXXXXX", program[64];
+static char root[] = "/tmp/redis-XXXXXX", program[64], tls[64];
 
 #define USERS                                                                                                \
         "[{\"name\":\"default\",\"passwords\":[\"first\"],\"rules\":\"~* &* +@all\"},"                       \
@@ -66,8 +68,9 @@ void node_configure(struct node *n, const char *config, const char *users)
         struct error complaint = ERROR_INIT;
         char json[4096];
 
-        snprintf(json, sizeof(json), "{\"port\":%d,\"minReplicasToWrite\":1,\"config\":%s,\"users\":%s}",
-                 n->port, config, users ? users : USERS);
+        snprintf(json, sizeof(json),
+                 "{\"port\":%d,\"tls\":%s,\"minReplicasToWrite\":1,\"config\":%s,\"users\":%s}", n->port,
+                 nodes_tls ? "true" : "false", config, users ? users : USERS);
         ck_assert_msg(n->engine->ops->configure(n->engine, str_c(json), &complaint) == 0, "%s: %s",
                       complaint.path, complaint.message);
 }
@@ -80,6 +83,7 @@ void node_renew(struct node *n, const char *config)
                                    .address = n->address,
                                    .data = n->data,
                                    .run = n->run,
+                                   .tls = nodes_tls ? tls : NULL,
                                    .program = program };
         struct error err = ERROR_INIT;
 
@@ -92,6 +96,57 @@ void node_renew(struct node *n, const char *config)
         node_configure(n, config, NULL);
 }
 
+void nodes_write_tls(const char *file, struct str text)
+{
+        char path[128], new_path[132];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s", tls, file);
+        snprintf(new_path, sizeof(new_path), "%s.new", path);
+        f = fopen(new_path, "w");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_uint_eq(fwrite(text.data, 1, text.len, f), text.len);
+        ck_assert_int_eq(fclose(f), 0);
+        ck_assert_int_eq(rename(new_path, path), 0);
+}
+
+static void write_certificate(const char *file, const struct certificate *c)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(CERTIFICATE_TEXT_MAX);
+
+        ck_assert_int_eq(certificate_write(c, &text), 0);
+        nodes_write_tls(file, buf_str(&text));
+}
+
+static void make_tls(void)
+{
+        const struct str names[] = { STR("*.shop-members.shop.svc") };
+        struct certificate_wish wish = { .common_name = STR("shop"),
+                                         .not_before = clock_wall() - USEC_HOUR,
+                                         .not_after = clock_wall() + USEC_HOUR };
+        struct certificate ca = { 0 }, leaf = { 0 };
+        struct key ca_key = { 0 }, key = { 0 };
+        struct secret pem = { 0 };
+
+        snprintf(tls, sizeof(tls), "%s/tls", root);
+        ck_assert_int_eq(mkdir(tls, 0700), 0);
+        ck_assert_int_eq(key_make(&ca_key, NULL), 0);
+        ck_assert_int_eq(key_make(&key, NULL), 0);
+        ck_assert_int_eq(certificate_make_ca(&wish, &ca_key, &ca, NULL), 0);
+        wish.names = names;
+        wish.n_names = ARRAY_SIZE(names);
+        ck_assert_int_eq(certificate_issue(&wish, &key, &ca, &ca_key, &leaf, NULL), 0);
+        ck_assert_int_eq(key_write(&key, &pem), 0);
+        write_certificate("ca.crt", &ca);
+        write_certificate("tls.crt", &leaf);
+        nodes_write_tls("tls.key", secret_str(&pem));
+        secret_release(&pem);
+        certificate_release(&ca);
+        certificate_release(&leaf);
+        key_release(&ca_key);
+        key_release(&key);
+}
+
 void nodes_begin(int n, const char *config)
 {
         ck_assert_ptr_nonnull(mkdtemp(root));
@@ -99,6 +154,8 @@ void nodes_begin(int n, const char *config)
         snprintf(program, sizeof(program), "%s/redis-server", root);
         ck_assert_int_eq(symlink(REDIS_PROGRAM, program), 0);
         ck_assert_int_eq(loop_new(&loop), 0);
+        if (nodes_tls)
+                make_tls();
         n_nodes = n;
         for (int i = 0; i < n; i++) {
                 struct node *node = &nodes[i];

@@ -27,6 +27,12 @@ struct node {
 extern struct loop *loop;
 extern struct node nodes[NODES];
 
+/* Before nodes_begin: the servers speak TLS, with certificates of one CA in this folder,
+ * which nodes_begin makes. Then there are no clients here. */
+extern bool nodes_tls;
+/* The text of FILE in that folder, in the way in which the kubelet replaces files. */
+void nodes_write_tls(const char *file, struct str text);
+
 /* Folders, ports and engines for N members; no server yet. CONFIG is the object "config", as text. */
 void nodes_begin(int n, const char *config);
 void nodes_end(void);

@@ -168,6 +168,21 @@ START_TEST(test_demotion_closes_clients)
 }
 END_TEST
 
+/* Somebody with the right to do so makes a follower write; it does not stay so. */
+START_TEST(test_strayed_server)
+{
+        redisContext *c;
+
+        lead_three(AOF);
+        c = node_client(&nodes[1], "first");
+        ck_assert(ask(c, NULL, "REPLICAOF NO ONE"));
+        redisFree(c);
+        until(nodes[1].seen.state == FAILOVER_WRITABLE);
+        until(node_obeyed(&nodes[1], FAILOVER_FOLLOWING) && nodes[1].seen.in_sync);
+        nodes_end();
+}
+END_TEST
+
 static void check_min_replicas(const char *expected)
 {
         redisContext *c = node_client(&nodes[0], "first");
@@ -422,6 +437,29 @@ START_TEST(test_copy_has_no_data)
 }
 END_TEST
 
+/* --- TLS ---------------------------------------------------------------------------- */
+
+START_TEST(test_tls)
+{
+        nodes_tls = true;
+        nodes_begin(2, AOF);
+        for (int i = 0; i < 2; i++) {
+                node_order(&nodes[i], FAILOVER_STAND, NULL);
+                until(node_obeyed(&nodes[i], FAILOVER_STANDING));
+        }
+        node_make_leader(&nodes[0], 1);
+        node_follow(&nodes[1], &nodes[0], 1);
+        until(nodes[0].seen.online == 0x2);
+        ck_assert_uint_eq(nodes[0].complaints + nodes[1].complaints, 0);
+        /* They are read again when they change. */
+        nodes_write_tls("tls.crt", STR("no certificate"));
+        until(nodes[0].complaints > 0);
+        ck_assert_ptr_nonnull(strstr(nodes[0].complaint.message, "does not take the certificates"));
+        ck_assert_int_eq(nodes[0].seen.state, FAILOVER_WRITABLE);
+        nodes_end();
+}
+END_TEST
+
 /* --- settings ------------------------------------------------------------------------------- */
 
 #define USER(passwords)                                                                                      \
@@ -506,6 +544,7 @@ static const TTest *const tests[] = {
         test_hand_over,
         test_pause_and_go_on,
         test_demotion_closes_clients,
+        test_strayed_server,
         test_min_replicas,
         test_kill_during_save,
         test_kill_and_stand_at_once,
@@ -517,6 +556,7 @@ static const TTest *const tests[] = {
         test_restart_with_nothing,
         test_rdb_becomes_aof,
         test_copy_has_no_data,
+        test_tls,
         test_password_is_changed,
         test_settings,
         test_reports,

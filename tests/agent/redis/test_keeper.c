@@ -137,10 +137,10 @@ START_TEST(test_signal_and_children)
         k = start(l, "sit", file);
         read_pids(&server, &child);
         ck_assert_int_eq(server, keeper_server_pid(k));
-        ck_assert_int_eq(keeper_signal(k, SIGSEGV), 0);
+        ck_assert_int_eq(keeper_signal(k, SIGUSR2), 0);
         run_until_end(l);
         ck_assert(seen.known);
-        ck_assert_int_eq(seen.signal, SIGSEGV);
+        ck_assert_int_eq(seen.signal, SIGUSR2);
         ck_assert_int_eq(seen.exit_code, -1);
         wait_until_dead(child);
         keeper_free(k);
