@@ -9,7 +9,10 @@
 static const char agent_usage[] =
         "usage: keelson agent COMMAND [OPTION…]\n"
         "\n"
-        "  install DIR  copy this program, with what it needs to run in any image, into DIR\n";
+        "  install DIR  copy this program, with what it needs to run in any image, into DIR\n"
+        "  redis        run a member of a Redis cluster: process 1 of its pod\n"
+        "\n"
+        "keelson agent redis --help tells the options.\n";
 
 static int run_install(int argc, char **argv)
 {
@@ -30,6 +33,8 @@ int cmd_agent(int argc, char **argv)
 {
         struct str what = argc > 1 ? str_c(argv[1]) : STR_NULL;
 
+        if (str_eq(what, STR("redis")))
+                return cmd_agent_redis(argc - 1, argv + 1);
         if (str_eq(what, STR("install")))
                 return run_install(argc - 1, argv + 1);
         if (str_eq(what, STR("--help")) || str_eq(what, STR("-h"))) {

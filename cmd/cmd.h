@@ -8,6 +8,8 @@
 #pragma once
 
 int cmd_agent(int argc, char **argv);
+/* A command of agent. */
+int cmd_agent_redis(int argc, char **argv);
 int cmd_define(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_reload(int argc, char **argv);

@@ -152,6 +152,12 @@ static void on_canary(void *arg, usec_t began)
         take(arg, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = began });
 }
 
+static void on_complained(void *arg _unused_, const struct error *complaint)
+{
+        log_warn("the server does not take it", LOG_CSTR("field", complaint->path),
+                 LOG_CSTR("error", complaint->message));
+}
+
 static void hear_of(struct member *m, int member, uint64_t life, const char *address)
 {
         if (member < 0 || member == m->self.member)
@@ -443,7 +449,9 @@ static int start_engine(struct member *m, struct error *err)
                                         .run = o->run,
                                         .tls = o->tls,
                                         .program = o->program };
-        struct engine_handlers handlers = { .looked = on_looked, .canary = on_canary, .arg = m };
+        struct engine_handlers handlers = {
+                .looked = on_looked, .canary = on_canary, .complained = on_complained, .arg = m
+        };
 
         return o->engine(m->loop, &config, &handlers, &m->engine, err);
 }
