@@ -28,7 +28,7 @@ IMPLIED = {
     ("", "secrets", "watch", None),
     ("discovery.k8s.io", "endpointslices", "get", None),
     ("discovery.k8s.io", "endpointslices", "create", None),
-    ("discovery.k8s.io", "endpointslices", "update", None),
+    ("discovery.k8s.io", "endpointslices", "patch", None),
 }
 
 
