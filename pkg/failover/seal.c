@@ -161,16 +161,28 @@ static int choose_cold(struct step *s)
 }
 
 /* After a planned move: whoever has all that there is. If that is only the one who was
- * named and did not come, it is named again: nothing is to be lost. */
+ * named and did not come, it is named again: nothing is to be lost. The winner goes before
+ * one who has more: beyond what is final nobody was told anything. */
 static int choose_final(const struct failover *f)
 {
         const struct failover_position *all = &f->record.position;
-        int best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, f->seals.unfit);
+        const struct failover_copy *own = &f->seals.copies[f->self.member];
+        int best;
+
+        if (!f->record.final)
+                return FAILOVER_NOBODY;
+        if (is_in(f->record.in_sync, f->self.member)) {
+                if (!is_in(f->seals.answered, f->self.member))
+                        return FAILOVER_NOBODY; /* in a moment */
+                if (own->data == FAILOVER_DATA_WARM && is_lineage(f, own) &&
+                    !failover_ahead(all, &own->position))
+                        return f->self.member;
+        }
+        best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, f->seals.unfit);
 
         if (best == FAILOVER_NOBODY || failover_ahead(all, &f->seals.copies[best].position))
                 best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, FAILOVER_NOBODY);
-        if (!f->record.final || best == FAILOVER_NOBODY ||
-            failover_ahead(all, &f->seals.copies[best].position))
+        if (best == FAILOVER_NOBODY || failover_ahead(all, &f->seals.copies[best].position))
                 return FAILOVER_NOBODY;
         return best;
 }

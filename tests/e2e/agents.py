@@ -293,6 +293,17 @@ class Cluster:
         ip("link", "delete", self.bridge, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def explained(self):
+        """What the agents have said lately is printed if what is done here fails."""
+        try:
+            yield
+        except BaseException:
+            for m in self.members:
+                print(f"--- member {m.number}, ended {m.ended}, {m.state()}")
+                print("\n".join([line for line in m.text().splitlines() if line.startswith("{")][-40:]))
+            raise
+
     def record(self):
         lease = get("lease", self.name, self.namespace)
         return json.loads(lease["metadata"]["annotations"]["failover.keelson.dev/record"])

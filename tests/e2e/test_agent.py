@@ -2,6 +2,7 @@
 """Agents as processes of this machine, against a real API server: who leads, and how long
 it takes until clients are routed to another one."""
 
+import contextlib
 import signal
 import time
 
@@ -21,11 +22,12 @@ def cluster(namespace, tmp_path, request):
     c = agents.Cluster(namespace, tmp_path, 3, request.param)
     c.start()
     try:
-        c.wait_whole(timeout=WHOLE)
+        with c.explained():
+            c.wait_whole(timeout=WHOLE)
         yield c
     finally:
-        for m in c.members:
-            print(f"--- member {m.number}, ended {m.ended}, {m.state()}\n{m.text()[-8000:]}")
+        with contextlib.suppress(RuntimeError), c.explained():
+            raise RuntimeError("to be printed with a failure")
         c.close()
 
 

@@ -45,8 +45,6 @@ def cluster(namespace, tmp_path_factory):
     try:
         yield c
     finally:
-        for m in c.members:
-            print(f"--- member {m.number}, ended {m.ended}, {m.state()}\n{m.text()[-12000:]}")
         c.close()
 
 
@@ -130,7 +128,8 @@ def test_outage(cluster, name):
     do, times, limit = CASES[name]
     outages, losses = [], 0
     for _ in range(times):
-        outage, lost, turns, written = run_once(cluster, do)
+        with cluster.explained():
+            outage, lost, turns, written = run_once(cluster, do)
         outages.append(outage)
         losses += len(lost)
         assert len(turns) == len(set(turns)) == 2, f"members took writes in turns: {turns}"

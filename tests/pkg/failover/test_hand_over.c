@@ -146,6 +146,28 @@ START_TEST(the_target_leads_without_further_answers)
 }
 END_TEST
 
+/* What the former leader's server has counted since, pings and the like, nobody waits for. */
+START_TEST(nor_does_it_give_way_to_the_former_leader)
+{
+        struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 114);
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        r.final = true;
+        r.position = (struct failover_position){ 5, 100 };
+        see(&m, &r);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_WRITE));
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+}
+END_TEST
+
 START_TEST(nor_if_it_lacks_a_byte_of_it)
 {
         struct failover_record r = held_by(1, 5);
@@ -234,6 +256,7 @@ static const TTest *const tests[] = {
         a_release_of_unknown_outcome_is_not_taken_back_on_a_guess,
         who_has_released_is_not_superseded,
         the_target_leads_without_further_answers,
+        nor_does_it_give_way_to_the_former_leader,
         nor_if_it_lacks_a_byte_of_it,
         a_leader_that_is_to_end_hands_over_first,
         alone_it_stops_the_server_and_claims_nothing,
