@@ -51,7 +51,8 @@ static bool brings_data(const struct redis *e, enum redis_source source)
         bool there = source == REDIS_AOF ? has_file(e, REDIS_AOF_MANIFEST) || has_file(e, REDIS_AOF_OLD)
                                          : source == REDIS_RDB && has_file(e, REDIS_RDB_FILE);
 
-        return there && (!e->has_state || e->claims.disk.lineage[0]);
+        /* What was noted of other files says nothing of these. */
+        return there && (!e->has_state || (e->claims.disk.lineage[0] && e->claims.disk.source == source));
 }
 
 static int write_file(const char *path, struct str text)

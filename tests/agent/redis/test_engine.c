@@ -401,6 +401,32 @@ START_TEST(test_restart_with_nothing)
 }
 END_TEST
 
+/* What the state file says is of the AOF. The RDB that a copy once came in is older. */
+START_TEST(test_lost_aof)
+{
+        struct node *n = &nodes[1];
+        char from[160], to[160];
+
+        lead_three(AOF);
+        write_keys(&nodes[0], 30);
+        until(nodes[0].seen.offset > 0 && all_confirmed(&nodes[0]));
+        until(claims(n, nodes[0].seen.offset));
+        for (uint64_t canaries = n->canaries; n->canaries < canaries + 2;)
+                ck_assert_int_eq(loop_turn(loop, 20 * USEC_MSEC), 0);
+        node_kill(n);
+        until(node_obeyed(n, FAILOVER_DOWN));
+        snprintf(from, sizeof(from), "%s/appendonlydir", n->data);
+        snprintf(to, sizeof(to), "%s/lost", n->data);
+        ck_assert_int_eq(rename(from, to), 0);
+        snprintf(from, sizeof(from), "%s/dump.rdb", n->data);
+        ck_assert_int_eq(access(from, F_OK), 0);
+        node_order(n, FAILOVER_STAND, NULL);
+        until(node_obeyed(n, FAILOVER_STANDING));
+        ck_assert(!n->seen.has_data);
+        nodes_end();
+}
+END_TEST
+
 /* What is there is loaded first, and kept in the new way then. */
 START_TEST(test_rdb_becomes_aof)
 {
@@ -554,6 +580,7 @@ static const TTest *const tests[] = {
         test_restart_with_aof,
         test_restart_with_rdb,
         test_restart_with_nothing,
+        test_lost_aof,
         test_rdb_becomes_aof,
         test_copy_has_no_data,
         test_tls,
