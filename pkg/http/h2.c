@@ -148,6 +148,17 @@ static void finish_large(struct http_request *r)
         request_finish(r, 0, &err);
 }
 
+/* nghttp2 takes any three digits; the first one of a status is not 0 (RFC 9110, 15). */
+static void finish_odd(struct http_request *r)
+{
+        struct str origin = url_public_origin(buf_str(&r->url));
+        struct error err;
+
+        error_set(&err, -EPROTO, "the answer of %.*s has the status %d, which is none", STR_FMT(origin),
+                  r->status);
+        request_finish(r, 0, &err);
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_data,
                      size_t name_len, const uint8_t *value_data, size_t value_len, uint8_t flags, void *arg)
 {
@@ -168,7 +179,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         }
         if (r->body_begun)
                 return 0;                 /* trailers */
-        if (str_eq(name, STR(":status"))) /* nghttp2 has seen to it that it is one */
+        if (str_eq(name, STR(":status"))) /* nghttp2 has seen to it that there is one */
                 r->status = str_to_int64(value, &status) == 0 ? (int)status : 0;
         else if (str_eq(name, STR("content-encoding")) && str_eq(value, STR("gzip")) && !r->handlers.on_data)
                 return !r->inflater && inflater_new(&r->inflater) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -205,6 +216,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
                 return 0;
         r = request_of(session, frame->hd.stream_id);
         if (r && frame->hd.type == NGHTTP2_HEADERS && !r->body_begun) {
+                if (r->status < 100) {
+                        finish_odd(r);
+                        return 0;
+                }
                 request_end_headers(r);
                 r = request_of(session, frame->hd.stream_id); /* the user may have cancelled it */
         }

@@ -141,6 +141,8 @@ bool server_answer(struct server_connection *c)
                 put_answer(c, "429 Too Many Requests", "Retry-After: 7\r\n", ok, strlen(ok));
         } else if (path_is(c, "/gone")) {
                 put_answer(c, "410 Gone", "Content-Type: application/json\r\n", "{}", 2);
+        } else if (path_is(c, "/odd")) {
+                put_answer(c, "051 Odd", "", ok, strlen(ok));
         } else if (path_is(c, "/redirect")) {
                 put_answer(c, "302 Found", "Location: /ok\r\n", NULL, 0);
         } else if (path_is(c, "/mute")) {

@@ -31,6 +31,7 @@
  *      /ping      PING, and when that is answered /ok
  *      /push      a stream that nobody asked for
  *      /flood     a header block that has no end
+ *      /odd       an answer with the status 51
  *      /hints     interim answers that have no end
  */
 #pragma once

@@ -225,6 +225,23 @@ START_TEST(a_server_that_breaks_the_rules_is_left)
 }
 END_TEST
 
+START_TEST(a_status_that_is_none_is_an_error)
+{
+        struct fetch f = { .stream = true };
+        struct world w;
+
+        setup(&w, NULL);
+        fetch(&w, &f, "/odd", (struct http_call){ 0 });
+        expect_failure(&f, -EPROTO, "has the status 51, which is none");
+        ck_assert_int_eq(f.headers, 0);
+        ck_assert_uint_eq(f.body.len, 0);
+        expect_ok(&w, "/ok", (struct http_call){ 0 });
+        ck_assert_int_eq(w.server.n_connections, 1);
+        fetch_release(&f);
+        teardown(&w);
+}
+END_TEST
+
 START_TEST(headers_without_end_are_an_error)
 {
         struct world w;
@@ -285,6 +302,7 @@ static const TTest *const tests[] = {
         many_bodies_at_once_are_sent,
         a_ping_is_answered,
         a_server_that_breaks_the_rules_is_left,
+        a_status_that_is_none_is_an_error,
         headers_without_end_are_an_error,
         it_survives_the_lack_of_memory,
 };
