@@ -73,6 +73,10 @@ static const struct metric_desc descs[] = {
           .help = "Resources by what their conditions say.",
           .type = METRIC_GAUGE,
           .labels = { "kind", "condition", "status" } },
+        { .name = "keelson_resources_stalled",
+          .help = "Resources that need somebody, by why.",
+          .type = METRIC_GAUGE,
+          .labels = { "kind", "reason" } },
         { .name = "keelson_forbidden",
           .help = "1 where a right is missing, as the last such request found; 0 since it is there.",
           .type = METRIC_GAUGE,
@@ -202,12 +206,12 @@ int operator_metrics_init(struct operator_metrics *om, struct manager *m, struct
 {
         struct metric_family *leading;
         struct metric_family **families[] = {
-                &om->reconciles,      &om->errors,     &om->seconds,     &om->requests,
-                &om->request_seconds, &om->depth,      &om->adds,        &om->retries,
-                &om->active,          &om->objects,    &om->bytes,       &om->queue_seconds,
-                &om->work_seconds,    &om->unfinished, &om->longest,     &om->resources,
-                &om->forbidden,       &om->watch_up,   &om->watch_lists, &om->watch_events,
-                &om->watch_failures,  &leading,
+                &om->reconciles,      &om->errors,         &om->seconds,  &om->requests,
+                &om->request_seconds, &om->depth,          &om->adds,     &om->retries,
+                &om->active,          &om->objects,        &om->bytes,    &om->queue_seconds,
+                &om->work_seconds,    &om->unfinished,     &om->longest,  &om->resources,
+                &om->stalled,         &om->forbidden,      &om->watch_up, &om->watch_lists,
+                &om->watch_events,    &om->watch_failures, &leading,
         };
         int r;
 
@@ -359,10 +363,13 @@ static void count_resource(struct operator_metrics *om, const struct object *o, 
 {
         const struct schema_conditions *list = conditions_of(o);
 
-        for (size_t i = 0; list && i < list->n; i++)
-                metric_add(metric_with(om->resources, o->kind->api.kind, list->items[i].type,
-                                       list->items[i].status),
-                           n);
+        for (size_t i = 0; list && i < list->n; i++) {
+                const struct schema_condition *c = &list->items[i];
+
+                metric_add(metric_with(om->resources, o->kind->api.kind, c->type, c->status), n);
+                if (str_eq(c->type, STR("Stalled")) && str_eq(c->status, STR("True")))
+                        metric_add(metric_with(om->stalled, o->kind->api.kind, c->reason), n);
+        }
 }
 
 void operator_metrics_changed(struct operator_metrics *om, const struct object *old_object,

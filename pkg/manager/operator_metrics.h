@@ -23,7 +23,7 @@ struct operator_metrics {
         struct metric_family *reconciles, *errors, *seconds, *requests, *request_seconds;
         struct metric_family *depth, *adds, *retries, *active, *objects, *bytes;
         struct metric_family *queue_seconds, *work_seconds, *unfinished, *longest;
-        struct metric_family *resources, *forbidden;
+        struct metric_family *resources, *stalled, *forbidden;
         struct metric_family *watch_up, *watch_lists, *watch_events, *watch_failures;
         struct metric *leading;
         struct str host; /* of the API server */

@@ -97,6 +97,37 @@ START_TEST(resources_are_counted_by_condition)
 }
 END_TEST
 
+static void put_stalled(const char *version, const char *status, const char *reason)
+{
+        char json[512];
+        yyjson_doc *doc;
+
+        snprintf(
+                json, sizeof(json),
+                "{\"metadata\":{\"name\":\"a\",\"namespace\":\"shop\",\"uid\":\"a\",\"resourceVersion\":\"%s\"},"
+                "\"spec\":{\"image\":\"i\"},\"status\":{\"conditions\":[{\"type\":\"Stalled\",\"status\":\"%s\","
+                "\"reason\":\"%s\",\"message\":\"m\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}}",
+                version, status, reason);
+        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
+        ck_assert_int_eq(cache_put(&m.cache, &app_kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), 0);
+        yyjson_doc_free(doc);
+}
+
+START_TEST(what_needs_somebody_is_counted_by_its_reason)
+{
+        open_all();
+        put_stalled("1", "True", "HostConflict");
+        ck_page("keelson_resources_stalled{kind=\"App\",reason=\"HostConflict\"} 1");
+        put_stalled("2", "True", "NameConflict");
+        ck_page("keelson_resources_stalled{kind=\"App\",reason=\"HostConflict\"} 0");
+        ck_page("keelson_resources_stalled{kind=\"App\",reason=\"NameConflict\"} 1");
+        put_stalled("3", "False", "AsExpected");
+        ck_page("keelson_resources_stalled{kind=\"App\",reason=\"NameConflict\"} 0");
+        ck_assert(!page_has("keelson_resources_stalled{kind=\"App\",reason=\"AsExpected\"} 1"));
+        close_all();
+}
+END_TEST
+
 static void put_configmap(const struct cache_kind *kind, const char *name)
 {
         char json[200];
@@ -267,6 +298,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         resources_are_counted_by_condition,
+        what_needs_somebody_is_counted_by_its_reason,
         objects_of_a_kind_are_counted_together,
         a_list_that_is_streamed_needs_both_rights,
         a_missing_right_is_named_until_it_is_there,
