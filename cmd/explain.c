@@ -91,20 +91,12 @@ static int set_spec(struct origins *ret, const struct schema *s, const void *spe
 
 static int with_defaults(const struct admission_kind *kind, struct arena *a, struct origins *ret)
 {
-        const struct schema *root = kind->kind->schema;
+        const struct schema_field *f = schema_find(kind->kind->schema, STR("spec"));
         void *spec;
-        int r;
+        int r = schema_decode(f->object, yyjson_obj_get(ret->object, "spec"), f->name, SCHEMA_BORROW, a,
+                              &spec, NULL);
 
-        for (size_t i = 0; i < root->n_fields; i++) {
-                const struct schema_field *f = &root->fields[i];
-
-                if (!str_eq(f->name, STR("spec")))
-                        continue;
-                r = schema_decode(f->object, yyjson_obj_get(ret->object, "spec"), f->name, SCHEMA_BORROW, a,
-                                  &spec, NULL);
-                return r < 0 ? r : set_spec(ret, f->object, spec, a);
-        }
-        return -ENOMEM; /* there is no such kind */
+        return r < 0 ? r : set_spec(ret, f->object, spec, a);
 }
 
 /* As in a cluster that has the App and the Environment, and nothing else. */
@@ -120,8 +112,8 @@ static int settle(struct explain *e, struct problems *warnings, struct origins *
                 return -ENOMEM;
         view.self = cache_get(&e->cache, &app_kind, explain_namespace(ret->object), STR("app"));
         r = view.self ? app_settle(&view, a, settings, &problems) : -ENOMEM;
-        for (size_t i = 0; r == -EINVAL && i < problems.n; i++)
-                problem_add(warnings, problems.all[i].path, "%.*s", STR_FMT(problems.all[i].message));
+        if (r == -EINVAL)
+                problems_add_all(warnings, &problems);
         if (r < 0)
                 return r;
         ret->figures = settings->effective;

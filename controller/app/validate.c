@@ -120,7 +120,7 @@ static void check_targets(const struct app_spec *spec, struct problems *p)
 /* In the words of the decoder, which offline says so before us. */
 static void tell_twice(struct str where, struct str key, struct problems *p)
 {
-        problem_add(p, where, "%.*s is in the list twice; take one of them out", RULES_SHOWN(key));
+        problem_add(p, where, "%.*s is in the list twice; take one of them out", STR_SHOWN(key));
 }
 
 static bool is_earlier(const struct app_spec *spec, size_t i)
@@ -176,7 +176,7 @@ static void check_mount(const struct app_spec *spec, size_t i, struct problems *
                 problem_add(p, where,
                             "must be the absolute path of a folder, of letters, digits, _, . and -, such as "
                             "/etc/shop (is \"%.*s\")",
-                            RULES_SHOWN(path));
+                            STR_SHOWN(path));
         else if (is_inside(path, STR("/tmp")))
                 problem_add(p, where, "must not be /tmp or inside it, which every App may write to");
         else if (has_part(path, STR(".")) || has_part(path, STR("..")))
@@ -341,7 +341,7 @@ static void check_access(const struct app_spec *spec, struct problems *p)
                         problem_add(p, item(p, "access.to", i, ".cidr"),
                                     "must be a range of addresses such as 10.20.0.0/16 or 2001:db8::/32 "
                                     "(is \"%.*s\")",
-                                    RULES_SHOWN(to->cidr));
+                                    STR_SHOWN(to->cidr));
         }
 }
 

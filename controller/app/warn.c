@@ -50,7 +50,7 @@ static void warn_program(const struct app_spec *spec, struct problems *w)
                 problem_add(w, STR("spec.image"),
                             "%.*s names no version: what runs may change by itself, and there is no way "
                             "back; name a tag or a digest",
-                            RULES_SHOWN(spec->image));
+                            STR_SHOWN(spec->image));
         for (size_t i = 0; i < spec->env.n; i++)
                 if (is_secret_name(spec->env.items[i].name) && !str_empty(spec->env.items[i].value))
                         problem_add(w, item(w, "env", i, "value"),
@@ -92,7 +92,7 @@ static void warn_health(const struct app_spec *spec, struct problems *w)
                 problem_add(w, STR("spec.healthCheck.startupTimeout"),
                             "%.*s is longer than spec.strategy.progressDeadline, which is %.*s: a rollout is "
                             "given up while its pods may still start; raise that, or lower this",
-                            RULES_SHOWN(startup), RULES_SHOWN(deadline));
+                            STR_SHOWN(startup), STR_SHOWN(deadline));
 }
 
 /* --- the network ------------------------------------------------------------------------- */
@@ -104,12 +104,12 @@ static void warn_host(struct str host, struct str where, struct problems *w)
         if (str_eq(host, STR("localhost")) || str_ends(host, STR(".localhost")))
                 problem_add(w, where,
                             "%.*s is the pod itself, to which it may always connect; leave this out",
-                            RULES_SHOWN(host));
+                            STR_SHOWN(host));
         else if (app_read_address(host, AF_INET, &ip))
                 problem_add(w, where,
                             "%.*s is an address, and host lets public ones through, all of them; write cidr: "
                             "%.*s/32 instead",
-                            RULES_SHOWN(host), RULES_SHOWN(host));
+                            STR_SHOWN(host), STR_SHOWN(host));
 }
 
 /* Sets all bits past the first N of IP, which has SIZE bytes, to 0; whether any was set. */
@@ -144,7 +144,7 @@ static void warn_cidr(struct str cidr, struct str where, struct problems *w)
                 w, where,
                 "%.*s is inside the range %s/%lld, which is what it is taken for; write that, or /%zu for "
                 "the one address",
-                RULES_SHOWN(cidr), text, (long long)n, size * 8);
+                STR_SHOWN(cidr), text, (long long)n, size * 8);
 }
 
 static void warn_access(const struct app_spec *spec, struct problems *w)

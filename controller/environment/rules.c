@@ -12,12 +12,12 @@ void check_quantity(struct str path, struct str text, struct problems *problems)
         int r = quantity_parse(text, &q);
 
         if (r == -ERANGE)
-                problem_add(problems, path, "%.*s is past all counting; write less", RULES_SHOWN(text));
+                problem_add(problems, path, "%.*s is past all counting; write less", STR_SHOWN(text));
         else if (r < 0)
                 problem_add(problems, path, "must be a quantity such as 500m, 2 or 1Gi (is \"%.*s\")",
-                            RULES_SHOWN(text));
+                            STR_SHOWN(text));
         else if (text.data[0] == '-') /* -0 as well */
-                problem_add(problems, path, "%.*s is less than nothing; write 0 or more", RULES_SHOWN(text));
+                problem_add(problems, path, "%.*s is less than nothing; write 0 or more", STR_SHOWN(text));
 }
 
 static struct str member(struct str path, struct str key, const struct problems *problems)
@@ -34,11 +34,11 @@ static void check_amount(struct str path, struct str name, struct str amount, st
         if (quantity_parse(amount, &q) < 0)
                 return;
         if (resource_is_whole(name) && q.nanos % ((__int128)1000 * 1000 * 1000) != 0)
-                problem_add(problems, path, "must be a whole number (is %.*s)", RULES_SHOWN(amount));
+                problem_add(problems, path, "must be a whole number (is %.*s)", STR_SHOWN(amount));
         if (!resource_is_pages(name, amount))
                 problem_add(problems, path,
                             "must be so many whole pages (is %.*s); write a multiple of the size",
-                            RULES_SHOWN(amount));
+                            STR_SHOWN(amount));
 }
 
 void check_resource_amounts(struct str path, const struct schema_map *map, struct problems *problems)
@@ -52,7 +52,7 @@ void check_resource_amounts(struct str path, const struct schema_map *map, struc
                         problem_add(problems, path,
                                     "\"%.*s\" is no resource of a container; name cpu, memory, "
                                     "ephemeral-storage, hugepages-2Mi or one such as example.com/gpu",
-                                    RULES_SHOWN(one->key));
+                                    STR_SHOWN(one->key));
         }
 }
 
@@ -68,7 +68,7 @@ void check_quota_amounts(struct str path, const struct schema_map *map, struct p
                                     "\"%.*s\" is no resource that a quota knows; name one such as "
                                     "requests.cpu, limits.memory, requests.storage, pods, "
                                     "persistentvolumeclaims or count/deployments.apps",
-                                    RULES_SHOWN(one->key));
+                                    STR_SHOWN(one->key));
         }
 }
 
@@ -101,7 +101,7 @@ void check_not_above(struct str path, const struct schema_map *less, const char 
                 if (quantity_exceeds(one->value, bound))
                         problem_add(problems, member(path, one->key, problems),
                                     "%.*s is more than %s, which is %.*s; lower it, or raise %s",
-                                    RULES_SHOWN(one->value), name, RULES_SHOWN(bound), name);
+                                    STR_SHOWN(one->value), name, STR_SHOWN(bound), name);
         }
 }
 
@@ -123,13 +123,13 @@ static void warn_amount(struct str path, struct str amount, struct problems *w)
                 return;
         if (unit == 'm' || unit == 'u' || unit == 'n')
                 problem_add(w, path, "%.*s is in fractions of a byte; write Mi for mebibytes, as in 64Mi",
-                            RULES_SHOWN(amount));
+                            STR_SHOWN(amount));
         else if (q.nanos < MEMORY_LEAST * 1000 * 1000 * 1000)
                 problem_add(
                         w, path,
                         "%.*s is less than 4Mi, in which hardly a program starts; write it with its unit, "
                         "as in 64Mi",
-                        RULES_SHOWN(amount));
+                        STR_SHOWN(amount));
 }
 
 void warn_memory(struct str path, const struct schema_map *map, struct problems *warnings)
@@ -148,9 +148,9 @@ void check_duration(struct str path, struct str text, usec_t least, usec_t most,
                 return;
         if (duration_parse(text, &t) == -EINVAL)
                 problem_add(problems, path, "must be a duration such as 30s, 5m or 1h30m (is \"%.*s\")",
-                            RULES_SHOWN(text));
+                            STR_SHOWN(text));
         else if (duration_parse(text, &t) < 0 || t < least || t > most)
-                problem_add(problems, path, "\"%.*s\" must be a duration between %s", RULES_SHOWN(text),
+                problem_add(problems, path, "\"%.*s\" must be a duration between %s", STR_SHOWN(text),
                             bounds);
 }
 

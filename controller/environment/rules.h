@@ -12,11 +12,6 @@
 #include "schema/problem.h"
 #include "schema/schema.h"
 
-#define RULES_SHOWN_MAX ((size_t)64) /* bytes of a value that is wrong and may be of any length */
-
-/* For "%.*s": as much of a value as is shown. */
-#define RULES_SHOWN(s) (int)MIN((s).len, RULES_SHOWN_MAX), (s).data ? (s).data : ""
-
 /* Is it a quantity, and one that a pod could have? */
 void check_quantity(struct str path, struct str text, struct problems *problems);
 

@@ -97,7 +97,7 @@ static void warn_unreachable(const struct schema_map *hard, struct str request, 
                         w, arena_printf(w->arena, "spec.quota.hard.%.*s", STR_FMT(request)),
                         "%.*s is more than %.*s, which is %.*s, so the pods never get there; lower it, or "
                         "raise %.*s",
-                        RULES_SHOWN(a), STR_FMT(limit), RULES_SHOWN(b), STR_FMT(limit));
+                        STR_SHOWN(a), STR_FMT(limit), STR_SHOWN(b), STR_FMT(limit));
 }
 
 static void warn_quota(const struct environment_spec_quota *quota, struct problems *w)

@@ -24,7 +24,7 @@ static void check_memory(const struct redis_spec *spec, struct problems *p)
                 problem_add(p, STR("spec.memory"),
                             "is %.*s, and a server needs " MEMORY_MIN
                             " at the least; raise it, such as 256Mi",
-                            RULES_SHOWN(spec->memory));
+                            STR_SHOWN(spec->memory));
 }
 
 static void check_persistence(const struct redis_spec *spec, struct problems *p)
@@ -37,7 +37,7 @@ static void check_persistence(const struct redis_spec *spec, struct problems *p)
         check_quantity(path, persistence->size, p);
         if (quantity_exceeds(STR(STORAGE_MIN), persistence->size))
                 problem_add(p, path, "is %.*s, in which no data has room; raise it, such as 10Gi",
-                            RULES_SHOWN(persistence->size));
+                            STR_SHOWN(persistence->size));
 }
 
 static void check_failover(const struct redis_spec *spec, struct problems *p)
@@ -58,7 +58,7 @@ void redis_check_limit(struct str memory, struct str limit, struct problems *p)
                         p, STR("spec.resources.limits.memory"),
                         "is %.*s, less than the data may take (spec.memory, %.*s), so the members would be "
                         "killed; raise it, or lower spec.memory",
-                        RULES_SHOWN(limit), RULES_SHOWN(memory));
+                        STR_SHOWN(limit), STR_SHOWN(memory));
 }
 
 static void check_resources(const struct redis_spec *spec, struct problems *p)

@@ -91,7 +91,7 @@ static int refuse_kind(const struct conversion_review *r, const struct object *o
                 err, -EINVAL,
                 "this webhook does not know the kind %.*s of %.*s, and converts %.*s; take the conversion "
                 "webhook out of its definition, or use a newer Keelson",
-                STR_FMT(review_shown(o->kind_name)), STR_FMT(review_shown(o->group)), STR_FMT(known));
+                STR_SHOWN(o->kind_name), STR_SHOWN(o->group), STR_FMT(known));
 }
 
 static int find_version(const struct object *o, struct str name, const char *where, struct arena *a,
@@ -104,7 +104,7 @@ static int find_version(const struct object *o, struct str name, const char *whe
                 err, -EINVAL, str_c(where),
                 "this webhook does not know the version %.*s of %.*s, but %.*s; use a newer Keelson, or "
                 "take the version out of the definition",
-                STR_FMT(review_shown(name)), STR_FMT(o->kind->kind), STR_FMT(versions_of(o->kind, a)));
+                STR_SHOWN(name), STR_FMT(o->kind->kind), STR_FMT(versions_of(o->kind, a)));
 }
 
 static int identify(const struct conversion_review *r, const struct request *req, struct object *o,
@@ -120,7 +120,7 @@ static int identify(const struct conversion_review *r, const struct request *req
         if (!str_eq(o->group, req->group))
                 return error_set_at(err, -EINVAL, STR("apiVersion"),
                                     "an object of %.*s cannot become one of %.*s", STR_FMT(o->group),
-                                    STR_FMT(review_shown(req->group)));
+                                    STR_SHOWN(req->group));
         ret = find_version(o, o->version, "apiVersion", a, &o->from, err);
         return ret < 0 ? ret : find_version(o, req->version, "desiredAPIVersion", a, &o->to, err);
 }
@@ -177,11 +177,11 @@ static struct str describe(struct conversion_review *r, const struct object *o, 
         struct str name = review_cut(o->name, REVIEW_NAME_MAX, &r->arena);
 
         if (!str_empty(name) && !str_empty(o->namespace))
-                text = arena_printf(&r->arena, "%.*s %.*s/%.*s: %.*s", STR_FMT(review_shown(o->kind_name)),
-                                    STR_FMT(review_shown(o->namespace)), STR_FMT(name), STR_FMT(text));
+                text = arena_printf(&r->arena, "%.*s %.*s/%.*s: %.*s", STR_SHOWN(o->kind_name),
+                                    STR_SHOWN(o->namespace), STR_FMT(name), STR_FMT(text));
         else if (!str_empty(name))
-                text = arena_printf(&r->arena, "%.*s %.*s: %.*s", STR_FMT(review_shown(o->kind_name)),
-                                    STR_FMT(name), STR_FMT(text));
+                text = arena_printf(&r->arena, "%.*s %.*s: %.*s", STR_SHOWN(o->kind_name), STR_FMT(name),
+                                    STR_FMT(text));
         else
                 text = arena_printf(&r->arena, "objects[%zu]: %.*s", i, STR_FMT(text));
         return review_cut(text, REVIEW_MESSAGE_MAX, &r->arena);

@@ -109,16 +109,5 @@ void review_refuse(struct buf *reply, unsigned status, const char *format, ...)
 
 struct str review_cut(struct str s, size_t max, struct arena *a)
 {
-        size_t n = max - 3;
-
-        if (s.len <= max)
-                return s;
-        while (n > 0 && ((unsigned char)s.data[n] & 0xc0) == 0x80)
-                n--;
-        return arena_printf(a, "%.*s...", (int)n, s.data);
-}
-
-struct str review_shown(struct str s)
-{
-        return str_n(s.data, MIN(s.len, REVIEW_SHOWN_MAX));
+        return s.len <= max ? s : arena_printf(a, "%.*s...", STR_FMT(str_head(s, max - 3)));
 }

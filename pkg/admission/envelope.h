@@ -19,7 +19,6 @@
 #define REVIEW_UID_MAX ((size_t)128)
 #define REVIEW_MESSAGE_MAX ((size_t)8 * 1024) /* all problems in a line */
 #define REVIEW_NAME_MAX ((size_t)256)
-#define REVIEW_SHOWN_MAX ((size_t)64) /* of a word that may be of any length */
 
 /* The names of one sort of review. */
 struct envelope {
@@ -52,6 +51,3 @@ void review_refuse(struct buf *reply, unsigned status, const char *format, ...) 
 
 /* At most MAX bytes, whole characters, and "..." where there were more. */
 struct str review_cut(struct str s, size_t max, struct arena *a);
-
-/* The beginning of what a peer sent, for a message. */
-struct str review_shown(struct str s);

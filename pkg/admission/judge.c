@@ -8,20 +8,12 @@
 
 static const struct str head_members[] = { STR_INIT("apiVersion"), STR_INIT("kind"), STR_INIT("metadata") };
 
-static const struct schema_field *find(const struct schema *s, struct str name)
-{
-        for (size_t i = 0; i < s->n_fields; i++)
-                if (str_eq(name, s->fields[i].name))
-                        return &s->fields[i];
-        return NULL;
-}
-
 /* A field of the spec that stands a level too high. */
 static bool is_of_spec(const struct admission_kind *kind, struct str name)
 {
-        const struct schema_field *spec = find(kind->kind->schema, STR("spec"));
+        const struct schema_field *spec = schema_find(kind->kind->schema, STR("spec"));
 
-        return spec && find(spec->object, name);
+        return spec && schema_find(spec->object, name);
 }
 
 /* What is no member of an object: "specs", "replicas". */
@@ -34,7 +26,7 @@ static void check_members(const struct admission_kind *kind, yyjson_val *object,
                 struct str name = json_val_str(key);
 
                 if (str_is_one_of(name, head_members, ARRAY_SIZE(head_members)) ||
-                    find(kind->kind->schema, name))
+                    schema_find(kind->kind->schema, name))
                         continue;
                 if (is_of_spec(kind, name))
                         problem_add(p, arena_str(p->arena, name), "belongs under spec; move it there");
@@ -99,7 +91,7 @@ static void check_scale(yyjson_val *object, struct problems *p)
 
 static void check_nulls(const struct admission_kind *kind, yyjson_val *object, struct problems *warnings)
 {
-        const struct schema_field *spec = find(kind->kind->schema, STR("spec"));
+        const struct schema_field *spec = schema_find(kind->kind->schema, STR("spec"));
 
         if (spec)
                 schema_tell_nulls(spec->object, yyjson_obj_get(object, "spec"), spec->name, warnings);

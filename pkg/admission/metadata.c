@@ -6,17 +6,15 @@
 #include "json/read.h"
 #include "kube/names.h"
 
-#define SHOWN_MAX ((size_t)64)               /* bytes of what may be of any length */
 #define NAMESPACE_MAX ((size_t)63)           /* characters */
 #define ANNOTATIONS_MAX ((size_t)256 * 1024) /* bytes of all keys and values */
-#define SHOWN(s) (int)MIN((s).len, SHOWN_MAX), (s).data
 #define A_KEY                                                                                                \
         "letters, digits, -, _ and ., 63 at most, beginning and ending with a letter or a digit, "           \
         "and in front of it maybe a domain and a /"
 
 static struct str member(const char *field, struct str key, const struct problems *p)
 {
-        return arena_printf(p->arena, "metadata.%s.%.*s", field, SHOWN(key));
+        return arena_printf(p->arena, "metadata.%s.%.*s", field, STR_SHOWN(key));
 }
 
 static void check_members(yyjson_val *meta, struct problems *p)
@@ -45,7 +43,7 @@ static void check_members(yyjson_val *meta, struct problems *p)
                 struct str name = json_val_str(key);
 
                 if (!str_is_one_of(name, known, ARRAY_SIZE(known)))
-                        problem_add(p, arena_printf(p->arena, "metadata.%.*s", SHOWN(name)),
+                        problem_add(p, arena_printf(p->arena, "metadata.%.*s", STR_SHOWN(name)),
                                     "is not a known field; take it out");
         }
 }
@@ -98,7 +96,7 @@ static size_t check_map(yyjson_val *meta, const char *field, bool are_labels, st
 
                 bytes += name.len + text.len;
                 if (!is_key(name, !are_labels, p->arena))
-                        problem_add(p, path, "\"%.*s\" is no name for one; write " A_KEY, SHOWN(name));
+                        problem_add(p, path, "\"%.*s\" is no name for one; write " A_KEY, STR_SHOWN(name));
                 else if (!text.data && !yyjson_is_null(value))
                         problem_add(p, member(field, name, p), "must be a string; put it in quotes");
                 else if (are_labels && text.len > 0 && !kube_is_word(text))
@@ -106,7 +104,7 @@ static size_t check_map(yyjson_val *meta, const char *field, bool are_labels, st
                                 p, member(field, name, p),
                                 "\"%.*s\" is no value of a label; write letters, digits, -, _ and ., 63 at "
                                 "most, beginning and ending with a letter or a digit",
-                                SHOWN(text));
+                                STR_SHOWN(text));
         }
         return bytes;
 }

@@ -146,8 +146,8 @@ static void deny_kind(struct review *r, const struct request *req, struct verdic
              arena_printf(&r->arena,
                           "this webhook does not know the kind %.*s of %.*s/%.*s, and judges %.*s; take it "
                           "out of the rules of the webhook configuration, or use a newer Keelson",
-                          STR_FMT(review_shown(req->kind_name)), STR_FMT(review_shown(req->group)),
-                          STR_FMT(review_shown(req->version)), STR_FMT(known)));
+                          STR_SHOWN(req->kind_name), STR_SHOWN(req->group), STR_SHOWN(req->version),
+                          STR_FMT(known)));
 }
 
 /* Are they the same, text for text? Values of a tree lie in one row, so a look along
@@ -182,12 +182,6 @@ static bool is_going(const struct request *req)
         return json_get_str(yyjson_obj_get(req->object, "metadata"), "deletionTimestamp").data != NULL;
 }
 
-static void demote(const struct problems *problems, struct problems *warnings)
-{
-        for (size_t i = 0; i < problems->n; i++)
-                problem_add(warnings, problems->all[i].path, "%.*s", STR_FMT(problems->all[i].message));
-}
-
 /* 0, or -ENOMEM. */
 static int judge_object(struct review *r, const struct request *req, struct verdict *v)
 {
@@ -200,7 +194,7 @@ static int judge_object(struct review *r, const struct request *req, struct verd
         if (ret != -EINVAL)
                 return ret;
         if (keeps_spec(req)) {
-                demote(&problems, &v->warnings);
+                problems_add_all(&v->warnings, &problems);
                 return 0;
         }
         v->problems = problems;
@@ -221,7 +215,7 @@ static int judge(struct review *r, enum review_call call, const struct request *
                      arena_printf(&r->arena,
                                   "this webhook does not know the subresource %.*s; take it out of the rules "
                                   "of the webhook configuration",
-                                  STR_FMT(review_shown(req->subresource))));
+                                  STR_SHOWN(req->subresource)));
         } else if (call == REVIEW_VALIDATE && req->operation != OPERATION_DELETE &&
                    str_empty(req->subresource) && !is_going(req)) {
                 return judge_object(r, req, v);

@@ -69,6 +69,16 @@ bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
         return true;
 }
 
+struct str str_head(struct str s, size_t max)
+{
+        if (s.len <= max)
+                return s;
+        s.len = max;
+        while (s.len && ((unsigned char)s.data[s.len] & 0xc0) == 0x80)
+                s.len--;
+        return s;
+}
+
 /* Where the bytes behind the first one, which decides nearly all, must lie:
  * the Unicode Standard's table of well-formed UTF-8 byte sequences. */
 size_t str_utf8(struct str s)

@@ -92,6 +92,13 @@ struct str str_trim(struct str s);
  * is false. */
 bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
 
+/* The first MAX bytes of S at the most: whole characters, if it is UTF-8. */
+struct str str_head(struct str s, size_t max);
+
+/* For printf's "%.*s": the beginning of what somebody wrote and may be of any length. */
+#define STR_SHOWN_MAX ((size_t)64)
+#define STR_SHOWN(s) STR_FMT(str_head((s), STR_SHOWN_MAX))
+
 /* The length, 1 to 4, of the UTF-8 character at the head of S; 0 if what stands
  * there is none (RFC 3629: no overlong form, no surrogate) or S is empty. */
 size_t str_utf8(struct str s);

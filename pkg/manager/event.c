@@ -73,17 +73,6 @@ void events_release(struct manager *m)
         events_init(&m->events);
 }
 
-/* A cut must not fall into the middle of a UTF-8 sequence. */
-static struct str cut(struct str s, size_t max)
-{
-        if (s.len <= max)
-                return s;
-        s.len = max;
-        while (s.len && ((unsigned char)s.data[s.len] & 0xc0) == 0x80)
-                s.len--;
-        return s;
-}
-
 static uint64_t hash_event(const struct event_about *about, bool warning, struct str reason, struct str note)
 {
         uint64_t h = hash_str(hash_add(HASH_INIT, warning), about->uid);
@@ -205,7 +194,7 @@ static void write_new(struct json_writer *w, const struct event *e, struct str n
         json_put_cstr(w, "action", "Reconcile");
         json_put_str(w, "note", e->note);
         json_put_cstr(w, "reportingController", "keelson.dev/operator");
-        json_put_str(w, "reportingInstance", cut(e->manager->instance, 128));
+        json_put_str(w, "reportingInstance", str_head(e->manager->instance, 128));
         if (e->count > 1)
                 write_series(w, e, stamp);
         write_regarding(w, e);
@@ -285,7 +274,7 @@ void event_send_about(struct manager *m, const struct event_about *about, bool w
                       struct str message)
 {
         usec_t now = m->transport->now(m->transport);
-        struct str note = cut(message, NOTE_MAX);
+        struct str note = str_head(message, NOTE_MAX);
         uint64_t hash = hash_event(about, warning, reason, note);
         struct event *e;
 

@@ -329,19 +329,11 @@ void operator_metrics_observed(struct operator_metrics *om, const struct kube_ob
 
 /* --- resources -------------------------------------------------------------------- */
 
-static const struct schema_field *field_of(const struct schema *s, struct str name)
-{
-        for (size_t i = 0; s && i < s->n_fields; i++)
-                if (str_eq(s->fields[i].name, name))
-                        return &s->fields[i];
-        return NULL;
-}
-
 /* status.conditions of an object, or NULL. */
 static const struct schema_conditions *conditions_of(const struct object *o)
 {
-        const struct schema_field *status = field_of(o->kind->schema, STR("status"));
-        const struct schema_field *list = status ? field_of(status->object, STR("conditions")) : NULL;
+        const struct schema_field *status = schema_find(o->kind->schema, STR("status"));
+        const struct schema_field *list = status ? schema_find(status->object, STR("conditions")) : NULL;
         const void *half;
 
         if (!list || list->type != SCHEMA_LIST || !list->element ||

@@ -7,8 +7,6 @@
 #include "schema/nearest.h"
 #include "schema/pattern.h"
 
-#define SHOWN_MAX ((size_t)64) /* of a value that may be of any length */
-
 /* Where a value stands, as a chain on the stack; it becomes text only when
  * something is wrong. */
 struct place {
@@ -133,8 +131,7 @@ static int not_in_enum(const struct decoder *d, const struct schema_field *f, co
         for (size_t i = 0; i < f->n_values && len < sizeof(list); i++)
                 len += (size_t)snprintf(list + len, sizeof(list) - len, "%s\"%.*s\"", i ? ", " : "",
                                         STR_FMT(f->values[i]));
-        is.len = MIN(is.len, SHOWN_MAX);
-        return fail(d, at, "must be one of %s (is \"%.*s\")", list, STR_FMT(is));
+        return fail(d, at, "must be one of %s (is \"%.*s\")", list, STR_SHOWN(is));
 }
 
 /* --- values ---------------------------------------------------------------- */
@@ -181,9 +178,8 @@ static int check_pattern(const struct decoder *d, const struct schema_field *f, 
         if (r > 0)
                 return 0;
         if (words.data)
-                return fail(d, at, "%.*s (is \"%.*s\")", STR_FMT(words), (int)MIN(s.len, SHOWN_MAX), s.data);
-        return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern), (int)MIN(s.len, SHOWN_MAX),
-                    s.data);
+                return fail(d, at, "%.*s (is \"%.*s\")", STR_FMT(words), STR_SHOWN(s));
+        return fail(d, at, "must match %.*s (is \"%.*s\")", STR_FMT(f->pattern), STR_SHOWN(s));
 }
 
 static int check_string(const struct decoder *d, const struct schema_field *f, const struct place *at,
@@ -312,7 +308,7 @@ static int check_keys(const struct decoder *d, const struct schema_field *f, yyj
                 if (r == 0 && is_repeated(f, json, item))
                         r = next_part(d, fail(d, f->key.len ? &field : &here,
                                               "%.*s is in the list twice; take one of them out",
-                                              (int)MIN(key.len, SHOWN_MAX), key.data));
+                                              STR_SHOWN(key)));
         }
         return r;
 }
@@ -498,6 +494,13 @@ static size_t find_field(const struct schema *s, struct str name, size_t next)
                 if (str_eq(s->fields[i].name, name))
                         return i;
         return s->n_fields;
+}
+
+const struct schema_field *schema_find(const struct schema *s, struct str name)
+{
+        size_t i = s ? find_field(s, name, 0) : 0;
+
+        return s && i < s->n_fields ? &s->fields[i] : NULL;
 }
 
 /* NEXT is the field that is expected, and then the one behind this. */

@@ -2,14 +2,6 @@
 #include "json/read.h"
 #include "schema/layout.h"
 
-static const struct schema_field *find(const struct schema *s, struct str name)
-{
-        for (size_t i = 0; i < s->n_fields; i++)
-                if (str_eq(s->fields[i].name, name))
-                        return &s->fields[i];
-        return NULL;
-}
-
 static struct str below(struct str path, struct str name, struct arena *a)
 {
         return arena_printf(a, "%.*s%s%.*s", STR_FMT(path), path.len ? "." : "", STR_FMT(name));
@@ -48,7 +40,7 @@ void schema_tell_nulls(const struct schema *s, yyjson_val *json, struct str path
         size_t i, n;
 
         yyjson_obj_foreach (json, i, n, key, value) {
-                const struct schema_field *f = find(s, json_val_str(key));
+                const struct schema_field *f = schema_find(s, json_val_str(key));
                 struct str here;
 
                 if (!f || !(yyjson_is_ctn(value) || yyjson_is_null(value)))

@@ -60,6 +60,13 @@ void problem_add(struct problems *p, struct str path, const char *format, ...)
         va_end(args);
 }
 
+void problems_add_all(struct problems *p, const struct problems *from)
+{
+        for (size_t i = 0; i < from->n; i++)
+                problem_add(p, from->all[i].path, "%.*s", STR_FMT(from->all[i].message));
+        p->more += from->more;
+}
+
 int problems_result(const struct problems *p)
 {
         if (p->arena->failed)

@@ -33,6 +33,9 @@ void problem_clean(char *text, size_t len);
  * no memory the arena has failed. */
 void problem_add(struct problems *p, struct str path, const char *format, ...) _printf_(3, 4);
 
+/* Adds what FROM tells, in its words, as far as there is room. */
+void problems_add_all(struct problems *p, const struct problems *from);
+
 /* 0 if nothing is wrong, -EINVAL if something is, -ENOMEM if it could not be told. */
 int problems_result(const struct problems *p) _must_check_;
 

@@ -116,6 +116,9 @@ enum schema_flags {
         SCHEMA_BORROW = 1 << 1,  /* strings point into the JSON document, which must outlive the object */
 };
 
+/* The field called NAME, or NULL. S may be NULL. */
+const struct schema_field *schema_find(const struct schema *s, struct str name);
+
 /* Reads JSON into a new structure in the arena. Fields with a default get it; a
  * null counts as absent, as it does for the API server. On failure *err has the
  * path ("spec.ports[2].name") and what to do: -EINVAL (the JSON does not fit),

@@ -312,6 +312,24 @@ START_TEST(utf8_knows_every_code_point)
 }
 END_TEST
 
+START_TEST(a_head_has_whole_characters)
+{
+        struct str euro = STR("a\xe2\x82\xac"
+                              "b");
+
+        ck_str_eq(str_head(euro, 9), "a\xe2\x82\xac"
+                                     "b");
+        ck_str_eq(str_head(euro, 5), "a\xe2\x82\xac"
+                                     "b");
+        ck_str_eq(str_head(euro, 4), "a\xe2\x82\xac");
+        ck_str_eq(str_head(euro, 3), "a");
+        ck_str_eq(str_head(euro, 2), "a");
+        ck_str_eq(str_head(euro, 0), "");
+        ck_str_eq(str_head(STR("\x80\x80"), 1), "");
+        ck_assert_ptr_null(str_head(STR_NULL, 3).data);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         making,
         membership,
@@ -327,5 +345,6 @@ static const TTest *const tests[] = {
         versions,
         utf8,
         utf8_knows_every_code_point,
+        a_head_has_whole_characters,
 };
 TEST_MAIN("base/str", tests)

@@ -74,10 +74,27 @@ START_TEST(without_memory_it_says_so)
 }
 END_TEST
 
+START_TEST(those_of_another_list_are_told_as_well)
+{
+        struct arena a = ARENA_INIT(64 * 1024);
+        struct problems p, more;
+
+        problems_init(&p, &a);
+        problems_init(&more, &a);
+        problem_add(&p, STR("a"), "is wrong");
+        for (int i = 0; i < PROBLEMS_MAX + 2; i++)
+                problem_add(&more, STR("b"), "100%% of %d", i);
+        problems_add_all(&p, &more);
+        ck_assert_uint_eq(p.n, PROBLEMS_MAX);
+        ck_assert_uint_eq(p.more, 3);
+        ck_str_eq(p.all[1].message, "100% of 0");
+        arena_release(&a);
+}
+END_TEST
+
 static const TTest *const tests[] = {
-        nothing_is_wrong_until_something_is,
-        of_very_many_the_rest_is_counted,
-        no_control_character_comes_through,
-        without_memory_it_says_so,
+        nothing_is_wrong_until_something_is,    of_very_many_the_rest_is_counted,
+        no_control_character_comes_through,     without_memory_it_says_so,
+        those_of_another_list_are_told_as_well,
 };
 TEST_MAIN("schema/problem", tests)
