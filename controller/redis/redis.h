@@ -31,6 +31,7 @@
 #define REDIS_HEALTH_PORT 9122
 /* Nobody is told when a Secret changes; so often we look. */
 #define REDIS_READ_AGE (5 * USEC_MINUTE)
+#define REDIS_FOREIGN_AGE (10 * USEC_SEC) /* at one that is in our way */
 #define REDIS_CHILD_BYTES_MAX ((size_t)256 * 1024)
 
 /* What people ask for by annotations, "keelson.dev/pause" and so on. Absent: nothing. */

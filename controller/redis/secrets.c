@@ -114,13 +114,12 @@ static bool read_one(const struct view *view, struct plan *plan, const char *suf
 {
         struct str name = arena_join(plan->arena, view->self->name, str_c(suffix));
         const struct object *o;
+        usec_t age = REDIS_READ_AGE;
 
-        *ret = NULL;
-        if (!name.data ||
-            view_read(view, plan, &redis_secret_kind, name, REDIS_READ_AGE, &o) == READING_UNKNOWN)
-                return false;
-        *ret = view_child(view, &redis_secret_kind, name);
-        return true;
+        *ret = name.data ? view_child(view, &redis_secret_kind, name) : NULL;
+        if (name.data && !*ret)
+                age = REDIS_FOREIGN_AGE;
+        return name.data && view_read(view, plan, &redis_secret_kind, name, age, &o) != READING_UNKNOWN;
 }
 
 int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_secrets *ret)
