@@ -75,8 +75,8 @@ static int leader_of(const struct redis_situation *s)
         return pod && str_eq(object_uid(pod), lease->holder_uid) ? (int)lease->holder : FAILOVER_NOBODY;
 }
 
-void redis_look(const struct view *view, const struct redis_settings *settings, struct str revision,
-                struct arena *a, struct redis_situation *ret)
+void redis_observe(const struct view *view, const struct redis_settings *settings, struct str revision,
+                   struct arena *a, struct redis_situation *ret)
 {
         const struct redis *self = view->self->state;
         const struct object *lease = view_child(view, &redis_lease_kind, view->self->name);

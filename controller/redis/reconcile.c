@@ -47,7 +47,7 @@ static int bring_about(const struct view *view, const struct redis_settings *set
         r = redis_pod_spec(view, settings, plan->arena, &pod, &revision);
         if (r < 0)
                 return r;
-        redis_look(view, settings, revision, plan->arena, now);
+        redis_observe(view, settings, revision, plan->arena, now);
         r = redis_read_secrets(view, plan, &secrets);
         if (r < 0)
                 return r;

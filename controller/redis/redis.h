@@ -7,7 +7,7 @@
  *      Redis ----------.--> redis_validate --> problems
  *      Environment ----+--> redis_settle ----> settings --.
  *      built-in -------'                                  |
- *      Lease, pods, StatefulSet --> redis_look ---------> situation --.
+ *      Lease, pods, StatefulSet --> redis_observe ---------> situation --.
  *      Secrets ------------------> redis_read_secrets --> secrets ----+--> redis_decide --> intent
  *                                                                     |       (config.json, who is replaced)
  *                                      redis_plan_children <----------'
@@ -143,8 +143,8 @@ struct redis_situation {
 };
 
 /* REVISION is that of the template that is wanted. */
-void redis_look(const struct view *view, const struct redis_settings *settings, struct str revision,
-                struct arena *a, struct redis_situation *ret);
+void redis_observe(const struct view *view, const struct redis_settings *settings, struct str revision,
+                   struct arena *a, struct redis_situation *ret);
 
 /* --- Secrets (secrets.c) ---------------------------------------------------------- */
 
