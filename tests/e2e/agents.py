@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agents of a database cluster as processes of this machine, with a real API server.
 
-Each has a network namespace on a bridge of their own, with an address of 198.18.B.0/24
-(the range for such tests), certificates of a CA of their own, the rights of an agent's
-Role and no others, and its own way to the API server: a proxy that can be cut and mended.
-What ends is started again, as kubelet would."""
+Each has a network namespace on a bridge of their own, with an address of 198.18.0.0/15 (the
+range for such tests), certificates of a CA of their own, the rights of an agent's Role and
+no others, and its own way to the API server: a proxy that can be cut and mended. What ends
+is started again, as kubelet would."""
 
 import base64
 import contextlib
@@ -64,6 +64,18 @@ class Proxy:
 
     def close(self):
         self.listener.close()
+
+
+def free_net():
+    """One of 512, that no other test beside this one has taken."""
+    taken = subprocess.run(["ip", "-o", "-4", "address"], check=True, capture_output=True, text=True).stdout
+    nets = [f"198.{18 + n // 256}.{n % 256}" for n in range(512)]
+    return secrets.choice([net for net in nets if f" {net}.1/" not in taken])
+
+
+def can_run():
+    """Network namespaces are root's to make."""
+    return os.geteuid() == 0 and all(map(shutil.which, ["ip", "curl", "openssl"]))
 
 
 def ip(*args, check=True):
@@ -226,7 +238,7 @@ class Cluster:
         self.namespace = namespace
         self.folder = folder / self.name
         self.folder.mkdir()
-        self.net = f"198.18.{secrets.randbelow(256)}"
+        self.net = free_net()
         self.bridge = f"{self.name}br"
         ip("link", "add", self.bridge, "type", "bridge")
         ip("address", "add", f"{self.net}.1/24", "dev", self.bridge)

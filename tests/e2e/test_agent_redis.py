@@ -29,7 +29,7 @@ SERVERS = "redis-server", "valkey-server"
 
 
 def is_there():
-    if not any(map(shutil.which, SERVERS)):
+    if not agents.can_run() or not any(map(shutil.which, SERVERS)):
         return False
     program = agents.redis_program()
     return program.exists() and subprocess.run([program, "agent", "redis", "--help"], capture_output=True, check=False).returncode == 0
@@ -38,7 +38,7 @@ def is_there():
 @pytest.fixture(scope="module")
 def cluster(namespace, tmp_path_factory):
     if not is_there():
-        pytest.skip("no redis-server, or no program that runs one")
+        pytest.skip("not root, or no redis-server, or no program that runs one")
     redis = {"users": USERS, "config": {"appendonly": "yes", "appendfsync": "everysec", "save": ""}}
     c = agents.Cluster(namespace, tmp_path_factory.mktemp("agents"), 3, agents.redis_command, redis=redis)
     c.start()
