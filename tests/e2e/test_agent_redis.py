@@ -93,6 +93,15 @@ def cut_off(cluster, member):
     member.plug(True)
 
 
+def reborn_empty(_, member):
+    """The pod is made anew, and its volume with it, before anybody has noticed."""
+    member.kill()
+    shutil.rmtree(member.data)
+    member.data.mkdir()
+    member.uid = f"{member.uid}-anew"
+    member.start()
+
+
 # What is done, how often, and the longest that nobody may take writes, in seconds (L is 4 s).
 CASES = {
     "server killed": (kill_server, 3, 15),
@@ -100,6 +109,7 @@ CASES = {
     "agent stopped": (stop_agent, 1, 20),
     "agent killed": (kill_agent, 2, 15),
     "cut off": (cut_off, 1, 20),
+    "reborn empty": (reborn_empty, 2, 20),
     "hand-over": (hand_over, 3, 5),
     "pod ended": (end_pod, 2, 5),
 }
