@@ -256,7 +256,8 @@ static void choose_self(struct step *s)
                        sizeof(f->next.lineage));
         if (consented(f) == f->self.member)
                 f->next.consent = f->policy.consent_number;
-        f->narrowed = f->next.in_sync == f->record.in_sync && f->next.lost == f->record.lost &&
+        /* A deferral of unknown outcome may yet be carried out: then a newer write comes first, too. */
+        f->narrowed = !f->doubt && f->next.in_sync == f->record.in_sync && f->next.lost == f->record.lost &&
                       f->next.consent == f->record.consent && strcmp(f->next.lineage, f->record.lineage) == 0;
         f->changed = !f->narrowed;
         f->role = FAILOVER_PROMOTING;

@@ -263,6 +263,30 @@ START_TEST(after_a_planned_move_not_even_that_one_is_passed_over)
 }
 END_TEST
 
+START_TEST(who_has_deferred_does_not_lead_on_a_guess)
+{
+        struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 150),
+                             same = copy_of(FAILOVER_DATA_WARM, 5, 100);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &more);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &same);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &same); /* it was started again meanwhile */
+        wrote(&m, FAILOVER_UNKNOWN);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
+        see_again(&m);
+        at(&m, m.now + m.f.timing.peer_retry);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_SEALING);
+        ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.want, FAILOVER_LEAD);
+}
+END_TEST
+
 START_TEST(who_does_not_know_yet_what_it_has_is_asked_again)
 {
         struct failover_copy unknown = copy_of(FAILOVER_DATA_UNKNOWN, 5, 90),
@@ -442,6 +466,7 @@ static const TTest *const tests[] = {
         a_warm_copy_goes_before_a_cold_one,
         a_successor_that_did_not_come_may_still_have_the_most,
         after_a_planned_move_not_even_that_one_is_passed_over,
+        who_has_deferred_does_not_lead_on_a_guess,
         who_does_not_know_yet_what_it_has_is_asked_again,
         a_person_may_decide_for_an_empty_one,
         an_empty_member_does_not_lead_while_data_may_be_somewhere,
