@@ -69,7 +69,7 @@ sim_failover_planted() {
         for program in build/asan/tests/sim/failover/planted_*; do
                 [ -f "$program" ] && [ -x "$program" ] || continue
                 name=$(basename "$program")
-                if "$program" --planted --count 3000 >"$log" 2>&1; then
+                if "$program" --planted --count 5000 >"$log" 2>&1; then
                         PASSED=$((PASSED + 1))
                         say "$name: $(tr '\n' ' ' <"$log")"
                 else

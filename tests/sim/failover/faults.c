@@ -380,6 +380,15 @@ static void slow_api(struct sim *s, usec_t time)
         ends_after(s, time, fair_again);
 }
 
+/* What a hand-over writes is carried out late, if at all, and answered or not. */
+static void uncertain_handover(struct sim *s, usec_t time)
+{
+        s->weather.api_late = 500;
+        s->weather.api_loss = 300;
+        ends_after(s, time, fair_again);
+        handover(s, time);
+}
+
 static void slow_orders(struct sim *s, usec_t time)
 {
         s->weather.order_delay = between(s, 10 * USEC_MSEC, USEC_SEC);
@@ -421,6 +430,7 @@ static const struct {
         { "operator away", operator_away, 1 },
         { "bad weather", bad_weather, 4 },
         { "slow API server", slow_api, 4 },
+        { "uncertain hand-over", uncertain_handover, 3 },
         { "slow orders", slow_orders, 2 },
         { "restless agents", restless_agents, 2 },
 };

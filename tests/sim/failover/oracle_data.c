@@ -106,14 +106,16 @@ static void count_the_lost(struct sim *s, struct data_ref data)
 }
 
 /* A server that is up has it, and its agent is there to say so. */
-static bool somebody_has(struct sim *s, const struct data_write *w)
+static bool somebody_has_more(struct sim *s, const struct pod *p)
 {
+        uint64_t here = data_common(&s->data, p->server.data, s->oracle.data);
+
         for (int m = 0; m < s->settings.members; m++) {
                 const struct pod *q = &s->pods[s->pod_of[m]];
 
                 if ((s->oracle.set & failover_only(m)) && !(s->policy.fenced & failover_only(m)) &&
                     q->agent.up && !agent_stopped(s, q) && !q->ending && q->server.process == PROCESS_UP &&
-                    q->server.has_data && oracle_first_missing(s, q->server.data) != w)
+                    q->server.has_data && data_common(&s->data, q->server.data, s->oracle.data) > here)
                         return true;
         }
         return false;
@@ -126,7 +128,7 @@ static void judge_loss(struct sim *s, const struct pod *p)
 
         if (!w)
                 return;
-        if (o->final && somebody_has(s, w))
+        if (o->final && somebody_has_more(s, p))
                 sim_fail(s, "planned-loss", "member %d lacks what was acknowledged at %.4f s", p->id.member,
                          (double)w->acked / USEC_SEC);
         if (!o->end_excused && w->acked < may_lack_from(s, p))
@@ -184,7 +186,7 @@ void oracle_judge_promotion(struct sim *s, struct pod *p)
 
         if (o->lead_epoch && !is_consented(s, p)) {
                 judge_emptiness(s, p);
-                if (!(o->set & failover_only(p->id.member)))
+                if (!((o->set | s->api.record.in_sync) & failover_only(p->id.member)))
                         sim_fail(s, "not-in-set", "member %d leads, and the set was %#x", p->id.member,
                                  o->set);
                 /* Of a pod that was replaced and comes back the Lease knows only whose member it was. */

@@ -286,6 +286,7 @@ static void copy_all(struct sim *s, struct pod *p, const struct pod *src)
         drop_followers(s, p);
         p->server.data = (struct data_ref){ 0 };
         p->server.has_data = p->server.warm = false;
+        p->server.skew = 0;
         v->data = p->server.data;
         v->has_data = false;
         v->noted = 0;

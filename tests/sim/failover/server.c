@@ -55,7 +55,7 @@ static void save(struct sim *s, struct pod *p)
         v->has_data = p->server.has_data;
         v->skew = p->server.skew;
         v->noted = MIN(v->noted, server_offset(&p->server));
-        v->saved = sim_now(s);
+        v->saved = p->server.warm ? sim_now(s) : p->server.loaded_as_of; /* no newer than what it had */
 }
 
 static void save_turn(struct sim *s, struct turn *t)
