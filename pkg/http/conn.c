@@ -518,6 +518,7 @@ int conn_new(struct http_client *c, struct http_settings *settings, struct conn 
 {
         struct conn *k = mem_new(struct conn);
         struct str host = STR_NULL;
+        SSL_CTX *context;
 
         if (!k)
                 return -ENOMEM;
@@ -529,6 +530,11 @@ int conn_new(struct http_client *c, struct http_settings *settings, struct conn 
         list_add_tail(&c->conns, &k->link);
         (void)take_apart(str_c(settings->origin), &host, &k->port); /* it is one that can be reached */
         memcpy(k->host, host.data, host.len);
+        /* Not while the server is waited for: the system's roots take 30 ms to read. */
+        if (http_tls_context(settings->tls, &context) < 0) {
+                conn_free(k);
+                return -ENOMEM;
+        }
         k->deadline = clock_now() + settings->connect_timeout_ms * USEC_MSEC;
         if (loop_timer_set(c->loop, &k->timer, k->deadline, on_timer, k) < 0) {
                 conn_free(k);

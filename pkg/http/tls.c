@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -166,9 +167,16 @@ void http_tls_unref(struct http_tls *tls)
 
 /* --- a context of our own ----------------------------------------------------------- */
 
-/* Where libcurl looks on Debian, in a container image often alone; and OpenSSL's own
- * places, which the environment can move (SSL_CERT_FILE, SSL_CERT_DIR). */
+/* Debian's bundle, which OpenSSL finds under a name of its own; but a container image may
+ * have nothing else. */
 #define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
+
+static bool openssl_finds_its_file(void)
+{
+        const char *file = secure_getenv(X509_get_default_cert_file_env());
+
+        return access(file ? file : X509_get_default_cert_file(), R_OK) == 0;
+}
 
 static int use_roots(const struct http_tls *tls, SSL_CTX *ctx)
 {
@@ -178,7 +186,8 @@ static int use_roots(const struct http_tls *tls, SSL_CTX *ctx)
         }
         if (!tls->verify)
                 return 1;
-        (void)SSL_CTX_load_verify_file(ctx, SYSTEM_ROOTS); /* one that is missing trusts nobody */
+        if (!openssl_finds_its_file())
+                (void)SSL_CTX_load_verify_file(ctx, SYSTEM_ROOTS); /* without it nobody is trusted */
         return SSL_CTX_set_default_verify_paths(ctx);
 }
 
