@@ -37,7 +37,8 @@ class Proxy:
         self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
         self.cut = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -63,6 +64,10 @@ class Proxy:
             time.sleep(0.05)
 
     def close(self):
+        """The thread ends first: it would accept what comes to the next socket of that number."""
+        self.cut = False
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
 
