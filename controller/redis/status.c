@@ -277,6 +277,20 @@ static void fill_version(const struct redis_outlook *o, const struct redis_statu
         }
 }
 
+static void tell_failover(const struct redis_situation *now, struct plan *plan)
+{
+        const struct lease_state *lease = now->lease;
+        struct str lost = STR("");
+
+        if (lease->lost > 0)
+                lost = arena_printf(plan->arena, "; up to %lld bytes that the last primary had are missing",
+                                    (long long)lease->lost);
+        plan_event(plan, lease->lost > 0, STR("PrimaryChanged"),
+                   arena_printf(plan->arena, "%.*s leads, in epoch %lld; cause: %.*s%.*s",
+                                STR_FMT(now->members[now->leader].name), (long long)lease->epoch,
+                                STR_FMT(lease->cause), STR_FMT(lost)));
+}
+
 /* A new epoch that has a leader: the lead has changed, or was taken again. */
 static void fill_failover(const struct view *view, const struct redis_outlook *o,
                           const struct redis_status *before, struct redis_status *status, struct plan *plan)
@@ -313,12 +327,7 @@ static void fill_failover(const struct view *view, const struct redis_outlook *o
                 .has_lost_bytes = true,
         };
         status->last_failover = last;
-        plan_event(plan, now->lease->lost > 0, STR("PrimaryChanged"),
-                   arena_printf(plan->arena,
-                                "%.*s leads, in epoch %lld; cause: %.*s; %lld bytes of the last "
-                                "primary are missing",
-                                STR_FMT(status->primary), (long long)now->lease->epoch,
-                                STR_FMT(now->lease->cause), (long long)now->lease->lost));
+        tell_failover(now, plan);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

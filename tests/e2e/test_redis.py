@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Redis on a real API server: what it becomes, whose names it leaves alone, what may not change."""
 
+import base64
 import json
 
 import pytest
@@ -138,3 +139,57 @@ def test_members_that_cannot_start_are_told_and_replaced(space):
         return len(pods) == 2 and images == {REDIS_8} and uids.isdisjoint(pod["metadata"]["uid"] for pod in pods)
 
     wait_until(replaced, 180, "both pods to be others")
+
+
+# --- with members that run ------------------------------------------------------------------
+
+
+def primary(space):
+    return get("redis", "sessions", space)["status"]["primary"]
+
+
+def ask(space, *command, member="sessions-0", host="sessions"):
+    """redis-cli in a member's pod, as an application with the Secret would."""
+    secret = get("secret", "sessions-app", space)["data"]
+    password = base64.b64decode(secret["password"]).decode()
+    return kubectl("-n", space, "exec", member, "-c", "redis", "--", "redis-cli", "--no-auth-warning", "-a", password,
+                   "--tls", "--cacert", "/tls/ca.crt", "-h", host, *command, timeout=30).strip()
+
+
+def wait_for_write(space, key, member="sessions-0"):
+    wait_until(lambda: ask(space, "set", key, "1", member=member) == "OK", 90, f"the write of {key}")
+
+
+@pytest.mark.long(240)
+def test_members_run_fail_over_and_are_replaced(space):
+    apply(redis(replicas=3), namespace=space)
+    wait_for(space, "Ready", "True Ready")
+    first = primary(space)
+    wait_for_write(space, "before")
+    assert sorted(get("redis", "sessions", space)["status"]["inSync"]) == [f"sessions-{i}" for i in range(3)]
+
+    # The server is killed: another member leads, or the same one again, with the data.
+    kubectl("-n", space, "exec", first, "-c", "redis", "--", "bash", "-c", "kill -9 $(pidof redis-server)")
+    other = next(f"sessions-{i}" for i in range(3) if f"sessions-{i}" != first)
+    wait_for_write(space, "after", member=other)
+    assert ask(space, "get", "before", member=other) == "1"
+    wait_for(space, "Ready", "True Ready")
+
+    # A planned move.
+    target = next(f"sessions-{i}" for i in range(3) if f"sessions-{i}" != primary(space))
+    kubectl("-n", space, "annotate", "redis", "sessions", f"keelson.dev/handover={target}")
+    wait_until(lambda: primary(space) == target, 60, "the hand-over")
+    assert get("redis", "sessions", space)["status"]["lastFailover"]["lostBytes"] == 0
+    wait_for(space, "Ready", "True Ready")
+
+    # Every member is replaced, and nothing is missing.
+    uids = {pod["metadata"]["uid"] for pod in get("pod", None, space, selector=OURS)}
+    kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "-p", json.dumps({"spec": {"memory": "80Mi"}}))
+
+    def replaced():
+        pods = get("pod", None, space, selector=OURS)
+        return len(pods) == 3 and uids.isdisjoint(pod["metadata"]["uid"] for pod in pods)
+
+    wait_until(replaced, 300, "all pods to be others")
+    wait_for(space, "Ready", "True Ready")
+    assert ask(space, "mget", "before", "after").split() == ["1", "1"]
