@@ -176,6 +176,25 @@ static void on_letter(const struct failover_letter *letter, void *arg)
         take(m, &(struct failover_event){ .type = FAILOVER_MESSAGE, .message = letter->message });
 }
 
+/* A member that is made anew has another address, by which the leader's server knows its
+ * follower, and nobody asks it anything: it says itself where it is, at each renewal until it
+ * is in the set. To the protocol that is an answer to nothing. */
+static void show_up(struct member *m, const struct failover_record *r)
+{
+        struct failover_message here = {
+                .type = FAILOVER_NO,
+                .about = FAILOVER_PROMISE,
+                .from = m->self.member,
+                .to = r->holder.member,
+                .life = m->self.incarnation,
+                .epoch = r->epoch,
+        };
+
+        if (m->started && r->phase == FAILOVER_HELD && r->holder.member != m->self.member &&
+            !(r->in_sync & failover_only(m->self.member)))
+                peers_send(&m->peers, &here);
+}
+
 static void on_record(const struct failover_lease *lease, yyjson_val *object, void *arg)
 {
         struct member *m = arg;
@@ -184,6 +203,7 @@ static void on_record(const struct failover_lease *lease, yyjson_val *object, vo
         hear_of(m, lease->record.holder.member, lease->record.holder.incarnation,
                 lease->record.holder.address);
         driver_record(&m->driver, &lease->record, lease->version, lease->duration);
+        show_up(m, &lease->record);
 }
 
 static void on_absent(void *arg)
