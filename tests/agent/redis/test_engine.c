@@ -566,6 +566,35 @@ START_TEST(test_reports)
 }
 END_TEST
 
+static int make_and_configure(void *arg)
+{
+        const struct engine_handlers handlers = { 0 };
+        const struct engine_config config = { .address = "10.0.0.7", .data = arg, .run = arg };
+        struct engine *e = NULL;
+        struct loop *l = NULL;
+        int r = loop_new(&l);
+
+        if (r == 0)
+                r = redis_engine_new(l, &config, &handlers, &e, NULL);
+        if (r == 0)
+                r = e->ops->configure(e, STR("{\"config\":{\"hz\":\"20\"},\"users\":[{\"name\":\"a\"}]}"),
+                                      NULL);
+        if (e)
+                e->ops->free(e);
+        loop_free(l);
+        return r;
+}
+
+START_TEST(test_torture)
+{
+        char dir[] = "/tmp/engine-XXXXXX";
+
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        torture(make_and_configure, dir, 0);
+        ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         test_hand_over,
         test_pause_and_go_on,
@@ -587,6 +616,7 @@ static const TTest *const tests[] = {
         test_password_is_changed,
         test_settings,
         test_reports,
+        test_torture,
 };
 
 TEST_MAIN("redis/engine", tests)
