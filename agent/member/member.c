@@ -5,13 +5,9 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "loop/child.h"
-
-#define FILE_PATH_MAX 512
-#define PEM_MAX ((size_t)256 * 1024)
 
 int member_number(struct str cluster, struct str pod, int *ret)
 {
@@ -328,62 +324,6 @@ static void on_config_trouble(const struct error *why, void *arg)
                 log_info("the configuration can be read again");
 }
 
-/* --- certificates ------------------------------------------------------------------- */
-
-struct pem {
-        struct buf ca, cert, key;
-};
-
-static void pem_release(struct pem *p)
-{
-        if (p->key.data)
-                explicit_bzero(p->key.data, p->key.size);
-        buf_release(&p->ca);
-        buf_release(&p->cert);
-        buf_release(&p->key);
-}
-
-static int read_pem(const struct member *m, const char *name, struct buf *out, struct error *err)
-{
-        char path[FILE_PATH_MAX];
-        int r;
-
-        buf_init(out, PEM_MAX);
-        snprintf(path, sizeof(path), "%s/%s", m->options->tls, name);
-        if (!buf_reserve(out, PEM_MAX / 16)) /* at once, so that a key leaves no copy behind */
-                return error_set(err, -ENOMEM, "out of memory");
-        r = file_read(path, out);
-        return r < 0 ? error_set(err, r, "--tls: cannot read %s: %s", path, strerror(-r)) : 0;
-}
-
-static int trust(struct member *m, struct error *err)
-{
-        _cleanup_(pem_release) struct pem pem = { 0 };
-        int r = read_pem(m, "ca.crt", &pem.ca, err);
-
-        if (r == 0)
-                r = read_pem(m, "tls.crt", &pem.cert, err);
-        if (r == 0)
-                r = read_pem(m, "tls.key", &pem.key, err);
-        return r < 0 ? r
-                     : peers_trust(&m->peers, buf_str(&pem.ca), buf_str(&pem.cert), buf_str(&pem.key), err);
-}
-
-static void on_files(struct loop_timer *timer, void *arg)
-{
-        struct member *m = arg;
-        struct error err = ERROR_INIT;
-        int r = identity_source_check(&m->identities, &err);
-
-        if (r > 0)
-                r = trust(m, &err);
-        if (r < 0)
-                log_error("the certificate could not be read again; the old one stays",
-                          LOG_CSTR("error", err.message));
-        r = loop_timer_set(m->loop, timer, clock_now() + MEMBER_FILES_PERIOD, on_files, m);
-        (void)r; /* set from its own callback: it needs no memory */
-}
-
 /* --- signals ------------------------------------------------------------------------ */
 
 static void on_stop(struct member *m, uint32_t number)
@@ -434,28 +374,17 @@ static int connect_client(struct member *m, struct error *err)
 static int start_peers(struct member *m, struct error *err)
 {
         const struct member_options *o = m->options;
-        static char ca[FILE_PATH_MAX], cert[FILE_PATH_MAX], key[FILE_PATH_MAX];
-        struct identity_files files = { .certificate = cert, .key = key, .client_ca = ca };
         struct peers_config config = { .hosts = o->hosts ? o->hosts : m->names,
                                        .names = m->names,
                                        .address = m->self.address,
                                        .deadline = USEC_SEC };
         int r;
 
-        snprintf(ca, sizeof(ca), "%s/ca.crt", o->tls);
-        snprintf(cert, sizeof(cert), "%s/tls.crt", o->tls);
-        snprintf(key, sizeof(key), "%s/tls.key", o->tls);
-        identity_source_init(&m->identities, &files);
         peers_init(&m->peers, m->loop, &config);
-        r = trust(m, err);
+        r = trust_start(m, err);
         if (r == 0)
-                r = identity_source_check(&m->identities, err);
-        if (r < 0)
-                return r;
-        r = mailbox_start(m->loop, &m->mailbox, str_c(o->listen), &m->identities, on_letter, m, err);
+                r = mailbox_start(m->loop, &m->mailbox, str_c(o->listen), &m->identities, on_letter, m, err);
         m->peers.config.port = m->mailbox.port; /* that of all */
-        if (r == 0)
-                r = loop_timer_set(m->loop, &m->files, clock_now() + MEMBER_FILES_PERIOD, on_files, m);
         return r;
 }
 

@@ -66,6 +66,7 @@ struct member {
         struct driver driver;
         struct lease_port lease;
         struct identity_source identities;
+        bool distrusted; /* the peers could not take what is in the files */
         struct mailbox mailbox;
         struct peers peers;
         struct publisher publisher;
@@ -88,6 +89,11 @@ int member_number(struct str cluster, struct str pod, int *ret) _must_check_;
 
 /* Runs until it is told to stop. 0, or a negative errno with *err. */
 int member_run(const struct member_options *options, struct error *err) _must_check_;
+
+/* --- trust.c: certificates -------------------------------------------------------- */
+
+/* The peers are made; from here on they and the mailbox have certificates, always the newest. */
+int trust_start(struct member *m, struct error *err) _must_check_;
 
 /* --- health.c: /livez, /readyz, /metrics, /debug/state ------------------------- */
 
