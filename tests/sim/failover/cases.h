@@ -13,10 +13,10 @@ struct failover_case {
         const char *name;
         const char *promise; /* in a line */
         void (*fn)(struct sim *s, uint64_t seed);
-        usec_t reach; /* write outage, p50 and worst; 0: none is to be reached */
+        usec_t reach; /* what the outage is to be at the most; 0: nothing was said */
 };
 extern const struct failover_case failover_cases[];
 extern const size_t failover_n_cases;
 
-/* What came of a run that went well. */
-void cases_report(const struct failover_case *c, const struct sim *s, bool figures);
+/* The middle and the worst of N runs, beside what is to be reached; it sorts them. */
+void cases_print(const struct failover_case *c, usec_t *outages, size_t n);

@@ -173,7 +173,7 @@ static void kept(struct sim *s, struct turn *t)
         struct pod *p = living(s, t);
         struct turn *next;
 
-        if (!p)
+        if (!p || p->agent.remembers != (uint64_t)t->a)
                 return;
         if (!disk_frozen(s, p)) {
                 s->volumes[p->volume].remembered = t->effect.copy;
@@ -181,6 +181,7 @@ static void kept(struct sim *s, struct turn *t)
         }
         next = plan(s, p, USEC_SEC, kept);
         next->effect = t->effect;
+        next->a = t->a;
 }
 
 void driver_remember(struct sim *s, struct pod *p, const struct failover_copy *copy)
@@ -190,6 +191,7 @@ void driver_remember(struct sim *s, struct pod *p, const struct failover_copy *c
         note(s, p, "remembers data %d, timeline %llu, offset %llu", (int)copy->data,
              (unsigned long long)copy->position.timeline, (unsigned long long)copy->position.offset);
         t->effect.copy = *copy;
+        t->a = (int64_t)++p->agent.remembers;
 }
 
 /* --- orders -------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "app/jobs.h"
@@ -21,13 +22,14 @@ static struct {
         uint64_t seed, count;
         const char *name; /* of a case; NULL: random runs */
         unsigned workers;
-        bool history, stop_at_first, figures;
+        bool history, stop_at_first;
         int last;
 } options = { .last = LAST_SECONDS };
 
 static struct sim *sim;
 static const struct failover_case *wanted[CASES_MAX];
 static size_t n_wanted;
+static usec_t *outages; /* of each run of a case; shared by all processes */
 
 /* --- one run ------------------------------------------------------------------------------ */
 
@@ -85,8 +87,8 @@ static void run_job(uint64_t job)
         char why[SIM_WHY_MAX];
 
         if (attempt(job)) {
-                if (options.name)
-                        cases_report(wanted[job % n_wanted], sim, options.figures);
+                if (outages)
+                        outages[job] = sim->outage;
                 sim_release(sim);
                 return;
         }
@@ -246,6 +248,27 @@ static int planted(const struct job_list *list)
         return 0;
 }
 
+static void share_outages(uint64_t n)
+{
+        outages = mmap(NULL, n * sizeof(*outages), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (outages == MAP_FAILED)
+                abort();
+}
+
+static void print_outages(void)
+{
+        usec_t *of_case = mem_new_n(usec_t, options.count);
+
+        if (!of_case)
+                abort();
+        for (size_t i = 0; i < n_wanted; i++) {
+                for (uint64_t n = 0; n < options.count; n++)
+                        of_case[n] = outages[n * n_wanted + i];
+                cases_print(wanted[i], of_case, options.count);
+        }
+        mem_free(of_case);
+}
+
 static void run_here(const struct job_list *list)
 {
         sim->history.on = true;
@@ -272,10 +295,14 @@ int main(int argc, char **argv)
         tests = options.name ? n_wanted : 1;
         if (options.stop_at_first)
                 return planted(&list);
+        if (options.name)
+                share_outages(list.n);
         if (options.history)
                 run_here(&list);
         else
                 jobs_run(&list, &settings, &result);
+        if (options.name)
+                print_outages();
         printf("%llu %s of the failover protocol, %llu failed\n", (unsigned long long)list.n, list.what,
                (unsigned long long)result.n_failed);
         printf("sim: %llu passed, %llu failed\n", (unsigned long long)(tests - MIN(result.n_failed, tests)),

@@ -156,9 +156,9 @@ struct agent {
         uint64_t version;                          /* the newest of the Lease that it was told */
         bool watching;
         usec_t watch_silent_until, watch_last;
-        uint64_t policy;  /* the number of the one that it was told */
-        uint64_t publish; /* epoch that is to be published; 0: none */
-        bool stopping;
+        uint64_t policy;    /* the number of the one that it was told */
+        uint64_t publish;   /* epoch that is to be published; 0: none */
+        uint64_t remembers; /* the number of the newest that is to be kept */
         uint64_t steps, writes;
 };
 
