@@ -47,7 +47,7 @@ def test_host_belongs_to_the_older(spaces, host):
     thing = wait_for_condition(younger, "Stalled", "True HostConflict")
     assert condition(thing, "Ready") == "False HostConflict"
     assert host in message_of(thing, "Stalled") and older in message_of(thing, "Stalled")
-    assert [gap["setting"] for gap in thing["status"]["routing"]["notEnforced"] if gap["setting"].startswith("hosts")] == ["hosts[0]"]
+    assert [gap["setting"] for gap in thing["status"]["routing"]["notEnforced"] if gap["setting"].startswith("hosts[")] == ["hosts[0]"]
     assert routed(older) == [host] and routed(younger) == [f"other-{host}"]
     wait_until(lambda: events(younger, "HostConflict"), 10, "the event HostConflict")
 
