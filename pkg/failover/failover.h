@@ -408,6 +408,7 @@ struct failover {
         uint64_t rounds;
         struct failover_record next; /* PROMOTING: what is to be written before the server may lead */
         bool narrowed;               /* it is written */
+        uint64_t chosen_run;         /* of the server, when it was chosen */
 
         /* the own server */
         struct failover_server server;

@@ -179,9 +179,9 @@ static int choose_final(const struct failover *f)
                         return f->self.member;
         }
         best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, f->seals.unfit);
-
+        /* A cold one that has it all is as good: it has at least what it says. */
         if (best == FAILOVER_NOBODY || failover_ahead(all, &f->seals.copies[best].position))
-                best = best_of(f, f->record.in_sync, FAILOVER_DATA_WARM, FAILOVER_NOBODY);
+                best = best_of(f, f->record.in_sync, FAILOVER_DATA_COLD, FAILOVER_NOBODY);
         if (best == FAILOVER_NOBODY || failover_ahead(all, &f->seals.copies[best].position))
                 return FAILOVER_NOBODY;
         return best;
@@ -260,6 +260,7 @@ static void choose_self(struct step *s)
         f->narrowed = !f->doubt && f->next.in_sync == f->record.in_sync && f->next.lost == f->record.lost &&
                       f->next.consent == f->record.consent && strcmp(f->next.lineage, f->record.lineage) == 0;
         f->changed = !f->narrowed;
+        f->chosen_run = f->server.run;
         f->role = FAILOVER_PROMOTING;
         tell(s, FAILOVER_CHOSEN, f->self.member, f->next.in_sync);
 }
@@ -295,6 +296,10 @@ void promote(struct step *s)
 {
         struct failover *f = s->f;
 
+        if (f->want != FAILOVER_LEAD && f->server.run != f->chosen_run) {
+                f->role = FAILOVER_SEALER; /* what it was chosen for may be gone */
+                return;
+        }
         if (!f->narrowed) {
                 renew(s, &f->next);
                 return;

@@ -263,6 +263,20 @@ START_TEST(after_a_planned_move_not_even_that_one_is_passed_over)
 }
 END_TEST
 
+START_TEST(after_a_planned_move_a_cold_one_with_everything_is_better)
+{
+        struct failover_copy more = copy_of(FAILOVER_DATA_COLD, 5, 150);
+        struct member m;
+
+        begin_sealing(&m);
+        m.f.record.final = true;
+        m.f.record.position = more.position;
+        shows_standing(&m, true);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+}
+END_TEST
+
 START_TEST(who_has_deferred_does_not_lead_on_a_guess)
 {
         struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 150),
@@ -284,6 +298,24 @@ START_TEST(who_has_deferred_does_not_lead_on_a_guess)
         ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
         wrote(&m, FAILOVER_WRITTEN);
         ck_assert_int_eq(m.f.want, FAILOVER_LEAD);
+}
+END_TEST
+
+START_TEST(a_server_that_was_started_again_is_not_what_was_chosen)
+{
+        struct failover_copy behind = copy_of(FAILOVER_DATA_WARM, 5, 90);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        m.run++;
+        shows_standing(&m, false);
+        wrote(&m, FAILOVER_CONFLICT);
+        ck_assert_int_ne(m.f.role, FAILOVER_PROMOTING);
+        ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
 }
 END_TEST
 
@@ -466,7 +498,9 @@ static const TTest *const tests[] = {
         a_warm_copy_goes_before_a_cold_one,
         a_successor_that_did_not_come_may_still_have_the_most,
         after_a_planned_move_not_even_that_one_is_passed_over,
+        after_a_planned_move_a_cold_one_with_everything_is_better,
         who_has_deferred_does_not_lead_on_a_guess,
+        a_server_that_was_started_again_is_not_what_was_chosen,
         who_does_not_know_yet_what_it_has_is_asked_again,
         a_person_may_decide_for_an_empty_one,
         an_empty_member_does_not_lead_while_data_may_be_somewhere,
