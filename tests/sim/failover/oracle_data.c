@@ -113,8 +113,9 @@ static bool somebody_has_more(struct sim *s, const struct pod *p)
         for (int m = 0; m < s->settings.members; m++) {
                 const struct pod *q = &s->pods[s->pod_of[m]];
 
-                if ((s->oracle.set & failover_only(m)) && !(s->policy.fenced & failover_only(m)) &&
-                    q->agent.up && !agent_stopped(s, q) && !q->ending && q->server.process == PROCESS_UP &&
+                if ((s->oracle.set & s->api.record.in_sync & failover_only(m)) &&
+                    !(s->policy.fenced & failover_only(m)) && q->agent.up && !agent_stopped(s, q) &&
+                    !q->ending && q->server.process == PROCESS_UP && sim_now(s) - q->touched > UNTOUCHED &&
                     q->server.has_data && data_common(&s->data, q->server.data, s->oracle.data) > here)
                         return true;
         }
@@ -204,6 +205,8 @@ void oracle_judge_promotion(struct sim *s, struct pod *p)
 /* Nobody has noticed yet, and what its volume lacks is the lag of the volume. */
 static bool is_just_ended(const struct sim *s, const struct pod *p)
 {
+        if (p->server.process != PROCESS_UP && s->volumes[p->volume].saved < p->touched - 2 * USEC_SEC)
+                return true; /* its disk had stood still */
         return (p->server.process != PROCESS_UP || !p->server.warm) &&
                sim_now(s) - p->touched < s->timing.lag + DETECTION;
 }
@@ -261,7 +264,7 @@ void oracle_judge_widening(struct sim *s, struct pod *p, failover_set added)
 {
         usec_t before = sim_now(s) - s->timing.lag - DETECTION;
 
-        if (s->weather.freezes || sim_now(s) - p->touched < s->timing.lag + DETECTION)
+        if (s->weather.freezes || server_stopped(s, p) || sim_now(s) - p->touched < s->timing.lag + DETECTION)
                 return; /* it may be a write of long ago, that is sent now */
         for (int m = 0; m < s->settings.members; m++) {
                 const struct pod *q = s->pod_of[m] < 0 ? NULL : &s->pods[s->pod_of[m]];
@@ -269,6 +272,8 @@ void oracle_judge_widening(struct sim *s, struct pod *p, failover_set added)
                 struct data_ref d;
 
                 if (!q || !(added & failover_only(m)) || q->server.process != PROCESS_UP ||
+                    !linked(s, TRAFFIC_REPLICATION, q, p) ||
+                    sim_now(s) - s->cut_changed[p->host] < UNTOUCHED ||
                     sim_now(s) - q->touched < s->timing.lag + DETECTION)
                         continue;
                 w = oracle_first_missing(s, oracle_data_of(s, q, &d) ? d : (struct data_ref){ 0 });
