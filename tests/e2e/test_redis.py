@@ -12,6 +12,7 @@ from kube import apply, get, kubectl, wait_until
 pytestmark = pytest.mark.usefixtures("operator")
 
 REDIS_8 = IMAGES["keelson.dev/redis:8"] or "keelson.dev/redis:8"
+VALKEY_8 = IMAGES["keelson.dev/valkey:8"] or "keelson.dev/valkey:8"
 # What every Redis called "sessions" becomes.
 CHILDREN = {
     "statefulset": ["sessions"],
@@ -152,8 +153,10 @@ def ask(space, *command, member="sessions-0", host="sessions"):
     """redis-cli in a member's pod, as an application with the Secret would."""
     secret = get("secret", "sessions-app", space)["data"]
     password = base64.b64decode(secret["password"]).decode()
-    return kubectl("-n", space, "exec", member, "-c", "redis", "--", "redis-cli", "--no-auth-warning", "-a", password,
-                   "--tls", "--cacert", "/tls/ca.crt", "-h", host, *command, timeout=30).strip()
+    either = 'exec $(command -v redis-cli valkey-cli | head -n 1) "$@"'
+    return kubectl("-n", space, "exec", member, "-c", "redis", "--", "bash", "-c", either, "cli",
+                   "--no-auth-warning", "-a", password, "--tls", "--cacert", "/tls/ca.crt", "-h", host,
+                   *command, timeout=30).strip()
 
 
 def wait_for_write(space, key, member="sessions-0"):
@@ -193,3 +196,18 @@ def test_members_run_fail_over_and_are_replaced(space):
     wait_until(replaced, 300, "all pods to be others")
     wait_for(space, "Ready", "True Ready")
     assert ask(space, "mget", "before", "after").split() == ["1", "1"]
+
+
+@pytest.mark.long(90)
+def test_data_on_volumes_outlives_all_pods_at_once(space):
+    apply(redis(replicas=3, version="valkey-8", image=VALKEY_8, persistence={"size": "64Mi"}), namespace=space)
+    wait_for(space, "Ready", "True Ready")
+    wait_for_write(space, "kept")
+    epoch = get("redis", "sessions", space)["status"]["epoch"]
+    kubectl("-n", space, "delete", "pod", "-l", OURS, "--grace-period=0", "--force")
+    wait_until(lambda: get("redis", "sessions", space)["status"]["epoch"] > epoch, 120, "another leader")
+    wait_until(lambda: ask(space, "get", "kept") == "1", 60, "the data")
+    wait_for(space, "Ready", "True Ready")
+    kubectl("-n", space, "delete", "redis", "sessions")
+    wait_until(lambda: not get("pod", None, space, selector=OURS), 120, "the pods to go")
+    assert len(get("persistentvolumeclaim", None, space)) == 3
