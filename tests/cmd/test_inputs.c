@@ -15,12 +15,14 @@
 
 /* --- a folder of its own, and what is read in it ------------------------------------------- */
 
-static char folder[] = "/tmp/keelson-inputs-XXXXXX";
+static char folder[32];
 static char told[8192]; /* "FILE=TEXT\n" and "FILE: WHY\n" */
 static size_t n_complaints;
 
 static void begin(void)
 {
+        *told = '\0';
+        snprintf(folder, sizeof(folder), "/tmp/keelson-inputs-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(folder));
         ck_assert_int_eq(chdir(folder), 0);
 }
@@ -199,6 +201,7 @@ START_TEST(a_pipe_is_kept)
                 _exit(read(begun[0], &c, 1) == 1 && write(ends[1], "text", 4) == 4 ? 0 : 1);
         }
         close(ends[1]);
+        *told = '\0';
         snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
         snprintf(expected, sizeof(expected), "%s=text\n%s=text\n", path, path);
         inputs_init(&in);
