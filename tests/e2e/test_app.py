@@ -68,7 +68,7 @@ def test_example_becomes_ready(path, space):
         group = thing["apiVersion"].partition("/")[0]
         if group.endswith("keelson.dev"):
             what = f"{thing['kind'].lower()}.{group}/{thing['metadata']['name']}"
-            kubectl("-n", space, "wait", "--for=condition=Ready", what, "--timeout=60s", timeout=70)
+            kubectl("-n", space, "wait", "--for=condition=Ready", what, "--timeout=120s", timeout=130)
 
 
 def test_children_have_labels_and_an_owner(shared):

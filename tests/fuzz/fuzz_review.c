@@ -8,10 +8,12 @@
 #include "admission/review.h"
 #include "controller/app/app.h"
 #include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct admission_kind *const kinds[] = { &app_admission, &environment_admission };
+static const struct admission_kind *const kinds[] = { &app_admission, &environment_admission,
+                                                      &redis_admission };
 
 static void require(bool what)
 {

@@ -10,6 +10,7 @@
 #include "admission/judge.h"
 #include "controller/app/app.h"
 #include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
 #include "json/read.h"
 
 #define ARENA_MAX ((size_t)16 * 1024 * 1024)
@@ -140,21 +141,45 @@ static int judge(const struct admission_kind *kind, yyjson_val *object, enum adm
         return r;
 }
 
+static void validate_app(const void *spec, struct problems *problems)
+{
+        app_validate(spec, problems);
+}
+
+static void validate_environment(const void *spec, struct problems *problems)
+{
+        environment_validate(spec, problems);
+}
+
+static void validate_redis(const void *spec, struct problems *problems)
+{
+        redis_validate(spec, problems);
+}
+
+static const struct judged {
+        const char *name; /* of the resource */
+        const struct admission_kind *kind;
+        const struct schema *schema;
+        void (*validate)(const void *spec, struct problems *problems);
+} judged[] = {
+        { "default", &environment_admission, &environment_spec_schema, validate_environment },
+        { "shop", &app_admission, &app_spec_schema, validate_app },
+        { "sessions", &redis_admission, &redis_spec_schema, validate_redis },
+};
+
 /* As the operator does, of what is stored already. */
-static bool is_fine_when_read(const struct schema *s, yyjson_val *spec, bool is_app)
+static bool is_fine_when_read(const struct judged *j, yyjson_val *spec)
 {
         struct arena a = ARENA_INIT(ARENA_MAX);
         struct problems problems;
         void *decoded;
-        int r = schema_decode(s, spec, STR("spec"), 0, &a, &decoded, NULL);
+        int r = schema_decode(j->schema, spec, STR("spec"), 0, &a, &decoded, NULL);
 
         problems_init(&problems, &a);
-        if (r == 0 && is_app)
-                app_validate(decoded, &problems);
-        else if (r == 0)
-                environment_validate(decoded, &problems);
-        if (r == 0)
+        if (r == 0) {
+                j->validate(decoded, &problems);
                 r = problems_result(&problems);
+        }
         arena_release(&a);
         return r == 0;
 }
@@ -162,23 +187,21 @@ static bool is_fine_when_read(const struct schema *s, yyjson_val *spec, bool is_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct choices c = { .data = data, .left = size, .doc = yyjson_mut_doc_new(NULL) };
-        bool is_app = choose(&c) & 1;
-        const struct schema *s = is_app ? &app_spec_schema : &environment_spec_schema;
-        const struct admission_kind *kind = is_app ? &app_admission : &environment_admission;
+        const struct judged *j = &judged[choose(&c) % ARRAY_SIZE(judged)];
         yyjson_mut_val *root = yyjson_mut_obj(c.doc), *meta = yyjson_mut_obj(c.doc);
         yyjson_doc *doc;
 
-        yyjson_mut_obj_add_str(c.doc, meta, "name", is_app ? "shop" : "default");
+        yyjson_mut_obj_add_str(c.doc, meta, "name", j->name);
         yyjson_mut_obj_add_val(c.doc, root, "metadata", meta);
-        yyjson_mut_obj_add_val(c.doc, root, "spec", object_of(&c, s, 0));
+        yyjson_mut_obj_add_val(c.doc, root, "spec", object_of(&c, j->schema, 0));
         yyjson_mut_doc_set_root(c.doc, root);
         doc = yyjson_mut_doc_imut_copy(c.doc, NULL);
         yyjson_mut_doc_free(c.doc);
         require(doc != NULL);
         root = NULL;
-        if (judge(kind, yyjson_doc_get_root(doc), ADMISSION_OFFLINE) == 0) {
-                require(judge(kind, yyjson_doc_get_root(doc), 0) == 0);
-                require(is_fine_when_read(s, yyjson_obj_get(yyjson_doc_get_root(doc), "spec"), is_app));
+        if (judge(j->kind, yyjson_doc_get_root(doc), ADMISSION_OFFLINE) == 0) {
+                require(judge(j->kind, yyjson_doc_get_root(doc), 0) == 0);
+                require(is_fine_when_read(j, yyjson_obj_get(yyjson_doc_get_root(doc), "spec")));
         }
         yyjson_doc_free(doc);
         return 0;

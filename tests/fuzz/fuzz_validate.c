@@ -11,6 +11,7 @@
 #include "admission/judge.h"
 #include "controller/app/app.h"
 #include "controller/environment/environment.h"
+#include "controller/redis/redis.h"
 #include "json/read.h"
 #include "yaml/yaml.h"
 
@@ -18,7 +19,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct admission_kind *const kinds[] = { &app_admission, &environment_admission };
+static const struct admission_kind *const kinds[] = { &app_admission, &environment_admission,
+                                                      &redis_admission };
 
 struct file {
         unsigned n_lines;
