@@ -155,7 +155,8 @@ static bool fill_serving(X509 *x509, const struct certificate_wish *wish, const 
         return X509_set_issuer_name(x509, X509_get_subject_name(ca->x509)) &&
                add_extension(x509, ca->x509, NID_basic_constraints, "critical,CA:FALSE") &&
                add_extension(x509, ca->x509, NID_key_usage, "critical,digitalSignature") &&
-               add_extension(x509, ca->x509, NID_ext_key_usage, wish->client ? "serverAuth,clientAuth" : "serverAuth") &&
+               add_extension(x509, ca->x509, NID_ext_key_usage,
+                             wish->client ? "serverAuth,clientAuth" : "serverAuth") &&
                add_extension(x509, ca->x509, NID_subject_key_identifier, "hash") &&
                add_extension(x509, ca->x509, NID_authority_key_identifier, "keyid:always") &&
                add_names(x509, wish) && X509_sign(x509, ca_key->pkey, EVP_sha256()) > 0;

@@ -183,8 +183,8 @@ static bool only_status_changed(const struct manager *m, const struct object *ol
 {
         if (!old_object || !str_eq(object_uid(old_object), object_uid(new_object)) ||
             old_object->generation != new_object->generation ||
-            old_object->deleting != new_object->deleting ||
-            old_object->finalized != new_object->finalized || !same_metadata(old_object, new_object))
+            old_object->deleting != new_object->deleting || old_object->finalized != new_object->finalized ||
+            !same_metadata(old_object, new_object))
                 return false;
         for (size_t i = 0; i < m->n_controllers; i++)
                 if (m->controllers[i]->kind == new_object->kind)
@@ -209,8 +209,7 @@ static void on_change(enum cache_change change, const struct object *old_object,
         (void)change;
         if (m->hooks.changed)
                 m->hooks.changed(old_object, new_object, m->hooks.arg);
-        if (new_object && !only_status_changed(m, old_object, new_object) &&
-            is_news(old_object, new_object))
+        if (new_object && !only_status_changed(m, old_object, new_object) && is_news(old_object, new_object))
                 enqueue_concerned(m, new_object);
         /* Where the owner was changed or taken away, the old one has lost a child. */
         if (old_object && (!new_object || !str_eq(old_object->owner->uid, new_object->owner->uid)))
