@@ -62,14 +62,14 @@ knows_case() {
                 ! "$SIM_APP" --list | grep -qE -- "--case $1[- ]"
 }
 
-# Each planted bug is a program of its own, which must be caught.
+# Each planted bug is a program of its own, which must be caught within the seeds of a full run.
 sim_failover_planted() {
         local program name log
         log=$(log_of "sim planted failover")
         for program in build/asan/tests/sim/failover/planted_*; do
                 [ -f "$program" ] && [ -x "$program" ] || continue
                 name=$(basename "$program")
-                if "$program" --planted --count 5000 >"$log" 2>&1; then
+                if "$program" --planted --count "$FAILOVER_SEEDS" >"$log" 2>&1; then
                         PASSED=$((PASSED + 1))
                         say "$name: $(tr '\n' ' ' <"$log")"
                 else
