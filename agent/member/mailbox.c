@@ -104,38 +104,17 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state _unus
 
 /* --- connections -------------------------------------------------------------------- */
 
-/* The identity of the moment instead of what MHD was started with; a client without a
- * certificate of the same CA ends in the handshake. */
-static int set_identity(struct sender *s, gnutls_session_t session)
-{
-        static gnutls_typed_vdata_st purpose = { GNUTLS_DT_KEY_PURPOSE_OID,
-                                                 (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT, 0 };
-        int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, s->identity->credentials);
-
-        if (r < 0)
-                return r;
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-        gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
-        return 0;
-}
-
-/* Copied: newer versions of MHD have one place in a connection for all that they tell. */
-static union MHD_ConnectionInfo info_of(struct MHD_Connection *c, enum MHD_ConnectionInfoType what)
-{
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, what);
-
-        return info ? *info : (union MHD_ConnectionInfo){ 0 };
-}
-
+/* The identity of the moment, which has the cluster's CA: a client without a certificate
+ * of it ends in the handshake. */
 static struct sender *open_sender(struct mailbox *m, struct MHD_Connection *c, int fd)
 {
-        gnutls_session_t session = info_of(c, MHD_CONNECTION_INFO_GNUTLS_SESSION).tls_session;
+        gnutls_session_t session = http_daemon_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION).tls_session;
         struct sender *s = session ? mem_new(struct sender) : NULL;
 
         if (!s)
                 return NULL;
         s->identity = identity_ref(m->identities->now);
-        if (set_identity(s, session) < 0) {
+        if (identity_show(s->identity, session) < 0) {
                 identity_unref(s->identity);
                 mem_free(s);
                 return NULL;
@@ -153,7 +132,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
 
         m->daemon.moved = true;
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-                int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
+                int fd = http_daemon_info(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
 
                 *context = open_sender(m, c, fd);
                 if (!*context)
@@ -203,8 +182,11 @@ int mailbox_start(struct loop *l, struct mailbox *m, struct str listen, struct i
                   mailbox_fn *fn, void *arg, struct error *err)
 {
         struct MHD_Daemon *mhd;
-        int r, fd = http_listen(listen, err);
+        int r, fd;
 
+        if (!identities->files.client_ca) /* anybody could seal the cluster */
+                return error_set(err, -EINVAL, "members are not served without a CA to know them by");
+        fd = http_listen(listen, err);
         if (fd < 0)
                 return fd;
         m->identities = identities;

@@ -77,7 +77,7 @@ static void on_files(struct loop_timer *timer, void *arg)
 int trust_start(struct member *m, struct error *err)
 {
         static char ca[FILE_PATH_MAX], cert[FILE_PATH_MAX], key[FILE_PATH_MAX];
-        struct identity_files files = { .certificate = cert, .key = key, .client_ca = ca };
+        struct identity_files files = { .certificate = cert, .key = key, .client_ca = ca, .option = "--tls" };
         int r;
 
         snprintf(ca, sizeof(ca), "%s/ca.crt", m->options->tls);

@@ -156,12 +156,6 @@ void keeper_free(struct keeper *k)
         release(k);
 }
 
-void keeper_freep(struct keeper **k)
-{
-        keeper_free(*k);
-        *k = NULL;
-}
-
 /* --- the beginning --------------------------------------------------------------------- */
 
 /* As execvp does, before the fork: the first one that may be executed. */

@@ -65,7 +65,6 @@ int keeper_start(struct loop *l, const struct keeper_config *config, keeper_ende
 
 /* Kills, waits a moment for the end of the keeper, and calls nothing any more. */
 void keeper_free(struct keeper *k);
-void keeper_freep(struct keeper **k);
 
 /* The server's end at UNTIL is certain when this returns 0. -ETIMEDOUT: the keeper did
  * not answer within KEEPER_ANSWER_MAX; -ESRCH: it is gone, and the server with it. */

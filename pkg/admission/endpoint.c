@@ -391,37 +391,15 @@ static void on_timer(struct loop_timer *timer _unused_, void *arg)
         set_timer(e, next == USEC_NEVER ? next : MIN(next, now + USEC_SEC));
 }
 
-/* The identity of the moment instead of what MHD was started with. */
-static int set_identity(struct peer *p, gnutls_session_t session)
-{
-        static gnutls_typed_vdata_st purpose = { GNUTLS_DT_KEY_PURPOSE_OID,
-                                                 (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT, 0 };
-        int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, p->identity->credentials);
-
-        if (r < 0 || !p->identity->verifies_clients)
-                return r;
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-        gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
-        return 0;
-}
-
-/* Copied: newer versions of MHD have one place in a connection for all that they tell. */
-static union MHD_ConnectionInfo info_of(struct MHD_Connection *c, enum MHD_ConnectionInfoType what)
-{
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, what);
-
-        return info ? *info : (union MHD_ConnectionInfo){ 0 };
-}
-
 static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int fd)
 {
-        gnutls_session_t session = info_of(c, MHD_CONNECTION_INFO_GNUTLS_SESSION).tls_session;
+        gnutls_session_t session = http_daemon_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION).tls_session;
         struct peer *p = session ? mem_new(struct peer) : NULL;
 
         if (!p)
                 return NULL;
         p->identity = identity_ref(e->identities->now);
-        if (set_identity(p, session) < 0) {
+        if (identity_show(p->identity, session) < 0) {
                 identity_unref(p->identity);
                 mem_free(p);
                 return NULL;
@@ -429,7 +407,7 @@ static struct peer *open_peer(struct endpoint *e, struct MHD_Connection *c, int 
         stream_init(&p->stream, session, fd, &e->daemon.moved);
         buf_init(&p->body, REVIEW_BUF_MAX);
         connection_open(&e->connections, &p->connection, fd,
-                        info_of(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
+                        http_daemon_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr, clock_now());
         if (e->connections.n == 1) /* nobody looked */
                 set_timer(e, clock_now() + USEC_SEC);
         return p;
@@ -444,7 +422,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         e->daemon.moved = true;
         e->turned_over++;
         if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-                int fd = info_of(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
+                int fd = http_daemon_info(c, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
 
                 *context = open_peer(e, c, fd);
                 if (!*context)

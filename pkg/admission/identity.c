@@ -62,6 +62,19 @@ static void contents_release(struct contents *c)
         buf_release(&c->client_ca);
 }
 
+int identity_show(const struct identity *id, gnutls_session_t session)
+{
+        static gnutls_typed_vdata_st purpose = { GNUTLS_DT_KEY_PURPOSE_OID,
+                                                 (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT, 0 };
+        int r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, id->credentials);
+
+        if (r < 0 || !id->verifies_clients)
+                return r;
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
+        return 0;
+}
+
 /* There is room for the whole from the start, so that a key leaves no copy behind. */
 static int read_file(const char *path, const char *option, struct buf *to, struct error *err)
 {
@@ -79,12 +92,12 @@ static int read_file(const char *path, const char *option, struct buf *to, struc
 
 static int read_contents(const struct identity_files *files, struct contents *c, struct error *err)
 {
-        int r = read_file(files->certificate, "--tls-cert", &c->certificate, err);
+        int r = read_file(files->certificate, identity_option(files, "--tls-cert"), &c->certificate, err);
 
         if (r == 0)
-                r = read_file(files->key, "--tls-key", &c->key, err);
+                r = read_file(files->key, identity_option(files, "--tls-key"), &c->key, err);
         if (r == 0 && files->client_ca)
-                r = read_file(files->client_ca, "--client-ca", &c->client_ca, err);
+                r = read_file(files->client_ca, identity_option(files, "--client-ca"), &c->client_ca, err);
         return r;
 }
 
@@ -129,8 +142,9 @@ static int set_client_ca(gnutls_certificate_credentials_t to, const struct ident
         int r = gnutls_certificate_set_x509_trust_mem(to, &ca, GNUTLS_X509_FMT_PEM);
 
         if (r == 0)
-                return error_set(err, -EINVAL, "--client-ca: %s has no certificate in it", files->client_ca);
-        return r < 0 ? fail(r, "--client-ca", files->client_ca, err) : 0;
+                return error_set(err, -EINVAL, "%s: %s has no certificate in it",
+                                 identity_option(files, "--client-ca"), files->client_ca);
+        return r < 0 ? fail(r, identity_option(files, "--client-ca"), files->client_ca, err) : 0;
 }
 
 /* When the serving certificate ends, by which others renew it, and whether others take it. */
@@ -177,7 +191,7 @@ static int make(const struct identity_files *files, const struct contents *c, st
                 return r;
         r = read_leaf(id->credentials, id);
         if (r < 0)
-                return fail(r, "--tls-cert", files->certificate, err);
+                return fail(r, identity_option(files, "--tls-cert"), files->certificate, err);
         *ret = id;
         id = NULL;
         return 0;

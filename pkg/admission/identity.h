@@ -29,6 +29,10 @@ struct identity {
         const char *weakness; /* why API servers may not take it, or NULL */
 };
 
+/* SESSION shows ID instead of what its server was started with, and asks for a client's
+ * certificate if ID knows whose it must be. 0 or GnuTLS's code. ID must outlive SESSION. */
+int identity_show(const struct identity *id, gnutls_session_t session) _must_check_;
+
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is fine */
 
@@ -36,6 +40,8 @@ struct identity_files {
         const char *certificate; /* PEM, with the chain below the root */
         const char *key;         /* PEM */
         const char *client_ca;   /* PEM, one or more; NULL: clients need no certificate */
+        const char *option;      /* what users name the folder of all three with; NULL: each has
+                                  * an option of its own, --tls-cert, --tls-key, --client-ca */
 };
 
 struct identity_source {

@@ -61,40 +61,56 @@ int identity_try_certificate(struct str text)
         return 0;
 }
 
-static int blame_certificate(const char *path, struct str text, int code, struct error *err)
+const char *identity_option(const struct identity_files *files, const char *own)
 {
-        if (is_blank(text))
-                return error_set(err, -EINVAL, "--tls-cert: %s is empty; put the certificate there (PEM)",
-                                 path);
-        if (!has_certificate(text))
-                return error_set(err, -EINVAL, "--tls-cert: %s has no \"-----BEGIN CERTIFICATE-----\"%s",
-                                 path,
-                                 has_key(text) ? " but a key; that is for --tls-key"
-                                               : "; the certificate must be there in PEM");
-        return error_set(err, -EINVAL,
-                         "--tls-cert: a certificate in %s cannot be read (%.*s); write the file anew", path,
-                         STR_FMT(reason(code)));
+        return files->option ? files->option : own;
 }
 
-static int blame_key(const char *path, struct str text, int code, struct error *err)
+static int blame_certificate(const struct identity_files *files, struct str text, int code, struct error *err)
 {
+        const char *option = identity_option(files, "--tls-cert"), *path = files->certificate;
+
         if (is_blank(text))
+                return error_set(err, -EINVAL, "%s: %s is empty; put the certificate there (PEM)", option,
+                                 path);
+        if (!has_certificate(text) && has_key(text))
                 return error_set(err, -EINVAL,
-                                 "--tls-key: %s is empty; put the certificate's key there (PEM)", path);
-        if (is_encrypted(text))
+                                 "%s: %s has no \"-----BEGIN CERTIFICATE-----\" but a key; that is for %s",
+                                 option, path, files->option ? files->key : "--tls-key");
+        if (!has_certificate(text))
                 return error_set(
                         err, -EINVAL,
-                        "--tls-key: the key in %s is encrypted, and nobody is here to be asked for the "
-                        "password; write it without one: openssl pkey -in %s -out FILE",
-                        path, path);
+                        "%s: %s has no \"-----BEGIN CERTIFICATE-----\"; the certificate must be there in PEM",
+                        option, path);
+        return error_set(err, -EINVAL, "%s: a certificate in %s cannot be read (%.*s); write the file anew",
+                         option, path, STR_FMT(reason(code)));
+}
+
+static int blame_key(const struct identity_files *files, struct str text, int code, struct error *err)
+{
+        const char *option = identity_option(files, "--tls-key"), *path = files->key;
+
+        if (is_blank(text))
+                return error_set(err, -EINVAL, "%s: %s is empty; put the certificate's key there (PEM)",
+                                 option, path);
+        if (is_encrypted(text))
+                return error_set(err, -EINVAL,
+                                 "%s: the key in %s is encrypted, and nobody is here to be asked for the "
+                                 "password; write it without one: openssl pkey -in %s -out FILE",
+                                 option, path, path);
+        if (!has_key(text) && has_certificate(text))
+                return error_set(
+                        err, -EINVAL,
+                        "%s: %s has no \"-----BEGIN PRIVATE KEY-----\" but a certificate; that is for %s",
+                        option, path, files->option ? files->certificate : "--tls-cert");
         if (!has_key(text))
-                return error_set(err, -EINVAL, "--tls-key: %s has no \"-----BEGIN PRIVATE KEY-----\"%s", path,
-                                 has_certificate(text) ? " but a certificate; that is for --tls-cert"
-                                                       : "; the certificate's key must be there in PEM");
-        return error_set(
-                err, -EINVAL,
-                "--tls-key: the key in %s cannot be read (%.*s); make it one of ECDSA on P-256, or of RSA",
-                path, STR_FMT(reason(code)));
+                return error_set(
+                        err, -EINVAL,
+                        "%s: %s has no \"-----BEGIN PRIVATE KEY-----\"; the certificate's key must be there in PEM",
+                        option, path);
+        return error_set(err, -EINVAL,
+                         "%s: the key in %s cannot be read (%.*s); make it one of ECDSA on P-256, or of RSA",
+                         option, path, STR_FMT(reason(code)));
 }
 
 int identity_why(const struct identity_files *files, struct str certificate, struct str key, int code,
@@ -105,10 +121,9 @@ int identity_why(const struct identity_files *files, struct str certificate, str
         if (code == GNUTLS_E_MEMORY_ERROR || r == GNUTLS_E_MEMORY_ERROR)
                 return error_set(err, -ENOMEM, "out of memory");
         if (code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-                return error_set(err, -EINVAL, "--tls-key: %s does not belong to the certificate in %s",
-                                 files->key, files->certificate);
-        return r < 0 ? blame_certificate(files->certificate, certificate, r, err)
-                     : blame_key(files->key, key, code, err);
+                return error_set(err, -EINVAL, "%s: %s does not belong to the certificate in %s",
+                                 identity_option(files, "--tls-key"), files->key, files->certificate);
+        return r < 0 ? blame_certificate(files, certificate, r, err) : blame_key(files, key, code, err);
 }
 
 /* Go's TLS, which API servers have, looks for names in no other place. */

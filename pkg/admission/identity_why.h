@@ -11,6 +11,9 @@
 #include "admission/identity.h"
 #include "base/str.h"
 
+/* The option to name to a user, OWN being the one that a file has for itself. */
+const char *identity_option(const struct identity_files *files, const char *own);
+
 /* 0 if each certificate of a PEM text can be read, else GnuTLS's code. To be asked first:
  * of one that cannot be read GnuTLS (3.7) leaks what it has read, where it is to be used. */
 int identity_try_certificate(struct str text) _must_check_;

@@ -85,3 +85,10 @@ void http_daemon_kick(struct http_daemon *d)
 {
         set_timer(d, clock_now());
 }
+
+union MHD_ConnectionInfo http_daemon_info(struct MHD_Connection *c, enum MHD_ConnectionInfoType what)
+{
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, what);
+
+        return info ? *info : (union MHD_ConnectionInfo){ 0 };
+}

@@ -33,6 +33,9 @@ int http_daemon_start(struct loop *l, struct http_daemon *d, struct MHD_Daemon *
  * from inside a callback of MHD. */
 void http_daemon_stop(struct http_daemon *d);
 
+/* Copied: newer versions of MHD have one place in a connection for all that they tell. */
+union MHD_ConnectionInfo http_daemon_info(struct MHD_Connection *c, enum MHD_ConnectionInfoType what);
+
 /* Something was done to a connection from outside of MHD's callbacks: look at it in
  * this turn. */
 void http_daemon_kick(struct http_daemon *d);

@@ -65,6 +65,28 @@ START_TEST(a_file_that_is_something_else)
 }
 END_TEST
 
+/* An agent has one option for the folder of all three. */
+START_TEST(the_option_that_is_there_is_named)
+{
+        const struct identity_files folder = { .certificate = "tls.crt",
+                                               .key = "tls.key",
+                                               .option = "--tls" };
+        struct pki_cert c = pki_make(&usual);
+        struct error err = ERROR_INIT;
+
+        ck_assert_int_eq(identity_why(&folder, str_c(c.cert_pem), STR(""), use(c.cert_pem, ""), &err),
+                         -EINVAL);
+        ck_assert_str_eq(err.message, "--tls: tls.key is empty; put the certificate's key there (PEM)");
+        ck_assert_int_eq(
+                identity_why(&folder, str_c(c.key_pem), str_c(c.key_pem), use(c.key_pem, c.key_pem), &err),
+                -EINVAL);
+        ck_assert_str_eq(
+                err.message,
+                "--tls: tls.crt has no \"-----BEGIN CERTIFICATE-----\" but a key; that is for tls.key");
+        pki_release(&c);
+}
+END_TEST
+
 START_TEST(a_file_that_is_broken)
 {
         struct pki_cert c = pki_make(&usual);
@@ -164,8 +186,7 @@ START_TEST(what_api_servers_may_refuse)
 END_TEST
 
 static const TTest *const tests[] = {
-        a_file_that_is_something_else, a_file_that_is_broken,
-        a_key_that_is_encrypted,       a_lack_of_memory_is_no_fault_of_the_files,
-        what_api_servers_may_refuse,
+        a_file_that_is_something_else, the_option_that_is_there_is_named,         a_file_that_is_broken,
+        a_key_that_is_encrypted,       a_lack_of_memory_is_no_fault_of_the_files, what_api_servers_may_refuse,
 };
 TEST_MAIN("admission/identity_why", tests)
