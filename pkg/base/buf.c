@@ -37,6 +37,8 @@ char *buf_reserve(struct buf *b, size_t n)
 
         if (b->error)
                 return NULL;
+        if (n < b->size - b->len)
+                return b->data + b->len;
         if (n > cap || b->len > cap - n) {
                 b->error = -EMSGSIZE;
                 return NULL;

@@ -41,3 +41,21 @@ uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
                 h = hash_add(h, load_rest(p, left));
         return hash_add(h, n);
 }
+
+uint64_t hash_local_bytes(uint64_t h, const void *data, size_t n)
+{
+        const unsigned char *p = data;
+        uint64_t first = 0, last = 0;
+        size_t left = n;
+
+        for (; left > 16; p += 16, left -= 16)
+                h = hash_local_add(h ^ load_word(p), load_word(p + 8));
+        /* With N it is clear what was read twice. */
+        if (left >= 8) {
+                first = load_word(p);
+                last = load_word(p + left - 8);
+        } else if (left) {
+                first = load_rest(p, left);
+        }
+        return hash_local_add(h ^ first, last ^ n * HASH_INIT);
+}

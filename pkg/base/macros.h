@@ -24,3 +24,6 @@
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 #define _must_check_ __attribute__((warn_unused_result))
 #define _unused_ __attribute__((unused))
+/* For a large variable that is written before it is read. A release sets all others to zero
+ * first, which then is most of what a small function does. */
+#define _uninitialized_ __attribute__((uninitialized))

@@ -59,6 +59,14 @@ static struct cache_total *total_of(struct cache *c, const struct cache_kind *ki
         return &c->totals[c->n_totals++];
 }
 
+/* Of a kind that came when all places among the totals were taken it is not known. */
+static bool has_none(const struct cache *c, const struct cache_kind *kind)
+{
+        const struct cache_total *total = cache_total(c, kind);
+
+        return total ? total->objects == 0 : c->n_totals < CACHE_KINDS_MAX;
+}
+
 /* Has the watch of the kind gone past VERSION? */
 static bool passed(const struct cache *c, const struct cache_kind *kind, struct str version)
 {
@@ -86,7 +94,7 @@ static int note_version(struct cache *c, const struct cache_kind *kind, struct s
  * one run to the next, and a simulation could not be repeated. */
 uint64_t cache_hash_key(const struct cache_kind *kind, struct str namespace, struct str name)
 {
-        return hash_str(hash_str(hash_str(HASH_INIT, kind->api.plural), namespace), name);
+        return hash_local_str(hash_local_str(hash_local_str(HASH_INIT, kind->api.plural), namespace), name);
 }
 
 struct object *cache_find(const struct cache *c, const struct cache_kind *kind, struct str namespace,
@@ -112,8 +120,11 @@ const struct object *cache_get(const struct cache *c, const struct cache_kind *k
 const struct object *cache_iterate(const struct cache *c, const struct cache_kind *kind,
                                    const struct object *after)
 {
-        struct map_node *n = map_iterate(&c->by_key, after ? &after->by_key : NULL);
+        struct map_node *n;
 
+        if (has_none(c, kind))
+                return NULL;
+        n = map_iterate(&c->by_key, after ? &after->by_key : NULL);
         while (n && container_of(n, struct object, by_key)->kind != kind)
                 n = map_iterate(&c->by_key, n);
         return n ? container_of(n, struct object, by_key) : NULL;
@@ -207,7 +218,7 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
 {
         int r;
 
-        if (old_object && str_eq(object_uid(old_object), object_uid(new_object))) {
+        if (old_object && object_same_uid(old_object, new_object)) {
                 new_object->applied_desired = old_object->applied_desired;
                 new_object->applied_owned = old_object->applied_owned;
                 new_object->repairs = old_object->repairs;
@@ -231,7 +242,7 @@ static int replace(struct cache *c, struct object *old_object, struct object *ne
 static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json, enum cache_source source)
 {
         struct object *old_object, *new_object;
-        struct draft draft;
+        struct draft draft = { .kind = kind };
         int r;
 
         r = kube_meta_decode(json, &draft.meta);
@@ -248,7 +259,7 @@ static int put(struct cache *c, const struct cache_kind *kind, yyjson_val *json,
         } else if (source == CACHE_FROM_REPLY && passed(c, kind, draft.meta.version)) {
                 return 0; /* the watch would have brought it: it was deleted since */
         }
-        r = object_draft(c, kind, json, &draft);
+        r = object_draft(c, json, &draft);
         if (r < 0)
                 return r;
         if (kind->keep && !kind->keep(draft.state)) {
@@ -298,8 +309,16 @@ static bool in_scope(const struct object *o, const struct cache_kind *kind, stru
         return o->kind == kind && (!namespace.data || str_eq(o->namespace, namespace));
 }
 
+/* At a start there is nothing yet: to look at all objects for each list would be a part of its
+ * time that can be felt. */
 void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str namespace)
 {
+        struct cache_total *total = total_of(c, kind);
+
+        if (has_none(c, kind))
+                return;
+        if (total)
+                total->relisted = true;
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
 
@@ -308,8 +327,8 @@ void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str
         }
 }
 
-int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
-                   struct str list_version)
+static void drop_unseen(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                        struct str list_version)
 {
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
@@ -318,6 +337,15 @@ int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str na
                     str_version_cmp(object_version(o), list_version) <= 0)
                         cache_drop(c, o);
         }
+}
+
+int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                   struct str list_version)
+{
+        const struct cache_total *total = cache_total(c, kind);
+
+        if (!total || total->relisted)
+                drop_unseen(c, kind, namespace, list_version);
         return note_version(c, kind, list_version);
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/uuid.h"
 #include "cache/owners.h"
 #include "cache/tally.h"
 #include "kube/meta.h"
@@ -72,30 +73,31 @@ struct object {
         const struct cache_kind *kind;
         struct str namespace, name;
         const struct kube_owner *owner; /* never NULL; see cache/owners.h */
-        int64_t generation;
+        const void *state;              /* as kind->schema says; never NULL */
+        uint64_t owned;                 /* hash of the fields that we own in it; 0: we own none */
+        /* What tells the child that we applied last, and what `owned` was just
+         * after it: they differ where the server writes a value in another way
+         * than we do. 0 until we apply it. */
+        uint64_t applied_desired, applied_owned;
+        uint32_t bytes;      /* of this block */
+        uint32_t generation; /* nothing is changed four thousand million times */
+        uint32_t repaired;   /* when somebody last undid what we applied, in seconds, */
+        uint8_t repairs;     /* and how often in a row */
+        uint8_t uid_len, version_len;
+        bool uuid : 1; /* the UID is kept in bytes */
         bool deleting : 1;
         bool finalized : 1; /* kind->finalizer is on it */
         bool seen : 1;      /* in the list under way */
         bool invalid : 1;   /* a half of the state is absent: see object_invalid */
         bool dropped : 1;   /* it is we who have deleted it */
         bool reset : 1;     /* its lists were set as a whole, and it is still this version */
-        uint8_t uid_len, version_len;
-        uint8_t repairs; /* how often in a row somebody undid what we applied, */
-        uint32_t bytes;  /* (of this block) */
-        usec_t repaired; /* and when last */
-        uint64_t owned;  /* hash of the fields that we own in it; 0: we own none */
-        /* What tells the child that we applied last, and what `owned` was just
-         * after it: they differ where the server writes a value in another way
-         * than we do. 0 until we apply it. */
-        uint64_t applied_desired, applied_owned;
-        const void *state; /* as kind->schema says; never NULL */
 };
 
-/* Absent where the object has none. */
-static inline struct str object_uid(const struct object *o)
-{
-        return o->uid_len ? str_n((const char *)(o + 1), o->uid_len) : STR_NULL;
-}
+/* Absent where the object has none. A UUID, which a server's UIDs are, is written into
+ * TEXT; any other text is the object's own. */
+struct str object_uid(const struct object *o, char text[UUID_TEXT]);
+bool object_has_uid(const struct object *o, struct str uid);
+bool object_same_uid(const struct object *a, const struct object *b);
 
 static inline struct str object_version(const struct object *o)
 {
@@ -125,6 +127,7 @@ struct cache_total {
          * one furthest on: a reply from another is then passed over and comes
          * by its watch a moment later. */
         char *version;
+        bool relisted;   /* some may have stood there when the list under way began */
         bool not_served; /* the API of this optional kind is not installed */
 };
 

@@ -104,7 +104,10 @@ void claims_init(struct object *o, struct str created)
         if (clock_parse(created, &claims->created) < 0)
                 claims->created = USEC_NEVER;
         for (size_t i = 0; i < n; i++)
-                claims->items[i] = (struct claim){ .object = o, .word = list[i] };
+                claims->items[i] = (struct claim){
+                        .at = (uint32_t)((char *)&claims->items[i] - (char *)o),
+                        .place = (uint32_t)i,
+                };
 }
 
 /* --- the index ------------------------------------------------------------------------ */
@@ -117,14 +120,15 @@ static void unlink_first(struct cache *c, struct claims *claims, size_t n)
 
 int claims_link(struct cache *c, struct object *o)
 {
-        size_t n;
-        struct claims *claims = claims_of(o, &n);
+        struct str list[CACHE_CLAIMS_MAX];
+        size_t n = object_claims(o, list);
+        struct claims *claims = n ? claims_at(o, n) : NULL;
         int r = 0;
 
         for (size_t i = 0; i < n && r == 0; i++) {
                 struct claim *one = &claims->items[i];
 
-                r = map_insert(&c->by_claim, &one->node, hash_word(one->word));
+                r = map_insert(&c->by_claim, &one->node, hash_word(list[i]));
                 if (r < 0)
                         unlink_first(c, claims, i);
         }
@@ -142,12 +146,25 @@ void claims_unlink(struct cache *c, struct object *o)
 /* That of WORD, which O has. */
 static struct map_node *node_of(const struct object *o, struct str word)
 {
-        size_t n, i = 0;
-        struct claims *claims = claims_of(o, &n);
+        struct str list[CACHE_CLAIMS_MAX];
+        size_t n = object_claims(o, list), i = 0;
 
-        while (!same_word(claims->items[i].word, word))
+        while (!same_word(list[i], word))
                 i++;
-        return &claims->items[i].node;
+        return &claims_at(o, n)->items[i].node;
+}
+
+static const struct object *object_of(const struct claim *claim)
+{
+        return (const struct object *)(const void *)((const char *)claim - claim->at);
+}
+
+static bool is_of(const struct claim *claim, struct str word)
+{
+        struct str list[CACHE_CLAIMS_MAX];
+
+        (void)object_claims(object_of(claim), list);
+        return same_word(list[claim->place], word);
 }
 
 const struct object *cache_claiming(const struct cache *c, const struct cache_kind *kind, struct str word,
@@ -159,8 +176,8 @@ const struct object *cache_claiming(const struct cache *c, const struct cache_ki
         for (; n; n = map_next(n)) {
                 const struct claim *one = container_of(n, struct claim, node);
 
-                if ((!kind || one->object->kind == kind) && same_word(one->word, word))
-                        return one->object;
+                if ((!kind || object_of(one)->kind == kind) && is_of(one, word))
+                        return object_of(one);
         }
         return NULL;
 }
@@ -182,18 +199,18 @@ bool object_claims_before(const struct object *a, const struct object *b)
 
 bool object_claims_equal(const struct object *a, const struct object *b)
 {
-        size_t n_a = 0, n_b = 0;
-        const struct claims *of_a = a ? claims_of(a, &n_a) : NULL, *of_b = b ? claims_of(b, &n_b) : NULL;
+        struct str of_a[CACHE_CLAIMS_MAX], of_b[CACHE_CLAIMS_MAX];
+        size_t n_a = a ? object_claims(a, of_a) : 0, n_b = b ? object_claims(b, of_b) : 0;
 
         if (n_a != n_b)
                 return false;
         if (n_a == 0)
                 return true;
-        if (of_a->created != of_b->created || a->deleting != b->deleting ||
-            !str_eq(object_uid(a), object_uid(b)) || !str_eq(a->owner->uid, b->owner->uid))
+        if (claims_at(a, n_a)->created != claims_at(b, n_b)->created || a->deleting != b->deleting ||
+            !object_same_uid(a, b) || !str_eq(a->owner->uid, b->owner->uid))
                 return false;
         for (size_t i = 0; i < n_a; i++)
-                if (!same_word(of_a->items[i].word, of_b->items[i].word))
+                if (!same_word(of_a[i], of_b[i]))
                         return false;
         return true;
 }

@@ -7,7 +7,8 @@
  *                              ^                |     |
  *                              '----------------'     '--> cache.by_claim, by the word's hash
  *
- * An object that claims nothing takes no memory for it, whatever its kind.
+ * A claim knows no more than where it lies in the block and of which word it is: the rest is
+ * found from there. An object that claims nothing takes no memory for it, whatever its kind.
  */
 #pragma once
 
@@ -15,8 +16,8 @@
 
 struct claim {
         struct map_node node;
-        struct object *object;
-        struct str word; /* in the object's state */
+        uint32_t at;    /* where it lies in the object's block, */
+        uint32_t place; /* and of which of the object's words it is */
 };
 
 /* In the block of an object that claims something. */

@@ -31,7 +31,7 @@ int cache_put_applied(struct cache *c, const struct cache_kind *kind, yyjson_val
         o = cache_find(c, kind, meta.namespace, meta.name);
         /* The hash is that of the reply, not of what is held: if somebody's
          * change overtook the reply, it is drift and must be seen as such. */
-        if (!o || !str_eq(object_uid(o), meta.uid))
+        if (!o || !object_has_uid(o, meta.uid))
                 return 0;
         if (str_eq(object_version(o), meta.version))
                 note_applied(o, whole, o->owned);
@@ -65,7 +65,7 @@ usec_t cache_repair_due(const struct object *child)
                 return 0;
         for (unsigned i = REPAIRS_AT_ONCE; i < child->repairs && pause < REPAIR_PAUSE_MAX; i++)
                 pause *= 2;
-        return child->repaired + MIN(pause, REPAIR_PAUSE_MAX);
+        return child->repaired * USEC_SEC + MIN(pause, REPAIR_PAUSE_MAX);
 }
 
 void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
@@ -74,11 +74,11 @@ void cache_note_repair(struct cache *c, const struct object *child, usec_t now)
 
         if (!o)
                 return;
-        if (now - o->repaired > REPAIRS_FORGOTTEN)
+        if (now - o->repaired * USEC_SEC > REPAIRS_FORGOTTEN)
                 o->repairs = 0;
         if (o->repairs < UINT8_MAX)
                 o->repairs++;
-        o->repaired = now;
+        o->repaired = (uint32_t)((now + USEC_SEC - 1) / USEC_SEC);
 }
 
 bool cache_note_reset(struct cache *c, const struct object *child)
@@ -96,6 +96,6 @@ void cache_note_deleting(struct cache *c, const struct cache_kind *kind, struct 
 {
         struct object *o = cache_find(c, kind, namespace, name);
 
-        if (o && str_eq(object_uid(o), uid))
+        if (o && object_has_uid(o, uid))
                 o->deleting = o->dropped = true;
 }

@@ -9,6 +9,30 @@
 
 static const uint64_t no_state;
 
+/* --- UIDs ----------------------------------------------------------------------------- */
+
+struct str object_uid(const struct object *o, char text[UUID_TEXT])
+{
+        if (!o->uuid)
+                return o->uid_len ? str_n((const char *)(o + 1), o->uid_len) : STR_NULL;
+        uuid_unpack((const uint8_t *)(o + 1), text);
+        return str_n(text, UUID_TEXT);
+}
+
+bool object_has_uid(const struct object *o, struct str uid)
+{
+        char text[UUID_TEXT];
+
+        return str_eq(object_uid(o, text), uid);
+}
+
+bool object_same_uid(const struct object *a, const struct object *b)
+{
+        return a->uuid == b->uuid && a->uid_len == b->uid_len && memcmp(a + 1, b + 1, a->uid_len) == 0;
+}
+
+/* --- the draft ------------------------------------------------------------------------ */
+
 static size_t aligned(size_t n)
 {
         return (n + alignof(uint64_t) - 1) & ~(alignof(uint64_t) - 1);
@@ -45,15 +69,12 @@ static int decode_state(struct cache *c, yyjson_val *json, struct draft *d)
         return c->scratch.failed ? -ENOMEM : 0;
 }
 
-int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *d)
+int object_draft(struct cache *c, yyjson_val *json, struct draft *d)
 {
+        const struct cache_kind *kind = d->kind;
         bool found;
-        int r;
 
-        *d = (struct draft){ .kind = kind };
-        r = kube_meta_decode(json, &d->meta);
-        if (r < 0)
-                return r;
+        d->uid = uuid_pack(d->meta.uid, d->uuid) ? str_n((const char *)d->uuid, UUID_BYTES) : d->meta.uid;
         if (d->meta.uid.len > UINT8_MAX || d->meta.version.len > UINT8_MAX)
                 return -EBADMSG;
         if (kind->owner_label.data)
@@ -64,6 +85,8 @@ int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *jso
                 d->owned = 0;
         return decode_state(c, json, d);
 }
+
+/* --- what objects have in common -------------------------------------------------------- */
 
 static void unshare_namespace(struct cache *c, struct str namespace)
 {
@@ -112,6 +135,8 @@ void object_free(struct cache *c, struct object *o)
         mem_free(o);
 }
 
+/* --- the block -------------------------------------------------------------------------- */
+
 /* A child mostly has the name of its owner. */
 static bool named_as_owner(const struct draft *d)
 {
@@ -141,7 +166,7 @@ static struct object *pack(const struct draft *d)
         struct object *o;
         char *at;
 
-        head = sizeof(struct object) + m->uid.len + m->version.len + n;
+        head = sizeof(struct object) + d->uid.len + m->version.len + n;
         if (!named_as_owner(d))
                 head += m->name.len;
         total = aligned(head);
@@ -157,7 +182,7 @@ static struct object *pack(const struct draft *d)
                 return NULL;
         o->kind = d->kind;
         o->bytes = (uint32_t)total;
-        o->generation = m->generation;
+        o->generation = (uint32_t)MIN(MAX(m->generation, 0), UINT32_MAX);
         o->deleting = m->deleting;
         o->finalized = d->kind->finalizer.data && kube_meta_has_finalizer(m, d->kind->finalizer);
         o->owned = d->owned;
@@ -165,9 +190,10 @@ static struct object *pack(const struct draft *d)
         o->owner = d->owner;
         o->invalid = n > 0;
         at = (char *)(o + 1);
-        o->uid_len = (uint8_t)m->uid.len;
+        o->uuid = d->uid.data == (const char *)d->uuid;
+        o->uid_len = (uint8_t)d->uid.len;
         o->version_len = (uint8_t)m->version.len;
-        str_store(&at, m->uid);
+        str_store(&at, d->uid);
         str_store(&at, m->version);
         if (o->invalid) {
                 str_store(&at, d->invalid);

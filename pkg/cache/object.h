@@ -18,6 +18,8 @@ struct draft {
         const struct cache_kind *kind;
         const struct kube_owner *owner; /* once it is shared */
         uint64_t owned;
+        uint8_t uuid[UUID_BYTES];
+        struct str uid;     /* as it is kept: these bytes, or text */
         struct str invalid; /* what is wrong with the state; absent: nothing */
         void *state;
 };
@@ -34,11 +36,10 @@ static inline struct owned_node *owned_node(struct object *o)
         return (struct owned_node *)(void *)((char *)o + o->bytes - sizeof(struct owned_node));
 }
 
-/* 0, -ENOMEM, or -EBADMSG for what is not an object (a UID or version of more than 255
- * bytes is none). The draft borrows from JSON
- * and from the scratch arena. */
-int object_draft(struct cache *c, const struct cache_kind *kind, yyjson_val *json, struct draft *ret)
-        _must_check_;
+/* The rest of a draft whose kind and metadata are known, and which is zero besides. 0,
+ * -ENOMEM, or -EBADMSG for what is not an object (a UID or version of more than 255 bytes is
+ * none). The draft borrows from JSON and from the scratch arena. */
+int object_draft(struct cache *c, yyjson_val *json, struct draft *d) _must_check_;
 
 /* The object of a draft, which is used up; NULL without memory. */
 struct object *object_new(struct cache *c, struct draft *d) _must_check_;

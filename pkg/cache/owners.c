@@ -29,7 +29,7 @@ void owners_release(struct owners *owners)
 
 static uint64_t hash_of(const struct kube_owner *o)
 {
-        return hash_str(hash_str(hash_str(HASH_INIT, o->uid), o->name), o->kind);
+        return hash_local_str(hash_local_str(hash_local_str(HASH_INIT, o->uid), o->name), o->kind);
 }
 
 static bool equal(struct str a, struct str b)

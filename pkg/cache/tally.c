@@ -18,7 +18,7 @@ struct count {
 
 static uint64_t hash_of(const struct cache_kind *kind, struct str namespace)
 {
-        return hash_str(hash_str(HASH_INIT, kind->api.plural), namespace);
+        return hash_local_str(hash_local_str(HASH_INIT, kind->api.plural), namespace);
 }
 
 static struct count *find(const struct tally *t, const struct cache_kind *kind, struct str namespace)

@@ -251,6 +251,13 @@ void client_wake(struct http_client *c)
         loop_defer_set(c->loop, &c->turn, on_turn, c);
 }
 
+/* Is there anything to trim, or will there be? Not where one of the few is taken that are
+ * kept: at rest, with a request every now and then, the timer would wake us for nothing. */
+static bool piles_up(const struct http_client *c)
+{
+        return c->n_parked == 0 || c->n_parked > HTTP_PARKED_IDLE;
+}
+
 int http_start(struct http_client *c, const struct http_call *call, const struct http_handlers *handlers,
                struct http_request **ret, struct error *err)
 {
@@ -259,7 +266,7 @@ int http_start(struct http_client *c, const struct http_call *call, const struct
 
         /* Here and not at the end of a request, where nobody could be told that
          * there is no memory for a timer. */
-        if (!c->trim.loop &&
+        if (!c->trim.loop && piles_up(c) &&
             loop_timer_set(c->loop, &c->trim, loop_now(c->loop) + HTTP_TRIM_AFTER, on_trim, c) < 0)
                 return error_set(err, -ENOMEM, "no memory for the request");
         r = get_request(c);

@@ -185,13 +185,16 @@ struct str json_get_str(yyjson_val *object, const char *key)
         return json_val_str(yyjson_obj_get(object, key));
 }
 
+int64_t json_val_int(yyjson_val *value, int64_t fallback)
+{
+        if (!yyjson_is_int(value) || (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX))
+                return fallback;
+        return yyjson_get_sint(value);
+}
+
 int64_t json_get_int(yyjson_val *object, const char *key, int64_t fallback)
 {
-        yyjson_val *v = yyjson_obj_get(object, key);
-
-        if (!yyjson_is_int(v) || (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX))
-                return fallback;
-        return yyjson_get_sint(v);
+        return json_val_int(yyjson_obj_get(object, key), fallback);
 }
 
 bool json_get_bool(yyjson_val *object, const char *key, bool fallback)

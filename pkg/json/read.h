@@ -51,6 +51,8 @@ void json_docp_free(yyjson_doc **doc);
 
 /* The text of a string, or the absent string. */
 struct str json_val_str(yyjson_val *value);
+/* An integer, or FALLBACK. */
+int64_t json_val_int(yyjson_val *value, int64_t fallback);
 
 /* Is it an integer of 64 bits, be it written as 3.0 or 3e0, which is one to JSON Schema? With
  * a fraction or an exponent not past 2^53, where a double no longer counts by one. */

@@ -110,19 +110,13 @@ static const char *skip_string(struct json_split *s, const char *p, const char *
         }
 }
 
-/* A bracket outside of strings. */
-static int bracket(struct json_split *s, char c)
+/* A bracket outside of strings. In ASCII one bit tells { and [ from } and ], and another one
+ * { and } from [ and ]. */
+static inline int bracket(struct json_split *s, char c)
 {
-        switch (c) {
-        case '{':
-                return push(s, false);
-        case '[':
-                return push(s, true);
-        case '}':
-                return pop(s, false);
-        default:
-                return pop(s, true);
-        }
+        bool array = !(c & 0x20);
+
+        return c & 0x02 ? push(s, array) : pop(s, array);
 }
 
 /* skip_value, byte by byte where it is not in a string. */

@@ -20,23 +20,41 @@ static void decode_owner(yyjson_val *references, struct kube_owner *ret)
         }
 }
 
+static void take_member(struct kube_meta *m, struct str key, yyjson_val *value)
+{
+        if (str_eq_c(key, "name"))
+                m->name = json_val_str(value);
+        else if (str_eq_c(key, "namespace"))
+                m->namespace = json_val_str(value);
+        else if (str_eq_c(key, "uid"))
+                m->uid = json_val_str(value);
+        else if (str_eq_c(key, "resourceVersion"))
+                m->version = json_val_str(value);
+        else if (str_eq_c(key, "creationTimestamp"))
+                m->created = json_val_str(value);
+        else if (str_eq_c(key, "generation"))
+                m->generation = json_val_int(value, 0);
+        else if (str_eq_c(key, "deletionTimestamp"))
+                m->deleting = yyjson_is_str(value);
+        else if (str_eq_c(key, "labels"))
+                m->labels = value;
+        else if (str_eq_c(key, "finalizers"))
+                m->finalizers = value;
+        else if (str_eq_c(key, "ownerReferences"))
+                decode_owner(value, &m->owner);
+}
+
+/* Each of all that comes from the server goes through here once, so in one pass. */
 int kube_meta_decode(yyjson_val *object, struct kube_meta *ret)
 {
-        yyjson_val *meta = yyjson_obj_get(object, "metadata");
+        yyjson_obj_iter it = yyjson_obj_iter_with(yyjson_obj_get(object, "metadata"));
         struct kube_meta m = { 0 };
+        yyjson_val *key;
 
-        m.name = json_get_str(meta, "name");
+        while ((key = yyjson_obj_iter_next(&it)))
+                take_member(&m, json_val_str(key), yyjson_obj_iter_get_val(key));
         if (str_empty(m.name))
                 return -EBADMSG;
-        m.namespace = json_get_str(meta, "namespace");
-        m.uid = json_get_str(meta, "uid");
-        m.version = json_get_str(meta, "resourceVersion");
-        m.created = json_get_str(meta, "creationTimestamp");
-        m.generation = json_get_int(meta, "generation", 0);
-        m.deleting = yyjson_is_str(yyjson_obj_get(meta, "deletionTimestamp"));
-        m.labels = yyjson_obj_get(meta, "labels");
-        m.finalizers = yyjson_obj_get(meta, "finalizers");
-        decode_owner(yyjson_obj_get(meta, "ownerReferences"), &m.owner);
         *ret = m;
         return 0;
 }

@@ -31,7 +31,7 @@ static struct str key_of(yyjson_val *key)
 
 static uint64_t hash_integer(bool negative, uint64_t magnitude)
 {
-        return hash_add(OF_INTEGER + (negative && magnitude), magnitude);
+        return hash_local_add(OF_INTEGER + (negative && magnitude), magnitude);
 }
 
 /* A real number without a fraction is the integer that it equals. */
@@ -44,7 +44,7 @@ static uint64_t hash_real(double d)
         if (d >= 0 && d < 18446744073709551616.0 && d == (double)(uint64_t)d)
                 return hash_integer(false, (uint64_t)d);
         memcpy(&bits, &d, sizeof(bits));
-        return hash_add(OF_REAL, bits);
+        return hash_local_add(OF_REAL, bits);
 }
 
 static uint64_t hash_number(yyjson_val *value)
@@ -62,13 +62,13 @@ static uint64_t hash_number(yyjson_val *value)
 /* What one key adds to the sum of its object. */
 static uint64_t hash_member(struct str key, uint64_t value)
 {
-        return hash_mix(hash_add(hash_str(OF_OBJECT, key), value));
+        return hash_local_add(hash_local_str(OF_OBJECT, key), value);
 }
 
 /* And one item to that of its list. */
 static uint64_t hash_item(uint64_t item)
 {
-        return hash_mix(hash_add(OF_ITEMS, item));
+        return hash_local_add(OF_ITEMS, item);
 }
 
 /* A path, "spec.replicas": is KEY where it begins? Its rest goes to *ret_rest,
@@ -120,7 +120,7 @@ static uint64_t hash_list(yyjson_val *list)
         yyjson_val *item;
 
         while ((item = yyjson_arr_iter_next(&it)))
-                h = unordered ? h + hash_item(hash_value(item)) : hash_add(h, hash_value(item));
+                h = unordered ? h + hash_item(hash_value(item)) : hash_local_add(h, hash_value(item));
         return h;
 }
 
@@ -132,7 +132,7 @@ static uint64_t hash_value(yyjson_val *value)
         case YYJSON_TYPE_BOOL:
                 return yyjson_get_bool(value) ? OF_TRUE : OF_FALSE;
         case YYJSON_TYPE_STR:
-                return hash_str(OF_STRING, json_val_str(value));
+                return hash_local_str(OF_STRING, json_val_str(value));
         case YYJSON_TYPE_NUM:
                 return hash_number(value);
         case YYJSON_TYPE_OBJ:
@@ -218,7 +218,7 @@ static bool matches(yyjson_val *item, yyjson_val *wanted)
  * fieldsV1 are in the same order, and leaves its successor there. */
 static yyjson_val *find_item(yyjson_val *list, struct str key, size_t *hint)
 {
-        char memory[ITEM_KEY_MEMORY];
+        _uninitialized_ char memory[ITEM_KEY_MEMORY];
         size_t n = yyjson_arr_size(list);
         yyjson_val *item = NULL, *wanted, *at;
         yyjson_doc *doc;
@@ -265,7 +265,7 @@ static yyjson_val *find_entry(yyjson_val *fields, char kind, yyjson_val *item, s
         struct str name;
 
         while ((key = yyjson_obj_iter_next(&it))) {
-                char memory[ITEM_KEY_MEMORY];
+                _uninitialized_ char memory[ITEM_KEY_MEMORY];
                 yyjson_doc *doc;
                 yyjson_alc alc;
                 int64_t index;
@@ -306,13 +306,13 @@ static uint64_t owned_in_order(yyjson_val *fields, char kind, yyjson_val *list)
                 if (!entry)
                         continue;
                 value = hash_owned(entry, item);
-                h = unordered ? h + hash_item(value) : hash_add(h, value);
+                h = unordered ? h + hash_item(value) : hash_local_add(h, value);
                 found++;
         }
         entries = yyjson_obj_iter_with(fields);
         while ((key = yyjson_obj_iter_next(&entries)))
                 owned += strip(key, kind, &name);
-        return found == owned ? h : hash_add(h, OF_MISSING);
+        return found == owned ? h : hash_local_add(h, OF_MISSING);
 }
 
 static uint64_t hash_owned(yyjson_val *fields, yyjson_val *value)

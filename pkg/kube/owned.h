@@ -26,6 +26,8 @@
  * (k:{"name":"app"}) find the item they name; a field that is ours but gone
  * counts as "missing", which equals nothing else.
  *
+ * Hashes mean something within this process only.
+ *
  * apiVersion, kind and the identity in metadata (name, namespace, uid,
  * resourceVersion) do not count, since fieldsV1 does not have them.
  *

@@ -44,7 +44,8 @@ static struct str take_digits(struct str *s)
         while (n < s->len && s->data[n] >= '0' && s->data[n] <= '9')
                 n++;
         taken = str_n(s->data, n);
-        *s = str_n(s->data + n, s->len - n);
+        if (n) /* an absent one has no data to count from */
+                *s = str_n(s->data + n, s->len - n);
         return taken;
 }
 

@@ -11,6 +11,7 @@
 
 /* How many descriptors one turn serves; the rest come in the next. */
 #define EVENTS_MAX 64
+#define ARM_SLACK (100 * USEC_MSEC)
 
 struct loop {
         int epoll_fd;
@@ -196,16 +197,16 @@ static void run_timers(struct loop *l)
         }
 }
 
-/* Sets timer_fd for the nearest timer. It is left alone where it would expire
- * too early: that is one idle turn, while most timers are watchdogs that move
- * away long before they are due. */
+/* Sets timer_fd for the nearest timer. It is left alone where it would expire a
+ * little too early, since most timers are watchdogs that are moved again and again;
+ * but at rest no turn is to be idle. */
 static int arm(struct loop *l, usec_t due)
 {
         struct itimerspec spec = {
                 .it_value = { .tv_sec = due / USEC_SEC, .tv_nsec = due % USEC_SEC * 1000 },
         };
 
-        if (due >= l->armed)
+        if (due >= l->armed && due - l->armed < ARM_SLACK)
                 return 0;
         if (timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
                 return -errno;

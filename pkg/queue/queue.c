@@ -31,7 +31,8 @@ void queue_release(struct queue *q)
 
 static uint64_t hash_key(const struct queue_key *key)
 {
-        return hash_str(hash_str(hash_add(HASH_INIT, key->controller), key->namespace), key->name);
+        return hash_local_str(hash_local_str(hash_local_add(HASH_INIT, key->controller), key->namespace),
+                              key->name);
 }
 
 static struct queue_item *find(const struct queue *q, const struct queue_key *key, uint64_t hash)

@@ -82,29 +82,29 @@ static uint64_t hash_object(const struct schema *s, const void *object)
 
         for (size_t i = 0; i < s->n_fields; i++)
                 if (has(&s->fields[i], object))
-                        h = hash_add(h, i + hash_value(&s->fields[i],
-                                                       schema_at_const(object, s->fields[i].offset)));
+                        h = hash_local_add(h, i + hash_value(&s->fields[i],
+                                                             schema_at_const(object, s->fields[i].offset)));
         return h;
 }
 
 static uint64_t hash_part(const struct schema_field *f, const void *data, size_t n)
 {
         const struct schema_pair *pairs = data;
-        uint64_t h = hash_add(HASH_INIT, n);
+        uint64_t h = hash_local_add(HASH_INIT, n);
 
         if (is_text(f->type))
-                return hash_bytes(h, data, n);
+                return hash_local_bytes(h, data, n);
         if (f->type == SCHEMA_OBJECT)
                 return hash_object(f->object, data);
         for (size_t i = 0; i < n; i++) {
                 if (f->type == SCHEMA_MAP) {
-                        h = hash_str(hash_str(h, pairs[i].key), pairs[i].value);
+                        h = hash_local_str(hash_local_str(h, pairs[i].key), pairs[i].value);
                 } else {
                         const void *item = schema_at_const(data, i * schema_element_size(f->element));
 
-                        h = hash_add(h, f->element->type == SCHEMA_OBJECT
-                                                ? hash_object(f->element->object, item)
-                                                : hash_value(f->element, item));
+                        h = hash_local_add(h, f->element->type == SCHEMA_OBJECT
+                                                      ? hash_object(f->element->object, item)
+                                                      : hash_value(f->element, item));
                 }
         }
         return h;

@@ -17,38 +17,63 @@ START_TEST(pinned_values)
 }
 END_TEST
 
-START_TEST(alignment_does_not_matter)
+/* What holds for both. */
+typedef uint64_t hash_fn(uint64_t h, const void *data, size_t n);
+
+static void check_alignment(hash_fn *fn)
 {
         static const char text[] = "/api/v1/namespaces/shop/pods/web-0";
         size_t n = sizeof(text) - 1;
-        uint64_t want = hash_bytes(HASH_INIT, text, n);
+        uint64_t want = fn(HASH_INIT, text, n);
         char room[sizeof(text) + 8];
 
         for (size_t shift = 0; shift < 8; shift++) {
                 memcpy(room + shift, text, n);
-                ck_assert_uint_eq(hash_bytes(HASH_INIT, room + shift, n), want);
+                ck_assert_uint_eq(fn(HASH_INIT, room + shift, n), want);
         }
 }
+
+START_TEST(alignment_does_not_matter)
+{
+        check_alignment(hash_bytes);
+        check_alignment(hash_local_bytes);
+}
 END_TEST
+
+static void check_nothing(hash_fn *fn)
+{
+        ck_assert_uint_eq(fn(HASH_INIT, NULL, 0), fn(HASH_INIT, "", 0));
+}
 
 START_TEST(nothing_can_be_hashed)
 {
-        ck_assert_uint_eq(hash_bytes(HASH_INIT, NULL, 0), hash_str(HASH_INIT, STR("")));
-        ck_assert_uint_eq(hash_str(HASH_INIT, STR_NULL), hash_str(HASH_INIT, STR("")));
+        check_nothing(hash_bytes);
+        check_nothing(hash_local_bytes);
 }
 END_TEST
 
-START_TEST(length_order_and_seed_count)
+static void check_length(hash_fn *fn)
 {
+        static const char zeros[64] = { 0 };
         uint64_t h = HASH_INIT;
 
-        ck_assert_uint_ne(hash_bytes(h, "\0\0", 1), hash_bytes(h, "\0\0", 2));
-        ck_assert_uint_ne(hash_bytes(h, "12345678", 8), hash_bytes(h, "12345678\0", 9));
+        for (size_t n = 1; n <= sizeof(zeros); n++)
+                for (size_t m = 0; m < n; m++)
+                        ck_assert_msg(fn(h, zeros, n) != fn(h, zeros, m), "%zu, %zu", n, m);
+        ck_assert_uint_ne(fn(h, "12345678", 8), fn(h, "12345678\0", 9));
+        ck_assert_uint_ne(fn(fn(h, "1", 1), "2", 1), fn(fn(h, "2", 1), "1", 1));
         ck_assert_uint_ne(hash_add(hash_add(h, 1), 2), hash_add(hash_add(h, 2), 1));
-        ck_assert_uint_ne(hash_str(1, STR("a")), hash_str(2, STR("a")));
+        ck_assert_uint_ne(hash_local_add(hash_local_add(h, 1), 2), hash_local_add(hash_local_add(h, 2), 1));
+        ck_assert_uint_ne(hash_local_add(1, 2), hash_local_add(2, 1));
+        ck_assert_uint_ne(fn(1, "a", 1), fn(2, "a", 1));
         /* Fields do not run into each other. */
-        ck_assert_uint_ne(hash_str(hash_str(h, STR("ab")), STR("c")),
-                          hash_str(hash_str(h, STR("a")), STR("bc")));
+        ck_assert_uint_ne(fn(fn(h, "ab", 2), "c", 1), fn(fn(h, "a", 1), "bc", 2));
+}
+
+START_TEST(length_order_and_seed_count)
+{
+        check_length(hash_bytes);
+        check_length(hash_local_bytes);
 }
 END_TEST
 
@@ -57,44 +82,59 @@ static unsigned ones(uint64_t n)
         return (unsigned)__builtin_popcountll(n);
 }
 
-/* Each bit of the input moves about half of the output: over 20 words, between
- * 24 and 40 of 64 on the average. */
+/* Each bit of the input moves about half of the output: between 24 and 40 of 64
+ * on the average. */
+static void check_every(hash_fn *fn)
+{
+        char bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
+
+        for (size_t n = 1; n < sizeof(bytes); n++) {
+                uint64_t want = fn(HASH_INIT, bytes, n);
+                unsigned moved = 0;
+
+                for (size_t bit = 0; bit < n * 8; bit++) {
+                        uint64_t got;
+
+                        bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << (bit % 8)));
+                        got = fn(HASH_INIT, bytes, n);
+                        ck_assert_uint_ne(got, want);
+                        moved += ones(got ^ want);
+                        bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << (bit % 8)));
+                }
+                ck_assert_msg(moved >= 24 * n * 8 && moved <= 40 * n * 8, "%zu bytes: %u", n, moved);
+        }
+}
+
 START_TEST(every_bit_of_the_input_counts)
 {
-        char bytes[20] = "abcdefghijklmnopqrs";
-        uint64_t want = hash_bytes(HASH_INIT, bytes, sizeof(bytes));
-        unsigned moved = 0;
-
-        for (size_t bit = 0; bit < sizeof(bytes) * 8; bit++) {
-                uint64_t got;
-
-                bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << (bit % 8)));
-                got = hash_bytes(HASH_INIT, bytes, sizeof(bytes));
-                ck_assert_uint_ne(got, want);
-                moved += ones(got ^ want);
-                bytes[bit / 8] = (char)(bytes[bit / 8] ^ (1 << (bit % 8)));
-        }
-        ck_assert_uint_ge(moved, 24 * sizeof(bytes) * 8);
-        ck_assert_uint_le(moved, 40 * sizeof(bytes) * 8);
+        check_every(hash_bytes);
+        check_every(hash_local_bytes);
 }
 END_TEST
 
 /* What a table looks at is the low bits: 4096 names in 4096 buckets leave about
  * 1/e of them empty when they fall at random. */
-START_TEST(similar_names_spread)
+static void check_similar(hash_fn *fn)
 {
         static bool used[4096];
         size_t n_used = 0;
 
+        memset(used, 0, sizeof(used));
         for (unsigned i = 0; i < 4096; i++) {
                 char name[32];
                 int n = snprintf(name, sizeof(name), "shop-%u", i);
-                size_t at = hash_bytes(HASH_INIT, name, (size_t)n) % ARRAY_SIZE(used);
+                size_t at = fn(HASH_INIT, name, (size_t)n) % ARRAY_SIZE(used);
 
                 n_used += !used[at];
                 used[at] = true;
         }
         ck_assert_uint_gt(n_used, 4096 * 60 / 100);
+}
+
+START_TEST(similar_names_spread)
+{
+        check_similar(hash_bytes);
+        check_similar(hash_local_bytes);
 }
 END_TEST
 
