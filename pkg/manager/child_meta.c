@@ -16,10 +16,11 @@ static struct str labels_of(const struct object *self, const char *word, struct 
 static struct str owner_of(const struct object *self, struct arena *a)
 {
         const struct kube_kind *api = &self->kind->api;
+        char uid[UUID_TEXT];
 
         return arena_join(a, STR("[{\"apiVersion\":\""), api->group, STR("/"), api->version,
                           STR("\",\"kind\":\""), api->kind, STR("\",\"name\":\""), self->name,
-                          STR("\",\"uid\":\""), object_uid(self),
+                          STR("\",\"uid\":\""), object_uid(self, uid),
                           STR("\",\"controller\":true,\"blockOwnerDeletion\":true}]"));
 }
 

@@ -5,7 +5,7 @@ const struct object *view_child(const struct view *view, const struct cache_kind
 {
         const struct object *child = cache_get(view->cache, kind, view->self->namespace, name);
 
-        return child && str_eq(child->owner->uid, object_uid(view->self)) ? child : NULL;
+        return child && object_has_uid(view->self, child->owner->uid) ? child : NULL;
 }
 
 const struct object *view_next_child(const struct view *view, const struct cache_kind *kind,
@@ -15,7 +15,7 @@ const struct object *view_next_child(const struct view *view, const struct cache
 
         do
                 o = cache_owned(view->cache, kind, self->namespace, self->name, o);
-        while (o && (o->deleting || !str_eq(o->owner->uid, object_uid(self))));
+        while (o && (o->deleting || !object_has_uid(self, o->owner->uid)));
         return o;
 }
 
@@ -75,7 +75,7 @@ const struct object *view_claimed_by_other(const struct view *view, const struct
 
         do
                 o = cache_claiming(view->cache, kind, word, o);
-        while (o && str_eq(o->owner->uid, object_uid(view->self)));
+        while (o && object_has_uid(view->self, o->owner->uid));
         return o;
 }
 

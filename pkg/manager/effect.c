@@ -33,6 +33,7 @@ static bool pause_repair(struct task *t, const struct effect *e, const struct ob
 static void apply_child(struct task *t, struct effect *e)
 {
         const struct object *child = cache_get(&t->manager->cache, e->kind, t->item->key.namespace, e->name);
+        char uid[UUID_TEXT];
         bool repairing;
         struct errand *q;
 
@@ -57,7 +58,8 @@ static void apply_child(struct task *t, struct effect *e)
         if (repairing)
                 cache_note_repair(&t->manager->cache, child, t->started);
         if (child)
-                errand_change(q, object_uid(child), e->options.versioned ? object_version(child) : STR_NULL);
+                errand_change(q, object_uid(child, uid),
+                              e->options.versioned ? object_version(child) : STR_NULL);
         else
                 errand_create(q, e->json);
 }
@@ -76,7 +78,16 @@ static void delete_child(struct task *t, const struct effect *e)
         call = errand_call(q, CALL_DELETE);
         call.uid = e->uid;
         call.version = e->version;
+        call.alone = e->alone;
         errand_start(q, ERRAND_CHANGING, &call);
+}
+
+static void patch_object(struct task *t, const struct effect *e)
+{
+        struct errand *q = errand_new(t, e);
+
+        if (q)
+                errand_patch(q, e->json, e->uid);
 }
 
 static void read_object(struct task *t, const struct effect *e)
@@ -153,6 +164,9 @@ void effect_start(struct task *t, struct effect *e)
                 break;
         case EFFECT_DELETE:
                 delete_child(t, e);
+                break;
+        case EFFECT_PATCH:
+                patch_object(t, e);
                 break;
         case EFFECT_READ:
                 read_object(t, e);

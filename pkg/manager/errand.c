@@ -196,6 +196,21 @@ void errand_create(struct errand *q, struct str json)
         apply(q, ERRAND_CREATING, json, "resourceVersion", STR("1"), STR_NULL);
 }
 
+/* JSON begins with its brace. */
+void errand_patch(struct errand *q, struct str json, struct str uid)
+{
+        struct call call = errand_call(q, CALL_PATCH);
+
+        call.body = arena_join(&q->task->arena, STR("{\"metadata\":{\"uid\":\""), uid, STR("\"},"),
+                               str_n(json.data + 1, json.len - 1));
+        if (call.body.data) {
+                errand_start(q, ERRAND_CHANGING, &call);
+                return;
+        }
+        task_fail_memory(q->task);
+        errand_free(q);
+}
+
 void errand_change(struct errand *q, struct str uid, struct str version)
 {
         apply(q, ERRAND_CHANGING, q->effect->json, "uid", uid, version);

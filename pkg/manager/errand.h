@@ -57,6 +57,9 @@ void errand_create(struct errand *q, struct str json);
 /* Changes this very child; if VERSION is present, as it is. */
 void errand_change(struct errand *q, struct str uid, struct str version);
 
+/* A merge patch, JSON, of the object with that UID. */
+void errand_patch(struct errand *q, struct str json, struct str uid);
+
 /* Begins those that have waited, as far as there are places. Their tasks may end. */
 void errands_begin(struct manager *m);
 

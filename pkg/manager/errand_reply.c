@@ -86,6 +86,8 @@ static void report_done(const struct errand *q)
                 report_drift(q, "changed by somebody else and has been set back");
         } else if (e->type == EFFECT_HOLD || e->type == EFFECT_RELEASE) {
                 log_done(q, e->type == EFFECT_HOLD ? "finalizer added" : "finalizer removed");
+        } else if (e->type == EFFECT_PATCH) {
+                log_done(q, "patched");
         } else {
                 log_done(q, "applied");
         }

@@ -301,11 +301,12 @@ void event_send_about(struct manager *m, const struct event_about *about, bool w
 void event_send(struct manager *m, const struct object *regarding, bool warning, struct str reason,
                 struct str message)
 {
+        char uid[UUID_TEXT];
         const struct event_about about = {
                 .kind = &regarding->kind->api,
                 .namespace = regarding->namespace,
                 .name = regarding->name,
-                .uid = object_uid(regarding),
+                .uid = object_uid(regarding, uid),
                 .version = object_version(regarding),
         };
 

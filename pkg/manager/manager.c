@@ -135,7 +135,7 @@ static bool is_lost(const struct manager *m, const struct queue_key *key, const 
         const struct object *self =
                 cache_get(&m->cache, m->controllers[key->controller]->kind, key->namespace, key->name);
 
-        return self && !self->deleting && str_eq(object_uid(self), child->owner->uid) && child->owned != 0 &&
+        return self && !self->deleting && object_has_uid(self, child->owner->uid) && child->owned != 0 &&
                !child->dropped;
 }
 
@@ -181,7 +181,7 @@ static bool same_metadata(const struct object *a, const struct object *b)
 static bool only_status_changed(const struct manager *m, const struct object *old_object,
                                 const struct object *new_object)
 {
-        if (!old_object || !str_eq(object_uid(old_object), object_uid(new_object)) ||
+        if (!old_object || !object_same_uid(old_object, new_object) ||
             old_object->generation != new_object->generation ||
             old_object->deleting != new_object->deleting || old_object->finalized != new_object->finalized ||
             !same_metadata(old_object, new_object))
@@ -195,8 +195,7 @@ static bool only_status_changed(const struct manager *m, const struct object *ol
 /* Of a kind that is written all the time: does this write say anything? */
 static bool is_news(const struct object *old_object, const struct object *new_object)
 {
-        return !new_object->kind->steady || !old_object ||
-               !str_eq(object_uid(old_object), object_uid(new_object)) ||
+        return !new_object->kind->steady || !old_object || !object_same_uid(old_object, new_object) ||
                old_object->deleting != new_object->deleting || old_object->owned != new_object->owned ||
                !schema_equal(new_object->kind->schema, old_object->state, new_object->state);
 }

@@ -238,7 +238,7 @@ struct metric *metric_series(struct metric_family *f, const struct str *values, 
                 return f->series;
         if (n == f->n_labels) {
                 for (size_t i = 0; i < n; i++)
-                        hash = hash_str(hash, values[i]);
+                        hash = hash_local_str(hash, values[i]);
                 s = find_series(f, values, hash);
                 if (!s)
                         s = add_series(f, values, hash);

@@ -31,6 +31,10 @@
  * replies and events then come in handfuls. Alone, a resource waits for nothing. */
 #define BUSY_ACTIVE 8
 #define BUSY_PACE (5 * USEC_MSEC)
+/* So do lists of many objects, which come a few kilobytes at a time; for less, since what
+ * is not taken in time the server has to hold back. */
+#define LIST_OBJECTS 500
+#define LIST_PACE (2 * USEC_MSEC)
 
 enum stage { RUNNING, DRAINING, RELEASING };
 
@@ -137,17 +141,25 @@ static bool give_up(struct operator* op)
         return true;
 }
 
+static usec_t pace(const struct operator* op, bool synced)
+{
+        if (op->manager.queue.n_active >= BUSY_ACTIVE)
+                return BUSY_PACE;
+        return !synced && op->manager.cache.by_key.count >= LIST_OBJECTS ? LIST_PACE : 0;
+}
+
 static void pump(struct operator* op)
 {
+        bool synced = watches_synced(&op->watches);
         usec_t next;
 
         if (give_up(op))
                 return;
-        if (watches_synced(&op->watches))
+        if (synced)
                 stand_for_election(op);
         update_permission(op);
         next = manager_pump(&op->manager);
-        loop_set_pace(op->loop, op->manager.queue.n_active >= BUSY_ACTIVE ? BUSY_PACE : 0);
+        loop_set_pace(op->loop, pace(op, synced));
         if (next == USEC_NEVER)
                 loop_timer_stop(&op->pump_timer);
         else if (loop_timer_set(op->loop, &op->pump_timer, next, on_pump_timer, op) < 0)

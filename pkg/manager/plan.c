@@ -56,7 +56,7 @@ static int identify(struct effect *e)
         int r = 0;
 
         if (!e->options.versioned)
-                e->whole = hash_str(HASH_INIT, e->json);
+                e->whole = hash_local_str(HASH_INIT, e->json);
         else if ((r = hash_desired(e)) == 0)
                 e->whole = e->desired;
         return r;
@@ -124,13 +124,36 @@ void plan_read(struct plan *p, const struct cache_kind *kind, struct str name)
 void plan_delete(struct plan *p, const struct object *child)
 {
         struct effect *e = add(p, EFFECT_DELETE);
+        char uid[UUID_TEXT];
 
         if (!e)
                 return;
         e->kind = child->kind;
         e->name = keep(p, child->name);
-        e->uid = keep(p, object_uid(child));
+        e->uid = keep(p, object_uid(child, uid));
         e->version = keep(p, object_version(child));
+}
+
+void plan_delete_alone(struct plan *p, const struct object *child)
+{
+        size_t before = p->n_effects;
+
+        plan_delete(p, child);
+        if (p->n_effects > before)
+                container_of(p->effects.prev, struct effect, link)->alone = true;
+}
+
+void plan_patch(struct plan *p, const struct object *object, struct str json)
+{
+        struct effect *e = add(p, EFFECT_PATCH);
+        char uid[UUID_TEXT];
+
+        if (!e)
+                return;
+        e->kind = object->kind;
+        e->name = keep(p, object->name);
+        e->json = keep(p, json);
+        e->uid = keep(p, object_uid(object, uid));
 }
 
 void plan_status(struct plan *p, struct str json)
@@ -156,15 +179,26 @@ void plan_status_of(struct plan *p, const struct schema *schema, const void *sta
                 plan_status(p, buf_str(&json));
 }
 
-void plan_event(struct plan *p, bool warning, struct str reason, struct str message)
+static void add_event(struct plan *p, bool at_once, bool warning, struct str reason, struct str message)
 {
         struct effect *e = add(p, EFFECT_EVENT);
 
         if (!e)
                 return;
+        e->at_once = at_once;
         e->warning = warning;
         e->reason = keep(p, reason);
         e->message = keep(p, message);
+}
+
+void plan_event(struct plan *p, bool warning, struct str reason, struct str message)
+{
+        add_event(p, false, warning, reason, message);
+}
+
+void plan_event_at_once(struct plan *p, bool warning, struct str reason, struct str message)
+{
+        add_event(p, true, warning, reason, message);
 }
 
 static void add_of_resource(struct plan *p, enum effect_type type, const struct object *self)

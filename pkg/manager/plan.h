@@ -29,6 +29,7 @@ enum effect_type {
         EFFECT_APPLY,
         EFFECT_COPY,
         EFFECT_DELETE,
+        EFFECT_PATCH,
         EFFECT_READ,
         EFFECT_STATUS,
         EFFECT_EVENT,
@@ -47,9 +48,11 @@ struct effect {
         uint64_t desired;                     /* its hash without what is shared; 0: not known yet */
         struct apply_options options;         /* of a child that is applied */
         struct str uid, version;              /* preconditions of a delete; the version of a copy's source */
+        bool alone;                           /* of a delete: what it owns stays */
         const struct cache_kind *source_kind; /* of a copy */
         struct str source;
         bool warning;               /* of an event */
+        bool at_once;               /* of an event: see plan_event_at_once */
         struct str reason, message; /* of an event */
 };
 
@@ -90,6 +93,13 @@ void plan_read(struct plan *p, const struct cache_kind *kind, struct str name);
 /* Deletes this very object: its UID and resourceVersion are preconditions. */
 void plan_delete(struct plan *p, const struct object *child);
 
+/* The same, but what CHILD owns is nobody's then, and stays. */
+void plan_delete_alone(struct plan *p, const struct object *child);
+
+/* A merge patch, as JSON, of this very object, which is another's: its other fields are left alone.
+ * Unlike a child it is not set back, should somebody undo it. */
+void plan_patch(struct plan *p, const struct object *object, struct str json);
+
 /* The whole status of the resource, as JSON; sent only if it differs from what the
  * cache holds. */
 void plan_status(struct plan *p, struct str json);
@@ -99,6 +109,11 @@ void plan_status_of(struct plan *p, const struct schema *schema, const void *sta
 
 /* An event about the resource: something happened, once, not "it is still so". */
 void plan_event(struct plan *p, bool warning, struct str reason, struct str message);
+
+/* The same about a step that this very plan takes. An event waits, as the status does, until
+ * nothing is under way any more; but the next reconcile finds the step taken, and has nothing to
+ * tell of it. Where the step fails it is told again. */
+void plan_event_at_once(struct plan *p, bool warning, struct str reason, struct str message);
 
 /* Of a kind with a finalizer: it is there before anything else is done (the
  * manager sees to that); and, while the resource is being deleted, it is taken

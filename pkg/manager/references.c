@@ -41,7 +41,8 @@ void references_init(struct references *r,
 
 static uint64_t hash_resource(const struct queue_key *key)
 {
-        return hash_str(hash_str(hash_add(HASH_INIT, key->controller), key->namespace), key->name);
+        return hash_local_str(hash_local_str(hash_local_add(HASH_INIT, key->controller), key->namespace),
+                              key->name);
 }
 
 static struct resource *find_resource(const struct references *r, const struct queue_key *key)
@@ -73,7 +74,7 @@ static struct resource *add_resource(struct references *r, const struct queue_ke
 
 static uint64_t hash_target(const struct cache_kind *kind, struct str namespace, struct str name)
 {
-        return hash_str(hash_str(hash_str(HASH_INIT, kind->api.plural), namespace), name);
+        return hash_local_str(hash_local_str(hash_local_str(HASH_INIT, kind->api.plural), namespace), name);
 }
 
 static struct target *find_target(const struct references *r, const struct cache_kind *kind,

@@ -33,6 +33,7 @@ static struct str patch_of(struct task *t, struct str json, const struct object 
         yyjson_obj_iter it;
         struct json_writer w;
         yyjson_val *key;
+        char uid[UUID_TEXT];
 
         if (json_parse(json, &doc, NULL) < 0)
                 return STR_NULL;
@@ -40,7 +41,7 @@ static struct str patch_of(struct task *t, struct str json, const struct object 
         json_object(&w);
         json_key(&w, "metadata");
         json_object(&w);
-        json_put_str(&w, "uid", object_uid(child));
+        json_put_str(&w, "uid", object_uid(child, uid));
         json_put_str(&w, "resourceVersion", object_version(child));
         json_end(&w);
         it = yyjson_obj_iter_with(yyjson_doc_get_root(doc));

@@ -355,7 +355,7 @@ static int reconcile(struct task *t, const struct object *self, struct plan *pla
 
 static bool is_report(const struct effect *e)
 {
-        return e->type == EFFECT_STATUS || e->type == EFFECT_EVENT;
+        return e->type == EFFECT_STATUS || (e->type == EFFECT_EVENT && !e->at_once);
 }
 
 static void carry_out_report(struct task *t, const struct plan *plan)
@@ -404,9 +404,11 @@ static int keep_claims(struct task *t, const struct object *self)
 
 static int begin_arena(struct task *t, const struct object *self)
 {
+        char uid[UUID_TEXT];
+
         arena_release(&t->arena);
         arena_init(&t->arena, TASK_ARENA_CAP);
-        t->uid = arena_str(&t->arena, object_uid(self));
+        t->uid = arena_str(&t->arena, object_uid(self, uid));
         return t->uid.data ? keep_claims(t, self) : -ENOMEM;
 }
 

@@ -27,6 +27,7 @@ struct call {
         struct str namespace, name;
         struct str body;         /* JSON; copied */
         struct str uid, version; /* of CALL_DELETE */
+        bool alone;              /* likewise: what it owns stays */
 };
 
 typedef void call_done_fn(const struct kube_reply *reply, void *arg);

@@ -50,7 +50,9 @@ static struct kube_call kube_call_of(const struct call *call)
                 .force = apply,
                 .if_uid = call->uid,
                 .if_version = call->version,
-                .propagation = call->type == CALL_DELETE ? STR("Background") : STR_NULL,
+                .propagation = call->type != CALL_DELETE ? STR_NULL
+                               : call->alone             ? STR("Orphan")
+                                                         : STR("Background"),
         };
 }
 

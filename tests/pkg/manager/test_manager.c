@@ -384,6 +384,7 @@ static struct {
         int n_called;
         int result;      /* from the second call on: of the reconcile */
         size_t n_events; /* more of them */
+        bool step;       /* tells of a step that is taken with the first children */
         usec_t wake;     /* after so much time; 0: not */
         bool rush;       /* asks to come again at once, each time */
 } probe;
@@ -395,6 +396,9 @@ static int probe_reconcile(const struct view *view, struct plan *plan)
         probe.n_called += !view->report_only; /* which fails likewise */
         for (size_t i = 0; i < probe.n_events; i++)
                 plan_event(plan, false, STR("Probe"), arena_printf(plan->arena, "number %zu", i));
+        if (probe.step && !list_empty(&plan->effects))
+                plan_event_at_once(plan, false, STR("Step"), STR("children are made"));
+        probe.step = false;
         if (probe.wake || probe.rush)
                 plan_wake(plan, view->now + probe.wake);
         return r < 0 ? r : probe.result;
@@ -519,6 +523,21 @@ START_TEST(a_report_waits_for_what_it_is_about)
 }
 END_TEST
 
+/* The next reconcile does not know of it any more. */
+START_TEST(a_step_is_told_while_it_is_taken)
+{
+        struct world w;
+
+        begin_probe(&w);
+        probe.step = true;
+        world_start(&w);
+        world_run(&w, USEC_MINUTE);
+        ck_assert_uint_eq(count_events(&w, "Step"), 1);
+        ck_assert_uint_eq(count_events(&w, "Ready"), 1);
+        end(&w);
+}
+END_TEST
+
 /* Events expire; who looks for a cause the next day has the log. */
 START_TEST(events_are_in_the_log_too)
 {
@@ -626,6 +645,7 @@ static const TTest *const tests[] = {
         events_are_in_the_log_too,
         children_made_one_after_the_other_are_told_at_once,
         a_report_waits_for_what_it_is_about,
+        a_step_is_told_while_it_is_taken,
         a_hundred_resources_converge_in_bad_weather,
 };
 TEST_MAIN("manager/manager", tests)
