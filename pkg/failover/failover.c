@@ -14,11 +14,12 @@ struct failover_timing failover_timing_of(usec_t lease)
                 .renew = lease / 4,
                 .write = lease / 4,
                 .hang = lease / 2,
-                .disk = lease,
+                .disk = lease / 4 * 3,
                 .lag = MAX(lease / 4 * 3, 3 * USEC_SEC),
                 .seal = 400 * USEC_MSEC,
                 .grace = 300 * USEC_MSEC,
                 .yield = USEC_SEC,
+                .halt = 11 * USEC_MINUTE,
                 .peer_retry = 100 * USEC_MSEC,
         };
 }
@@ -34,6 +35,7 @@ void failover_init(struct failover *f, const struct failover_id *self, const str
                 .want = FAILOVER_HALT,
                 .copy = *stored,
                 .remembered = *stored,
+                .kept = stored->position.timeline,
                 .canary = now,
                 .alive = now,
                 .rounds = self->incarnation, /* so that no answer to a former life is taken for one to this */
@@ -117,7 +119,7 @@ static void take_in(struct step *s, const struct failover_event *e)
                 server_seen(s, &e->server);
                 break;
         case FAILOVER_CANARY:
-                f->canary = MAX(f->canary, e->canary);
+                canary_seen(f, e->canary);
                 break;
         case FAILOVER_MESSAGE:
                 message_came(s, &e->message);

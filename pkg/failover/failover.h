@@ -85,7 +85,7 @@ struct failover_position {
 };
 
 enum failover_phase {
-        FAILOVER_BOOTSTRAP, /* made by the operator, once: nobody led yet, all may be empty */
+        FAILOVER_BOOTSTRAP, /* made by the operator: nobody led yet, or the Lease was deleted */
         FAILOVER_HELD,      /* the holder leads */
         FAILOVER_SEALING,   /* the holder is finding out who is to lead */
         FAILOVER_RELEASED,  /* the holder's server cannot write any more; free to take */
@@ -113,12 +113,13 @@ struct failover_record {
         failover_set in_sync;               /* who may be promoted */
         char lineage[FAILOVER_LINEAGE_MAX]; /* which data; empty before the first leader */
         struct failover_position position;  /* the leader's, at its last renewal or at its end */
-        bool final;                         /* RELEASED: POSITION is all there is; a planned move */
-        enum failover_cause cause;          /* why the last leader ended */
-        int from;                           /* who that was */
-        uint64_t lost;    /* at its last renewal the former leader was this far ahead of this one */
-        uint64_t request; /* the newest request for a hand-over that was dealt with */
-        uint64_t consent; /* likewise the newest consent */
+        uint64_t floor;                     /* who may be promoted has at least this timeline */
+        bool final;                /* POSITION is all there is; a planned move, and nobody led since */
+        enum failover_cause cause; /* why the last leader ended */
+        int from;                  /* who that was */
+        uint64_t lost;             /* at its last renewal the former leader was this far ahead of this one */
+        uint64_t request;          /* the newest request for a hand-over that was dealt with */
+        uint64_t consent;          /* likewise the newest consent */
 };
 
 /* What the user and the operator want. */
@@ -145,6 +146,7 @@ struct failover_timing {
         usec_t seal;       /* for the answers of members that are not necessary */
         usec_t grace;      /* for the named successor to take a free lease */
         usec_t yield;      /* for the target to catch up while writing pauses */
+        usec_t halt;       /* for a server to end in its own way: longer than any engine lets it */
         usec_t peer_retry; /* between questions to a peer */
 };
 
@@ -389,7 +391,7 @@ struct failover {
         bool on_promises;
 
         /* seals: given, and gathered */
-        uint64_t sealed; /* nobody of an epoch before this is followed */
+        uint64_t sealed; /* the newest epoch that is known of: nobody of one before it is followed */
         struct {
                 bool pending;
                 int to;
@@ -398,6 +400,9 @@ struct failover {
         struct {
                 uint64_t round;
                 usec_t begun, asked;
+                /* Of the Lease as it was when the epoch was taken: until somebody leads, that counts. */
+                failover_set set;
+                bool final;
                 failover_set answered;
                 struct failover_copy copies[FAILOVER_MEMBERS_MAX];
                 uint64_t lives[FAILOVER_MEMBERS_MAX];
@@ -427,6 +432,8 @@ struct failover {
                 char lineage[FAILOVER_LINEAGE_MAX];
         } followed; /* whom it was told to follow last */
         struct failover_copy copy, remembered;
+        usec_t remembered_at;
+        uint64_t kept; /* the timeline that the volume is known to name */
 
         /* as a leader: how fresh each member is */
         failover_set online; /* the last time that the server could write */
@@ -436,6 +443,8 @@ struct failover {
                 usec_t marked;  /* and when it was that */
                 usec_t fresh;   /* the member has all that we had then */
                 uint64_t life;  /* which of its lives has */
+                usec_t met;     /* since when it follows without a break; 0: it does not */
+                uint64_t met_life;
         } members[FAILOVER_MEMBERS_MAX];
         bool held_back;
         uint64_t handled; /* the newest request for a hand-over that was dealt with here */
@@ -443,7 +452,7 @@ struct failover {
         /* a hand-over */
         struct {
                 int to;
-                usec_t until;
+                usec_t begun, until;
                 enum failover_cause cause;
                 bool released; /* the write was sent: no way back but by a newer write */
         } yield;

@@ -16,13 +16,27 @@ static bool has_leader(const struct failover *f)
                f->record.epoch >= f->sealed;
 }
 
+/* What a volume does not take is in memory alone; and it may be elsewhere by now, with the
+ * next pod of this name. */
+static bool disk_writes(const struct step *s)
+{
+        return s->now <= s->f->canary + s->f->timing.disk;
+}
+
+/* As seen by an agent that was there to see it. One that stood still itself first looks at
+ * what its server has become meanwhile. */
+static bool is_disk_stuck(const struct step *s)
+{
+        return !disk_writes(s) && s->f->alive > s->f->canary + s->f->timing.disk;
+}
+
 static void order_server(struct step *s)
 {
         struct failover *f = s->f;
 
         if (must_be_down(f))
                 order(s, FAILOVER_HALT, NULL, 0);
-        else if (has_leader(f))
+        else if (has_leader(f) && !is_disk_stuck(s))
                 order(s, FAILOVER_FOLLOW, &f->record.holder, f->record.epoch);
         else
                 order(s, FAILOVER_STAND, NULL, 0);
@@ -56,10 +70,10 @@ static void give_up(struct step *s)
         if (r.phase == FAILOVER_HELD) { /* else the end of the last leader stands there already */
                 r.cause = same_life(&r.holder, &f->self) ? f->cause : FAILOVER_CAUSE_RESTART;
                 r.from = f->self.member;
+                r.final = false;
         }
         r.phase = FAILOVER_RELEASED;
         r.handover_to = best_follower(f);
-        r.final = false;
         write_record(s, FAILOVER_WRITE_GIVE_UP, &r);
 }
 
@@ -75,13 +89,32 @@ static bool is_held_by_namesake(const struct failover *f)
                (f->policy.durable || !alone) && consented(f) != f->self.member;
 }
 
-/* Can this member do what a winner must? Not: is it the best. */
-static bool is_fit(const struct failover *f)
+/* It has data, and they are older than those of anybody who could be promoted: this is a pod that
+ * was replaced and comes back, and it is the next one of its name that is in the set. Who led last
+ * may find out that its volume has lost something, and say so. */
+static bool is_outdated(const struct failover *f)
 {
+        return f->copy.data > FAILOVER_DATA_NONE && f->copy.position.timeline < f->record.floor &&
+               strcmp(f->copy.lineage, f->record.lineage) == 0 && !same_pod(&f->record.holder, &f->self) &&
+               consented(f) != f->self.member;
+}
+
+/* Can this member do what a winner must? Not: is it the best. */
+static bool is_fit(const struct step *s)
+{
+        const struct failover *f = s->f;
+
         return f->known && !f->absent && f->policed && !must_be_down(f) &&
                (is_in(f->record.in_sync, f->self.member) || consented(f) == f->self.member) && harmless(f) &&
                f->copy.data != FAILOVER_DATA_UNKNOWN && f->write.kind == FAILOVER_WRITE_NONE &&
-               !is_held_by_namesake(f);
+               !is_held_by_namesake(f) && !is_outdated(f) && disk_writes(s) &&
+               s->now < f->alive + f->timing.hang;
+}
+
+/* The operator made it, and not for a first start: somebody may still hold the one before. */
+static bool is_made_again(const struct failover *f)
+{
+        return f->record.phase == FAILOVER_BOOTSTRAP && (f->sealed > 0 || f->copy.position.timeline > 0);
 }
 
 /* A free lease may be taken at once, another when it was seen unchanged for L.
@@ -90,7 +123,7 @@ usec_t stand_at(const struct failover *f)
 {
         usec_t at = f->seen;
 
-        if (!is_free(f))
+        if (!is_free(f) || is_made_again(f))
                 at += f->timing.lease;
         else if (f->record.handover_to != FAILOVER_NOBODY && f->record.handover_to != f->self.member)
                 at += f->timing.grace;
@@ -100,7 +133,7 @@ usec_t stand_at(const struct failover *f)
                 at += 2 * f->timing.grace;
         if (f->record.handover_to == f->self.member && is_free(f))
                 at = f->seen;
-        if (!is_free(f)) /* who has released the Lease needs no promise any more */
+        if (f->record.phase != FAILOVER_RELEASED) /* who has released it needs no promise any more */
                 at = MAX(at, f->promised_until);
         if (f->failed)
                 at = MAX(at, f->tried + f->timing.peer_retry);
@@ -119,11 +152,11 @@ static void stand(struct step *s)
                 r.from = r.holder.member;
                 r.final = false;
         } else if (r.phase == FAILOVER_BOOTSTRAP) {
-                r.cause = FAILOVER_CAUSE_BOOTSTRAP;
+                r.cause = is_made_again(f) ? FAILOVER_CAUSE_EXPIRED : FAILOVER_CAUSE_BOOTSTRAP;
                 r.from = FAILOVER_NOBODY;
         }
         r.phase = FAILOVER_SEALING;
-        r.epoch = MAX(r.epoch, f->sealed) + 1;
+        r.epoch = f->sealed + 1;
         r.holder = f->self;
         r.handover_to = FAILOVER_NOBODY;
         write_record(s, FAILOVER_WRITE_TAKE, &r);
@@ -143,7 +176,7 @@ void reply(struct step *s, enum failover_message_type type, enum failover_messag
         m->life = f->self.incarnation;
         m->to = to;
         m->round = round;
-        m->epoch = MAX(f->record.epoch, f->sealed);
+        m->epoch = f->sealed;
         m->copy = f->copy;
 }
 
@@ -176,8 +209,7 @@ void asked_to_seal(struct step *s, const struct failover_message *m)
         /* An agent that has not seen the Lease cannot tell a winner from one that won long ago. */
         if (!f->known)
                 return;
-        if (m->epoch < f->record.epoch || m->epoch < f->sealed ||
-            (f->role != FAILOVER_FOLLOWER && m->epoch <= f->epoch)) {
+        if (m->epoch < f->sealed || (f->role != FAILOVER_FOLLOWER && m->epoch <= f->epoch)) {
                 reply(s, FAILOVER_NO, FAILOVER_SEAL, m->from, m->round);
                 return;
         }
@@ -224,9 +256,8 @@ void follow(struct step *s)
         else if (f->stopping && harmless(f) && obeyed(f) && f->server.state == FAILOVER_DOWN && !f->exited) {
                 f->exited = true;
                 effect(s, FAILOVER_DO_EXIT);
-        } else if (is_fit(f) && s->now >= stand_at(f) && s->now < f->canary + f->timing.disk &&
-                   s->now < f->alive + f->timing.hang)
+        } else if (is_fit(s) && s->now >= stand_at(f))
                 stand(s);
-        else if (f->known && s->now >= f->heard + f->timing.lease)
+        else if ((f->known || f->absent) && s->now >= f->heard + f->timing.lease)
                 f->stale = true; /* a watch may be silent: what changed last was perhaps never told */
 }

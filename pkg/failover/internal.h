@@ -52,6 +52,8 @@ void read_if_stale(struct step *s);
 /* --- server.c ----------------------------------------------------------------- */
 
 void server_seen(struct step *s, const struct failover_server *server);
+/* The volume took a write that began at BEGAN, and with it all that it was told before. */
+void canary_seen(struct failover *f, usec_t began);
 void order(struct step *s, enum failover_order what, const struct failover_id *whom, uint64_t epoch);
 /* Was STATE seen since the newest order was carried out? */
 bool obeyed(const struct failover *f);

@@ -2,6 +2,8 @@
 #include "base/str.h"
 #include "failover/internal.h"
 
+#define YIELDS_MAX 5 /* hand-overs of one that must go, each of timing.yield */
+
 /* --- who has kept up ------------------------------------------------------------ */
 
 /* Each member's freshness: the last time T of which it is known that it has all
@@ -75,6 +77,29 @@ int best_follower(const struct failover *f)
         return best;
 }
 
+static void meet_member(struct failover *f, int m)
+{
+        const struct failover_server *v = &f->server;
+
+        if (!is_in(v->online, m))
+                f->members[m].met = 0;
+        else if (!f->members[m].met || f->members[m].met_life != v->life[m])
+                f->members[m].met = v->at;
+        f->members[m].met_life = v->life[m];
+}
+
+/* Everybody in SET has followed for so long that his volume names this epoch; and so does ours. */
+static bool is_kept_by(const struct step *s, failover_set set)
+{
+        const struct failover *f = s->f;
+
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                if (is_in(set & ~self_set(f), m) &&
+                    (!f->members[m].met || s->now - f->members[m].met < 2 * f->timing.lease))
+                        return false;
+        return f->kept >= f->epoch;
+}
+
 void lead_server_seen(struct step *s)
 {
         struct failover *f = s->f;
@@ -85,6 +110,7 @@ void lead_server_seen(struct step *s)
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
                 f->members[m].acked = f->server.acked[m];
                 mark_member(f, m);
+                meet_member(f, m);
         }
 }
 
@@ -170,6 +196,7 @@ void lead_begin(struct step *s)
                 f->members[m].marked = f->ordered;
                 /* Those in the set have all that was there before it led. */
                 f->members[m].fresh = is_in(f->record.in_sync, m) ? f->ordered : INT64_MIN / 2;
+                f->members[m].met = 0;
                 f->members[m].life = is_in(f->seals.answered, m) ? f->seals.lives[m] : 0;
         }
         effect(s, FAILOVER_DO_PUBLISH)->epoch = f->epoch;
@@ -192,6 +219,8 @@ static bool fence_if_unwell(struct step *s)
                 fence(s, FAILOVER_CAUSE_CRASH, FAILOVER_FENCED);
         else if (s->now > f->alive + f->timing.hang && !stopped)
                 fence(s, FAILOVER_CAUSE_HANG, FAILOVER_FENCED);
+        else if (stopped && s->now >= f->yield.until) /* its engine ought to have killed it long ago */
+                fence(s, FAILOVER_CAUSE_HANG, FAILOVER_FENCED);
         else if (s->now > f->canary + f->timing.disk)
                 fence(s, FAILOVER_CAUSE_DISK, FAILOVER_FENCED);
         else
@@ -212,10 +241,13 @@ static void hold_back_or_resume(struct step *s)
 
 static struct failover_record led_record(const struct step *s)
 {
-        struct failover_record r = next_record(s->f);
+        const struct failover *f = s->f;
+        struct failover_record r = next_record(f);
 
         r.in_sync = fresh_set(s);
-        r.request = MAX(r.request, s->f->handled);
+        r.floor = is_kept_by(s, r.in_sync) ? f->epoch : MAX(r.floor, f->next.floor);
+        r.request = MAX(r.request, f->handled);
+        r.consent = MAX(r.consent, f->policy.consent_number); /* somebody leads: it was not needed */
         return r;
 }
 
@@ -267,10 +299,12 @@ static void yield_begin(struct step *s, int to, enum failover_cause cause)
                 }
                 to = FAILOVER_NOBODY;
         }
+        if (f->role != FAILOVER_YIELDING)
+                f->yield.begun = s->now;
         f->role = FAILOVER_YIELDING;
         f->yield.to = to;
         f->yield.cause = cause;
-        f->yield.until = s->now + f->timing.yield;
+        f->yield.until = s->now + (to == FAILOVER_NOBODY ? f->timing.halt : f->timing.yield);
         f->yield.released = false;
         tell(s, FAILOVER_YIELDS, to, 0);
         if (to == FAILOVER_NOBODY)
@@ -319,16 +353,17 @@ static bool is_handed_over(const struct failover *f)
                f->server.acked[f->yield.to] >= f->server.offset;
 }
 
-/* The target is too late. Who must go does not write again in between. */
+/* The target is too late. Who must go does not write again in between: whoever is the
+ * best by now gets another chance, and in the end the server is stopped in its own way. */
 static void yield_fails(struct step *s)
 {
         struct failover *f = s->f;
-        int next = best_follower(f);
+        bool again = s->now < f->yield.begun + YIELDS_MAX * f->timing.yield;
 
         tell(s, FAILOVER_STAYED, f->yield.to, 0);
         f->changed = true;
         if (must_go(f)) {
-                yield_begin(s, next == f->yield.to ? FAILOVER_NOBODY : next, FAILOVER_CAUSE_SHUTDOWN);
+                yield_begin(s, again ? best_follower(f) : FAILOVER_NOBODY, FAILOVER_CAUSE_SHUTDOWN);
                 return;
         }
         f->role = FAILOVER_LEADER;

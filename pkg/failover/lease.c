@@ -72,6 +72,7 @@ static void accept_record(struct step *s, const struct failover_record *record, 
         struct failover *f = s->f;
 
         f->record = *record;
+        f->sealed = MAX(f->sealed, record->epoch);
         memcpy(f->version, version, sizeof(f->version));
         f->known = true;
         f->absent = false;

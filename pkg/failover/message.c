@@ -59,6 +59,12 @@ int failover_letter_write(const struct failover_letter *letter, struct buf *out)
         fields_put_word(&w, "round", m->round);
         json_put_int(&w, "epoch", (int64_t)m->epoch);
         json_put_cstr(&w, "address", letter->address);
+        if (letter->applied.config[0]) {
+                json_put_cstr(&w, "pod", letter->applied.pod);
+                json_put_cstr(&w, "config", letter->applied.config);
+        }
+        if (letter->applied.needs_restart)
+                json_put_bool(&w, "needsRestart", true);
         if (has_copy(m))
                 put_copy(&w, &m->copy);
         json_end(&w);
@@ -77,6 +83,15 @@ static void read_copy(const struct fields *f, struct failover_copy *c)
         c->position.offset = fields_number(&position, "offset", INT64_MAX);
 }
 
+static void read_applied(const struct fields *f, struct failover_applied *a)
+{
+        if (fields_has(f, "pod"))
+                fields_text(f, "pod", a->pod, sizeof(a->pod));
+        if (fields_has(f, "config"))
+                fields_text(f, "config", a->config, sizeof(a->config));
+        a->needs_restart = fields_has(f, "needsRestart") && fields_bool(f, "needsRestart");
+}
+
 static void read_letter(const struct fields *f, struct failover_letter *letter)
 {
         struct failover_message *m = &letter->message;
@@ -90,6 +105,7 @@ static void read_letter(const struct fields *f, struct failover_letter *letter)
         m->round = fields_word(f, "round");
         m->epoch = fields_number(f, "epoch", INT64_MAX);
         fields_text(f, "address", letter->address, sizeof(letter->address));
+        read_applied(f, &letter->applied);
         if (has_copy(m))
                 read_copy(f, &m->copy);
 }

@@ -8,19 +8,21 @@
  *      {"type": "Yes", "about": "Seal", …, "copy": {"data": "Warm", "lineage": "…",
  *                                                   "position": {"timeline": 7, "offset": 123456}}}
  *
- * address is where the sender is reached, for the answer; it is no part of the protocol.
+ * address is where the sender is reached, for the answer; "config" and "needsRestart" are what
+ * it has carried out of its settings (report.h). None of them is part of the protocol.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "failover/failover.h"
+#include "failover/report.h"
 
 #define FAILOVER_MESSAGE_BYTES_MAX ((size_t)4 * 1024)
 
 struct failover_letter {
         struct failover_message message;
         char address[FAILOVER_ADDRESS_MAX];
+        struct failover_applied applied; /* the sender's */
 };
 
 /* 0, or the buffer's error. */

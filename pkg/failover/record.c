@@ -46,6 +46,7 @@ int failover_record_write(const struct failover_record *r, struct buf *out)
         fields_put_set(&w, "inSync", r->in_sync);
         json_put_cstr(&w, "lineage", r->lineage);
         put_position(&w, &r->position);
+        json_put_int(&w, "floor", (int64_t)r->floor);
         json_put_bool(&w, "final", r->final);
         json_put_cstr(&w, "cause", failover_cause_name(r->cause));
         if (r->from != FAILOVER_NOBODY)
@@ -101,6 +102,8 @@ static void read_record(const struct fields *f, struct failover_record *r)
         fields_enter(f, "position", &position);
         r->position.timeline = fields_number(&position, "timeline", INT64_MAX);
         r->position.offset = fields_number(&position, "offset", INT64_MAX);
+        if (fields_has(f, "floor")) /* not in records of earlier releases */
+                r->floor = fields_number(f, "floor", INT64_MAX);
         r->final = fields_bool(f, "final");
         r->cause = (enum failover_cause)fields_name(f, "cause", cause_name, FAILOVER_CAUSE_SHUTDOWN + 1);
         r->from = fields_member(f, "from", FAILOVER_NOBODY);
@@ -156,15 +159,27 @@ int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct er
         return 0;
 }
 
-static void put_annotations(struct json_writer *w, const struct failover_record *record)
+static void put_annotation(struct json_writer *w, const char *key, struct buf *text)
+{
+        if (buf_error(text) < 0)
+                w->out->error = w->out->error ? w->out->error : buf_error(text);
+        json_put_str(w, key, buf_str(text));
+        buf_clear(text);
+}
+
+static void put_annotations(struct json_writer *w, const struct failover_record *record,
+                            const struct failover_report *report)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(FIELDS_TEXT_MAX);
 
-        if (failover_record_write(record, &text) < 0)
-                w->out->error = w->out->error ? w->out->error : buf_error(&text);
         json_key(w, "annotations");
         json_object(w);
-        json_put_str(w, FAILOVER_ANNOTATION, buf_str(&text));
+        (void)failover_record_write(record, &text);
+        put_annotation(w, FAILOVER_ANNOTATION, &text);
+        if (report) {
+                (void)failover_report_write(report, &text);
+                put_annotation(w, FAILOVER_REPORT_ANNOTATION, &text);
+        }
         json_end(w);
 }
 
@@ -185,8 +200,8 @@ static void put_spec(struct json_writer *w, const struct failover_record *r, use
         json_end(w);
 }
 
-int failover_lease_patch(const struct failover_record *record, usec_t lease, usec_t wall, const char *version,
-                         struct buf *out)
+int failover_lease_patch(const struct failover_record *record, const struct failover_report *report,
+                         usec_t lease, usec_t wall, const char *version, struct buf *out)
 {
         struct json_writer w;
 
@@ -195,15 +210,15 @@ int failover_lease_patch(const struct failover_record *record, usec_t lease, use
         json_key(&w, "metadata");
         json_object(&w);
         json_put_cstr(&w, "resourceVersion", version);
-        put_annotations(&w, record);
+        put_annotations(&w, record, report);
         json_end(&w);
         put_spec(&w, record, lease, wall);
         json_end(&w);
         return buf_error(out);
 }
 
-int failover_lease_create(const struct failover_record *record, usec_t lease, usec_t wall, struct str name,
-                          struct buf *out)
+int failover_lease_create(const struct failover_record *record, const struct failover_lease_meta *meta,
+                          usec_t lease, usec_t wall, struct buf *out)
 {
         struct json_writer w;
 
@@ -213,8 +228,12 @@ int failover_lease_create(const struct failover_record *record, usec_t lease, us
         json_put_cstr(&w, "kind", "Lease");
         json_key(&w, "metadata");
         json_object(&w);
-        json_put_str(&w, "name", name);
-        put_annotations(&w, record);
+        json_put_str(&w, "name", meta->name);
+        if (meta->labels.data)
+                json_put_raw(&w, "labels", meta->labels);
+        if (meta->owners.data)
+                json_put_raw(&w, "ownerReferences", meta->owners);
+        put_annotations(&w, record, NULL);
         json_end(&w);
         put_spec(&w, record, lease, wall);
         json_end(&w);

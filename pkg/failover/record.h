@@ -15,16 +15,18 @@
  *        "phase": "Held", "epoch": 7,
  *        "holder": {"member": 2, "uid": "8f14…", "incarnation": "00c0ffee00c0ffee", "address": "10.0.0.3"},
  *        "handoverTo": 1, "inSync": [0, 1, 2], "lineage": "…",
- *        "position": {"timeline": 7, "offset": 123456}, "final": false,
- *        "cause": "ServerCrashed", "from": 0, "lost": 0, "request": 3, "consent": 0
+ *        "position": {"timeline": 7, "offset": 123456}, "floor": 6,
+ *        "final": false, "cause": "ServerCrashed", "from": 0, "lost": 0, "request": 3, "consent": 0
  *      }
  *
- * holder is absent before there was one, handoverTo and from where they are nobody. Every
+ * holder is absent before there was one, handoverTo and from where they are nobody, floor in
+ * records of earlier releases (0). Every
  * field is checked; fields that are not known are passed over, and gone with the next write.
  */
 #pragma once
 
 #include "failover/failover.h"
+#include "failover/report.h"
 #include "json/read.h"
 
 #define FAILOVER_ANNOTATION "failover.keelson.dev/record"
@@ -44,9 +46,16 @@ struct failover_lease {
 /* A Lease as the API server gives it. -EINVAL, likewise. */
 int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct error *err) _must_check_;
 
+/* What a Lease that is made again has of the one before, or its operator would not know it. */
+struct failover_lease_meta {
+        struct str name;
+        struct str labels, owners; /* metadata.labels, metadata.ownerReferences: JSON; absent: none */
+};
+
 /* The whole Lease, for a create; and a merge patch that is refused unless the Lease is at
- * VERSION. LEASE is the holder's L, WALL the time for people. 0, or the buffer's error. */
-int failover_lease_create(const struct failover_record *record, usec_t lease, usec_t wall, struct str name,
-                          struct buf *out);
-int failover_lease_patch(const struct failover_record *record, usec_t lease, usec_t wall, const char *version,
-                         struct buf *out);
+ * VERSION. LEASE is the holder's L, WALL the time for people. REPORT goes beside it; NULL: what
+ * is there stays. 0, or the buffer's error. */
+int failover_lease_create(const struct failover_record *record, const struct failover_lease_meta *meta,
+                          usec_t lease, usec_t wall, struct buf *out);
+int failover_lease_patch(const struct failover_record *record, const struct failover_report *report,
+                         usec_t lease, usec_t wall, const char *version, struct buf *out);

@@ -89,7 +89,15 @@ static void remember(struct step *s)
             strcmp(f->copy.lineage, f->remembered.lineage) == 0)
                 return;
         f->remembered = f->copy;
+        f->remembered_at = s->now;
         effect(s, FAILOVER_DO_REMEMBER)->copy = f->copy;
+}
+
+void canary_seen(struct failover *f, usec_t began)
+{
+        f->canary = MAX(f->canary, began);
+        if (began > f->remembered_at)
+                f->kept = f->remembered.position.timeline;
 }
 
 /* What the server's copy is worth. It is warm as long as one run of the server

@@ -217,6 +217,26 @@ static inline void begin_following(struct member *m)
         ck_assert_int_eq(m->f.copy.data, FAILOVER_DATA_WARM);
 }
 
+/* Member 0 has won epoch 6 and is asking; its server stands at offset 100 of timeline 5. */
+static inline void begin_sealing(struct member *m)
+{
+        begin_following(m);
+        m->now = START + L;
+        canary(m);
+        shows(m, FAILOVER_FOLLOWING);
+        wrote(m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m->f.role, FAILOVER_SEALER);
+        ck_assert_int_eq(must(m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+}
+
+static inline void shows_standing(struct member *m, bool has_data)
+{
+        struct failover_server v = server_in(m, FAILOVER_STANDING);
+
+        v.has_data = has_data;
+        show(m, &v);
+}
+
 /* The server leads, and members 1 and 2 have confirmed all but BEHIND of it. */
 static inline void shows_led(struct member *m, enum failover_server_state state, uint64_t behind)
 {

@@ -111,6 +111,75 @@ START_TEST(nor_one_whose_disk_or_server_stands_still)
 }
 END_TEST
 
+/* A pod that was replaced and comes back: the set has the next one of its name. */
+START_TEST(nor_one_with_data_of_long_ago)
+{
+        struct failover_record r = held_by(0, 9);
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_following(&m); /* epoch 5 */
+        snprintf(r.holder.uid, sizeof(r.holder.uid), "another");
+        r.phase = FAILOVER_RELEASED;
+        r.in_sync = 1;
+        r.floor = 6;
+        see(&m, &r);
+        m.now += 3 * L;
+        canary(&m);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+        p.consent = 0;
+        p.consent_number = 1;
+        policy(&m, &p);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+
+        begin_following(&m);
+        r.floor = 6;
+        r.holder = m.f.self; /* it has led itself: others are asked, and a person is told */
+        see(&m, &r);
+        m.now += L;
+        canary(&m);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+
+        begin_following(&m);
+        snprintf(r.holder.uid, sizeof(r.holder.uid), "another");
+        r.floor = 5;
+        see(&m, &r);
+        m.now += L;
+        canary(&m);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+}
+END_TEST
+
+/* What it takes in memory alone must not count as kept, and its volume may be with another pod by now. */
+START_TEST(who_follows_with_a_disk_that_stands_still_stops)
+{
+        struct member m;
+
+        begin_following(&m);
+        canary(&m);
+        m.now += m.f.timing.disk;
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_ORDER));
+        m.now++;
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+        release(&m, 0);
+        shows(&m, FAILOVER_STANDING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+        canary(&m);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+        begin_following(&m);
+        at(&m, m.now + 2 * L); /* it stood still itself */
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_ORDER));
+        shows(&m, FAILOVER_FOLLOWING);
+        canary(&m);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_FOLLOW);
+}
+END_TEST
+
 static struct failover_message ask(enum failover_message_type type, int from, uint64_t epoch)
 {
         return (struct failover_message){
@@ -344,6 +413,8 @@ static const TTest *const tests[] = {
         the_others_let_it_go_first,
         who_is_not_in_the_set_does_not_stand,
         nor_one_whose_disk_or_server_stands_still,
+        nor_one_with_data_of_long_ago,
+        who_follows_with_a_disk_that_stands_still_stops,
         a_promise_is_kept,
         none_is_given_to_whom_it_does_not_know_as_the_holder,
         who_has_not_seen_the_lease_may_promise,

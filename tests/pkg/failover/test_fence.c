@@ -206,6 +206,7 @@ START_TEST(a_disk_that_stands_still_is_no_healthy_lease)
         }
         ck_assert_int_eq(m.f.cause, FAILOVER_CAUSE_DISK);
         ck_assert_int_le(m.now, last + m.f.timing.disk + 100 * USEC_MSEC);
+        ck_assert_int_le(m.f.timing.disk, F); /* its volume may be another's by the time that its lease is */
 }
 END_TEST
 
@@ -244,6 +245,52 @@ START_TEST(who_falls_behind_leaves_the_set)
         ck_assert_uint_eq(m.f.record.in_sync, 3);
         ck_assert_int_le(m.now - began, m.f.timing.lag + 3 * 100 * USEC_MSEC);
         ck_assert(!m.f.held_back);
+}
+END_TEST
+
+/* The record names the oldest timeline that anybody who could be promoted has for certain. */
+START_TEST(the_floor_is_what_all_of_the_set_have_kept)
+{
+        usec_t led;
+        struct member m;
+
+        begin_leading(&m);
+        led = m.now;
+        ck_assert_uint_eq(m.f.record.floor, 5); /* of what it was chosen with */
+        while (m.now < led + 2 * L) {
+                well_until(&m, m.now + 100 * USEC_MSEC);
+                if (m.f.write.kind == FAILOVER_WRITE_NONE)
+                        continue;
+                ck_assert_uint_lt(m.f.write.record.floor, 6);
+                wrote(&m, FAILOVER_WRITTEN);
+        }
+        while (m.f.record.floor < 6 && m.now < led + 4 * L) {
+                well_until(&m, m.now + 100 * USEC_MSEC);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_uint_eq(m.f.record.floor, 6);
+        ck_assert_uint_eq(m.f.record.in_sync, 7);
+}
+END_TEST
+
+/* A volume that did not take the timeline may bring back an older one: then nobody could lead. */
+START_TEST(nor_is_it_raised_before_the_own_volume_has_it)
+{
+        struct member m;
+        usec_t led;
+
+        begin_leading(&m);
+        led = m.now;
+        while (m.now < led + 5 * L) {
+                m.now += 100 * USEC_MSEC;
+                m.f.canary = m.now; /* writes that began before it was told */
+                shows_led(&m, FAILOVER_WRITABLE, 0);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.role, FAILOVER_LEADER);
+        ck_assert_uint_eq(m.f.record.floor, 5);
 }
 END_TEST
 
@@ -339,6 +386,8 @@ static const TTest *const tests[] = {
         a_disk_that_stands_still_is_no_healthy_lease,
         who_is_superseded_kills_at_once,
         who_falls_behind_leaves_the_set,
+        the_floor_is_what_all_of_the_set_have_kept,
+        nor_is_it_raised_before_the_own_volume_has_it,
         a_hang_narrows_nothing,
         writes_are_held_back_rather_than_lost,
         a_lease_that_somebody_deleted_is_made_again_by_its_holder,

@@ -143,6 +143,32 @@ START_TEST(the_target_leads_without_further_answers)
         shows(&m, FAILOVER_STANDING);
         wrote(&m, FAILOVER_WRITTEN);
         ck_assert_int_eq(m.f.role, FAILOVER_PROMOTING);
+        /* As soon as it leads that is not final any more, and so it is said before. */
+        ck_assert(!must(&m, FAILOVER_DO_WRITE)->write.record.final);
+        ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.want, FAILOVER_LEAD);
+}
+END_TEST
+
+/* Who took it and cannot go on says nothing new: it is as final as it was. */
+START_TEST(a_target_that_fails_before_it_leads_leaves_it_final)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        r.phase = FAILOVER_RELEASED;
+        r.handover_to = 0;
+        r.final = true;
+        r.position = (struct failover_position){ 5, 200 };
+        see(&m, &r);
+        shows(&m, FAILOVER_STANDING);
+        wrote(&m, FAILOVER_WRITTEN);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+        ck_assert(must(&m, FAILOVER_DO_WRITE)->write.record.final);
 }
 END_TEST
 
@@ -228,24 +254,87 @@ END_TEST
 
 START_TEST(who_must_go_does_not_write_between_two_targets)
 {
+        usec_t began;
         struct member m;
 
         begin_leading(&m);
         shows_led(&m, FAILOVER_WRITABLE, 1);
         step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
         ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_PAUSE);
-        for (int i = 0; i < 20; i++) {
+        began = m.now;
+        while (m.f.want != FAILOVER_HALT && m.now < began + 10 * m.f.timing.yield) {
                 m.now += 100 * USEC_MSEC;
                 canary(&m);
                 if (m.f.write.kind != FAILOVER_WRITE_NONE)
                         wrote(&m, FAILOVER_WRITTEN);
                 for (size_t n = 0; nth(&m, FAILOVER_DO_ORDER, n); n++)
                         ck_assert_int_ne(nth(&m, FAILOVER_DO_ORDER, n)->order.what, FAILOVER_LEAD);
-                if (m.f.want == FAILOVER_HALT)
-                        return;
-                shows_led(&m, FAILOVER_PAUSED, 1);
+                if (m.f.want != FAILOVER_HALT)
+                        shows_led(&m, FAILOVER_PAUSED, 1);
         }
-        ck_abort_msg("it never ends");
+        ck_assert_int_ge(m.now - began, 5 * m.f.timing.yield);
+        ck_assert_int_lt(m.now - began, 6 * m.f.timing.yield);
+        ck_assert_int_eq(m.f.want, FAILOVER_HALT);
+}
+END_TEST
+
+/* The one that was late may be there in a moment; so may another. */
+START_TEST(who_must_go_tries_the_best_again)
+{
+        struct failover_server v;
+        struct member m;
+
+        begin_leading(&m);
+        shows_led(&m, FAILOVER_WRITABLE, 1);
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        while (m.now < START + L + 2 * m.f.timing.yield) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                shows_led(&m, FAILOVER_PAUSED, 1);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.role, FAILOVER_YIELDING);
+        v = server_in(&m, FAILOVER_PAUSED);
+        v.online = 6;
+        v.acked[1] = v.offset - 1;
+        v.acked[2] = v.offset;
+        while (m.f.write.kind != FAILOVER_WRITE_RELEASE && m.now < START + 2 * L) {
+                m.now += 100 * USEC_MSEC;
+                canary(&m);
+                v.at = m.now;
+                v.order = m.f.orders;
+                show(&m, &v);
+                if (m.f.write.kind == FAILOVER_WRITE_RENEW)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_RELEASE);
+        ck_assert_int_eq(m.f.write.record.handover_to, 2);
+        ck_assert(m.f.write.record.final);
+}
+END_TEST
+
+/* An engine kills a server that does not end. If it fails to, the Lease is not renewed for ever. */
+START_TEST(a_server_that_does_not_end_is_killed_at_last)
+{
+        usec_t began;
+        struct member m;
+
+        begin_leading(&m);
+        shows_led(&m, FAILOVER_WRITABLE, 0);
+        m.f.policy.members = 1; /* nobody is there to take it */
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(m.f.want, FAILOVER_HALT);
+        began = m.now;
+        while (m.f.role == FAILOVER_YIELDING && m.now < began + 2 * m.f.timing.halt) {
+                at(&m, m.now + 100 * USEC_MSEC);
+                canary(&m);
+                if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                        wrote(&m, FAILOVER_WRITTEN);
+        }
+        ck_assert_int_eq(m.f.cause, FAILOVER_CAUSE_HANG);
+        ck_assert_int_ge(m.now - began, 10 * USEC_MINUTE); /* the longest grace that an engine has */
+        ck_assert_int_le(m.now - began, m.f.timing.halt + USEC_SEC);
 }
 END_TEST
 
@@ -256,10 +345,13 @@ static const TTest *const tests[] = {
         a_release_of_unknown_outcome_is_not_taken_back_on_a_guess,
         who_has_released_is_not_superseded,
         the_target_leads_without_further_answers,
+        a_target_that_fails_before_it_leads_leaves_it_final,
         nor_does_it_give_way_to_the_former_leader,
         nor_if_it_lacks_a_byte_of_it,
         a_leader_that_is_to_end_hands_over_first,
         alone_it_stops_the_server_and_claims_nothing,
         who_must_go_does_not_write_between_two_targets,
+        who_must_go_tries_the_best_again,
+        a_server_that_does_not_end_is_killed_at_last,
 };
 TEST_MAIN("failover/hand_over", tests)

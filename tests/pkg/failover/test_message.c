@@ -16,6 +16,10 @@
         "{\"type\":\"No\",\"about\":\"Promise\",\"from\":0,\"to\":2,\"life\":\"00000000000000ff\","          \
         "\"round\":\"0000000000000009\",\"epoch\":8,\"address\":\"\"}"
 
+#define SAYS                                                                                                 \
+        "{\"type\":\"No\",\"about\":\"Promise\",\"from\":0,\"to\":2,\"life\":\"00000000000000ff\","          \
+        "\"round\":\"0000000000000009\",\"epoch\":8,\"address\":\"\",\"pod\":\"u-2\",\"config\":\"5f2c\",\"needsRestart\":true}"
+
 static void check_same(const char *json)
 {
         _cleanup_(buf_release) struct buf out = BUF_INIT(FAILOVER_MESSAGE_BYTES_MAX);
@@ -32,6 +36,7 @@ START_TEST(test_round_trip)
         check_same(SEAL);
         check_same(YES);
         check_same(NO);
+        check_same(SAYS);
 }
 END_TEST
 
@@ -52,6 +57,11 @@ START_TEST(test_meaning)
         ck_assert_int_eq(l.message.copy.data, FAILOVER_DATA_WARM);
         ck_assert_str_eq(l.message.copy.lineage, "abc");
         ck_assert_uint_eq(l.message.copy.position.offset, 123456);
+        ck_assert_str_eq(l.applied.config, "");
+        ck_assert_int_eq(failover_letter_read(STR(SAYS), &l, NULL), 0);
+        ck_assert_str_eq(l.applied.config, "5f2c");
+        ck_assert_str_eq(l.applied.pod, "u-2");
+        ck_assert(l.applied.needs_restart);
 }
 END_TEST
 
@@ -83,6 +93,9 @@ START_TEST(test_each_field_is_checked)
                 "{\"type\":\"Yes\",\"about\":\"Seal\",\"from\":0,\"to\":2,\"life\":\"00000000000000ff\","
                 "\"round\":\"0000000000000009\",\"epoch\":8,\"address\":\"\"}",
                 "message.copy must be an object");
+        check_refused("{\"type\":\"Seal\",\"from\":2,\"to\":0,\"life\":\"00c0ffee00c0ffee\","
+                      "\"round\":\"8000000000000009\",\"epoch\":8,\"address\":\"\",\"config\":7}",
+                      "message.config must be");
         memset(large, ' ', sizeof(large) - 1);
         large[sizeof(large) - 1] = '\0';
         check_refused(large, "message must not have more than");

@@ -9,10 +9,10 @@
         "{\"phase\":\"Held\",\"epoch\":7,\"holder\":{\"member\":2,\"uid\":\"8f14\","                         \
         "\"incarnation\":\"00c0ffee00c0ffee\",\"address\":\"10.0.0.3\"},\"handoverTo\":1,"                   \
         "\"inSync\":[0,1,2],\"lineage\":\"abc\",\"position\":{\"timeline\":6,\"offset\":123456},"            \
-        "\"final\":true,\"cause\":\"ServerCrashed\",\"from\":0,\"lost\":5,\"request\":3,\"consent\":1}"
-#define BOOTSTRAP                                                                                            \
-        "{\"phase\":\"Bootstrap\",\"epoch\":0,\"inSync\":[0,1],\"lineage\":\"\","                            \
-        "\"position\":{\"timeline\":0,\"offset\":0},\"final\":false,\"cause\":\"None\",\"lost\":0,"          \
+        "\"floor\":5,\"final\":true,\"cause\":\"ServerCrashed\",\"from\":0,\"lost\":5,\"request\":3,\"consent\":1}"
+#define BOOTSTRAP                                                                                               \
+        "{\"phase\":\"Bootstrap\",\"epoch\":0,\"inSync\":[0,1],\"lineage\":\"\","                               \
+        "\"position\":{\"timeline\":0,\"offset\":0},\"floor\":0,\"final\":false,\"cause\":\"None\",\"lost\":0," \
         "\"request\":0,\"consent\":0}"
 
 static void check_same(const char *json)
@@ -49,6 +49,7 @@ START_TEST(test_meaning)
         ck_assert_str_eq(r.lineage, "abc");
         ck_assert_uint_eq(r.position.timeline, 6);
         ck_assert_uint_eq(r.position.offset, 123456);
+        ck_assert_uint_eq(r.floor, 5);
         ck_assert(r.final);
         ck_assert_int_eq(r.cause, FAILOVER_CAUSE_CRASH);
         ck_assert_int_eq(r.from, 0);
@@ -102,11 +103,25 @@ START_TEST(test_each_field_is_checked)
         check_refused("\"abc\"", "null", "record.lineage must be");
         check_refused("\"position\":{", "\"position\":[],\"was\":{", "record.position must be an object");
         check_refused("123456", "\"123456\"", "record.position.offset must be");
+        check_refused("\"floor\":5", "\"floor\":\"5\"", "record.floor must be");
         check_refused("\"final\":true", "\"final\":1", "record.final must be");
         check_refused("ServerCrashed", "Crash", "record.cause must be");
         check_refused("\"lost\":5", "\"lost\":null", "record.lost must be");
         check_refused("\"consent\":1", "\"agreed\":1", "record.consent must be");
         check_refused("},\"handover", ",\"handover", "record: line 1");
+}
+END_TEST
+
+START_TEST(test_records_of_earlier_releases)
+{
+        static const char without[] =
+                "{\"phase\":\"Bootstrap\",\"epoch\":0,\"inSync\":[0],\"lineage\":\"\","
+                "\"position\":{\"timeline\":0,\"offset\":0},\"final\":false,\"cause\":\"None\",\"lost\":0,"
+                "\"request\":0,\"consent\":0}";
+        struct failover_record r = { .floor = 9 };
+
+        ck_assert_int_eq(failover_record_read(str_c(without), &r, NULL), 0);
+        ck_assert_uint_eq(r.floor, 0);
 }
 END_TEST
 
@@ -147,9 +162,10 @@ START_TEST(test_lease)
 {
         _cleanup_(buf_release) struct buf patch = BUF_INIT((size_t)4096), made = BUF_INIT((size_t)4096);
         struct failover_record record = held();
+        struct failover_lease_meta meta = { .name = STR("shop") };
         struct failover_lease lease = { 0 };
 
-        ck_assert_int_eq(failover_lease_patch(&record, 3500 * USEC_MSEC, 0, "1234", &patch), 0);
+        ck_assert_int_eq(failover_lease_patch(&record, NULL, 3500 * USEC_MSEC, 0, "1234", &patch), 0);
         read_lease(patch.data, 0, NULL, &lease);
         ck_assert_str_eq(lease.version, "1234");
         ck_assert_int_eq(lease.duration, 4 * USEC_SEC);
@@ -158,9 +174,14 @@ START_TEST(test_lease)
         ck_assert_ptr_nonnull(strstr(patch.data, "\"leaseTransitions\":7"));
         ck_assert_ptr_nonnull(strstr(patch.data, "\"renewTime\":\"1970-01-01T00:00:00.000000Z\""));
 
-        ck_assert_int_eq(failover_lease_create(&record, 4 * USEC_SEC, 0, STR("shop"), &made), 0);
+        ck_assert_int_eq(failover_lease_create(&record, &meta, 4 * USEC_SEC, 0, &made), 0);
         ck_assert_ptr_nonnull(strstr(made.data, "\"metadata\":{\"name\":\"shop\",\"annotations\""));
         ck_assert_ptr_null(strstr(made.data, "resourceVersion"));
+        buf_clear(&made);
+        meta.labels = STR("{\"a\":\"b\"}");
+        meta.owners = STR("[]");
+        ck_assert_int_eq(failover_lease_create(&record, &meta, 4 * USEC_SEC, 0, &made), 0);
+        ck_assert_ptr_nonnull(strstr(made.data, "\"labels\":{\"a\":\"b\"},\"ownerReferences\":[]"));
 }
 END_TEST
 
@@ -186,7 +207,7 @@ static int there_and_back(void *arg)
         struct error err = ERROR_INIT;
         int r = failover_record_read(str_c(arg), &record, &err);
 
-        return r < 0 ? r : failover_lease_patch(&record, USEC_SEC, 0, "1", &patch);
+        return r < 0 ? r : failover_lease_patch(&record, NULL, USEC_SEC, 0, "1", &patch);
 }
 
 START_TEST(test_out_of_memory)
@@ -200,6 +221,7 @@ END_TEST
 static const TTest *const tests[] = { test_round_trip,
                                       test_meaning,
                                       test_each_field_is_checked,
+                                      test_records_of_earlier_releases,
                                       test_what_is_not_known_is_passed_over,
                                       test_lease,
                                       test_no_lease_of_ours,

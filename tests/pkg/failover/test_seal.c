@@ -4,26 +4,6 @@
  */
 #include "member.h"
 
-/* Member 0 has won epoch 6 and is asking; its server stands at offset 100 of timeline 5. */
-static void begin_sealing(struct member *m)
-{
-        begin_following(m);
-        m->now = START + L;
-        canary(m);
-        shows(m, FAILOVER_FOLLOWING);
-        wrote(m, FAILOVER_WRITTEN);
-        ck_assert_int_eq(m->f.role, FAILOVER_SEALER);
-        ck_assert_int_eq(must(m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
-}
-
-static void shows_standing(struct member *m, bool has_data)
-{
-        struct failover_server v = server_in(m, FAILOVER_STANDING);
-
-        v.has_data = has_data;
-        show(m, &v);
-}
-
 START_TEST(everyone_is_asked_again_and_again)
 {
         struct member m;
@@ -143,6 +123,28 @@ START_TEST(an_older_timeline_is_no_better_however_long)
 }
 END_TEST
 
+START_TEST(nor_is_one_below_the_floor_any_at_all)
+{
+        struct failover_copy old = copy_of(FAILOVER_DATA_WARM, 4, 900),
+                             none = copy_of(FAILOVER_DATA_NONE, 0, 0);
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_sealing(&m);
+        m.run++;
+        m.f.record.floor = 5;
+        shows_standing(&m, false);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &old);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &none);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+        ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+        p.durable = false; /* then it is better than nothing, and may take the Lease */
+        policy(&m, &p);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 1);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.floor, 4);
+}
+END_TEST
+
 START_TEST(data_of_another_lineage_is_none)
 {
         struct failover_copy foreign = copy_of(FAILOVER_DATA_WARM, 9, 1000000);
@@ -248,35 +250,6 @@ START_TEST(a_successor_that_did_not_come_may_still_have_the_most)
 }
 END_TEST
 
-START_TEST(after_a_planned_move_not_even_that_one_is_passed_over)
-{
-        struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 150);
-        struct member m;
-
-        begin_sealing(&m);
-        m.f.seals.unfit = 2;
-        m.f.record.final = true;
-        m.f.record.position = more.position;
-        shows_standing(&m, true);
-        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
-        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
-}
-END_TEST
-
-START_TEST(after_a_planned_move_a_cold_one_with_everything_is_better)
-{
-        struct failover_copy more = copy_of(FAILOVER_DATA_COLD, 5, 150);
-        struct member m;
-
-        begin_sealing(&m);
-        m.f.record.final = true;
-        m.f.record.position = more.position;
-        shows_standing(&m, true);
-        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &more);
-        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
-}
-END_TEST
-
 START_TEST(who_has_deferred_does_not_lead_on_a_guess)
 {
         struct failover_copy more = copy_of(FAILOVER_DATA_WARM, 5, 150),
@@ -316,6 +289,26 @@ START_TEST(a_server_that_was_started_again_is_not_what_was_chosen)
         wrote(&m, FAILOVER_CONFLICT);
         ck_assert_int_ne(m.f.role, FAILOVER_PROMOTING);
         ck_assert_int_ne(m.f.want, FAILOVER_LEAD);
+}
+END_TEST
+
+/* Until it was told to lead nothing was acknowledged: whom it had put out of the set may be chosen again. */
+START_TEST(what_it_narrowed_in_vain_does_not_bind_it)
+{
+        struct failover_copy behind = copy_of(FAILOVER_DATA_WARM, 5, 90);
+        struct member m;
+
+        begin_sealing(&m);
+        shows_standing(&m, true);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &behind);
+        ck_assert_uint_eq(m.f.write.record.in_sync, 1);
+        m.run++;
+        shows_standing(&m, false);
+        wrote(&m, FAILOVER_WRITTEN); /* only that: the server is not told to lead */
+        ck_assert_int_eq(m.f.write.record.phase, FAILOVER_RELEASED);
+        ck_assert_int_eq(m.f.write.record.handover_to, 1);
+        ck_assert_uint_eq(m.f.write.record.in_sync, 3);
 }
 END_TEST
 
@@ -382,6 +375,25 @@ START_TEST(nothing_was_to_be_kept_and_nobody_has_anything)
 }
 END_TEST
 
+/* One from outside is better than nothing; and who is to take the Lease has to be in the set. */
+START_TEST(and_an_outsider_has_something)
+{
+        struct failover_copy none = copy_of(FAILOVER_DATA_NONE, 0, 0),
+                             some = copy_of(FAILOVER_DATA_WARM, 3, 50);
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_cold(&m, false);
+        p.durable = false;
+        policy(&m, &p);
+        m.f.record.in_sync = m.f.seals.set = 3;
+        answers(&m, 2, FAILOVER_YES, FAILOVER_SEAL, &some);
+        answers(&m, 1, FAILOVER_YES, FAILOVER_SEAL, &none);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.handover_to, 2);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.in_sync, 7);
+}
+END_TEST
+
 START_TEST(a_person_may_decide_and_only_once)
 {
         struct failover_policy p = policy_of(7);
@@ -397,6 +409,21 @@ START_TEST(a_person_may_decide_and_only_once)
         m.f.record.consent = 3;
         policy(&m, &p);
         ck_assert_int_eq(m.f.role, FAILOVER_SEALER);
+}
+END_TEST
+
+/* Else it would be kept for the next disaster, which nobody has looked at. */
+START_TEST(a_decision_that_was_not_needed_is_over)
+{
+        struct failover_policy p = policy_of(7);
+        struct member m;
+
+        begin_leading(&m);
+        p.consent = 1;
+        p.consent_number = 3;
+        policy(&m, &p);
+        at(&m, m.now + m.f.timing.renew);
+        ck_assert_uint_eq(must(&m, FAILOVER_DO_WRITE)->write.record.consent, 3);
 }
 END_TEST
 
@@ -492,20 +519,22 @@ static const TTest *const tests[] = {
         the_kernel_has_the_deadline_before_the_server_leads,
         the_better_one_gets_it,
         an_older_timeline_is_no_better_however_long,
+        nor_is_one_below_the_floor_any_at_all,
         data_of_another_lineage_is_none,
         what_came_into_an_empty_one_is_the_leaders,
         after_a_total_loss_all_of_the_set_are_waited_for,
         a_warm_copy_goes_before_a_cold_one,
         a_successor_that_did_not_come_may_still_have_the_most,
-        after_a_planned_move_not_even_that_one_is_passed_over,
-        after_a_planned_move_a_cold_one_with_everything_is_better,
         who_has_deferred_does_not_lead_on_a_guess,
         a_server_that_was_started_again_is_not_what_was_chosen,
+        what_it_narrowed_in_vain_does_not_bind_it,
         who_does_not_know_yet_what_it_has_is_asked_again,
         a_person_may_decide_for_an_empty_one,
         an_empty_member_does_not_lead_while_data_may_be_somewhere,
         nothing_was_to_be_kept_and_nobody_has_anything,
+        and_an_outsider_has_something,
         a_person_may_decide_and_only_once,
+        a_decision_that_was_not_needed_is_over,
         the_first_start_makes_a_lineage,
         the_answer_waits_until_nothing_flows_any_more,
         the_sealed_do_not_follow_an_older_epoch,

@@ -123,6 +123,97 @@ static void planned(struct sim *s, uint64_t seed)
         expect_no_loss(s);
 }
 
+static bool is_handed_over(const struct sim *s)
+{
+        return s->api.record.phase == FAILOVER_RELEASED && s->api.record.final;
+}
+
+/* The target does not get what was written last: the leader stays. */
+static void target_behind(struct sim *s, uint64_t seed)
+{
+        struct pod *target;
+
+        begin(s, seed);
+        target = run_other(s);
+        fault_links(s, target->host, LINKS_REPLICATION, true);
+        sim_run(s, 300 * USEC_MSEC);
+        run_handover(s, target->id.member);
+        if (sim_until(s, is_handed_over, 2 * USEC_SEC))
+                sim_fail(s, "planned-loss", "it is handed over to one that lacks what was written last");
+        end(s, 5 * USEC_SEC);
+        expect_led(s, 1, "the hand-over failed");
+        expect_no_loss(s);
+}
+
+/* The target stands still as soon as it could lead, the former leader is gone, and who is left is behind. */
+static void frozen_target(struct sim *s, uint64_t seed)
+{
+        struct pod *leader, *target, *other;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        target = pod_current(s, (leader->id.member + 1) % MEMBERS);
+        other = pod_current(s, (leader->id.member + 2) % MEMBERS);
+        fault_links(s, other->host, LINKS_REPLICATION, true);
+        sim_run(s, 300 * USEC_MSEC);
+        run_handover(s, target->id.member);
+        if (!sim_until(s, is_handed_over, 5 * USEC_SEC))
+                sim_fail(s, "liveness", "a hand-over does not come about");
+        fault_agent(s, target, true);
+        pod_kill(s, leader, 10 * USEC_SEC);
+        sim_run(s, 3 * USEC_SEC);
+        fault_agent(s, target, false);
+        end(s, 20 * USEC_SEC);
+        expect_no_loss(s);
+}
+
+/* A pod that was replaced lives on behind a cut. It comes back when its successor is the only one that may lead,
+ * and is just away: it is not to lead with what it had. */
+static void comes_back_outdated(struct sim *s, uint64_t seed)
+{
+        struct pod *old, *heir;
+        int m;
+
+        begin(s, seed);
+        old = run_other(s);
+        m = old->id.member;
+        fault_links(s, old->host, LINKS_ALL, true);
+        fault_delete(s, old, VOLUME_EMPTY, USEC_MINUTE, USEC_SEC);
+        sim_run(s, 20 * USEC_SEC);
+        run_handover(s, m);
+        sim_run(s, 2 * USEC_SEC);
+        for (int other = 0; other < MEMBERS; other++)
+                if (other != m)
+                        pod_kill(s, pod_current(s, other), 30 * USEC_SEC);
+        sim_run(s, 10 * USEC_SEC);
+        heir = run_leader(s);
+        if (!heir || heir->id.member != m)
+                sim_fail(s, "simulator", "the successor does not lead");
+        pod_end(s, heir);
+        sim_run(s, between(s, 0, 300 * USEC_MSEC));
+        fault_links(s, old->host, LINKS_ALL, false);
+        sim_run(s, 10 * USEC_SEC);
+        end(s, 30 * USEC_SEC);
+        expect_no_loss(s);
+}
+
+/* Somebody deletes the Lease when its holder cannot make it again any more. */
+static void deleted_lease(struct sim *s, uint64_t seed)
+{
+        struct pod *leader;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        fault_agent(s, leader, true);
+        api_delete_lease(s);
+        sim_run(s, between(s, 0, 10 * USEC_SEC));
+        api_restore_lease(s);
+        sim_run(s, between(s, 0, 10 * USEC_SEC));
+        fault_agent(s, leader, false);
+        end(s, 15 * USEC_SEC);
+        expect_led(s, 2, "the Lease was deleted once");
+}
+
 /* The leader last, so that each of the others has been away. */
 static void drain(struct sim *s, uint64_t seed)
 {
@@ -301,6 +392,14 @@ const struct failover_case failover_cases[] = {
         { "session", "how long an old session at the node that is cut off is acknowledged", old_session,
           3 * USEC_SEC },
         { "planned", "a hand-over: no acknowledged write is lost", planned, 300 * USEC_MSEC },
+        { "behind", "the target of a hand-over lacks what was written last: the leader stays", target_behind,
+          0 },
+        { "target", "the target of a hand-over stands still for 3 s: no acknowledged write is lost",
+          frozen_target, 0 },
+        { "outdated", "a pod that was replaced comes back and does not lead with what it had",
+          comes_back_outdated, 0 },
+        { "deleted", "the Lease is deleted while its holder stands still, and the operator makes it again",
+          deleted_lease, 0 },
         { "F09", "a leader that stood still goes on beside another: it is refused", two_leaders, 0 },
         { "F10", "clocks of different speed, for ten minutes: nothing happens", clocks, 0 },
         { "F31", "the leader's disk stands still: another one leads", frozen_disk, 0 },

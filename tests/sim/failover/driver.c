@@ -22,6 +22,7 @@
 #define CANARY_EVERY (250 * USEC_MSEC)
 #define CANARY_TIME (8 * USEC_MSEC)
 #define RESTART_TIME (60 * USEC_MSEC)
+#define HALT_GRACE (5 * USEC_SEC) /* for a server to end in its own way */
 
 static struct pod *living(struct sim *s, const struct turn *t)
 {
@@ -144,16 +145,22 @@ static void canary_ends(struct sim *s, struct turn *t)
         if (!p)
                 return;
         if (disk_frozen(s, p) || s->hosts[p->host].frozen) {
-                plan(s, p, LOOK_RETRY, canary_ends)->a = t->a;
+                struct turn *again = plan(s, p, LOOK_RETRY, canary_ends);
+
+                again->a = t->a;
+                again->b = t->b;
                 return;
         }
         p->agent.probing_disk = false;
+        if (t->b) /* what was to be kept when it began is kept with it */
+                s->volumes[p->volume].remembered = p->agent.to_keep;
         agent_take(s, p, &e);
 }
 
 static void canary_turn(struct sim *s, struct turn *t)
 {
         struct pod *p = living(s, t);
+        struct turn *end;
 
         if (!p)
                 return;
@@ -161,8 +168,9 @@ static void canary_turn(struct sim *s, struct turn *t)
         if (agent_stopped(s, p) || p->agent.probing_disk)
                 return;
         p->agent.probing_disk = true;
-        plan(s, p, between(s, USEC_MSEC, MAX(CANARY_TIME, s->volumes[p->volume].slow)), canary_ends)->a =
-                host_now(s, p->host);
+        end = plan(s, p, between(s, USEC_MSEC, MAX(CANARY_TIME, s->volumes[p->volume].slow)), canary_ends);
+        end->a = host_now(s, p->host);
+        end->b = p->agent.remembers > 0;
 }
 
 /* --- what is kept -------------------------------------------------------------------------------------- */
@@ -190,7 +198,7 @@ void driver_remember(struct sim *s, struct pod *p, const struct failover_copy *c
 
         note(s, p, "remembers data %d, timeline %llu, offset %llu", (int)copy->data,
              (unsigned long long)copy->position.timeline, (unsigned long long)copy->position.offset);
-        t->effect.copy = *copy;
+        t->effect.copy = p->agent.to_keep = *copy;
         t->a = (int64_t)++p->agent.remembers;
 }
 
@@ -248,6 +256,19 @@ static void send_order(struct sim *s, struct pod *p, const struct order *o)
         p->server.flying += makes_writable(o->what);
 }
 
+/* t->a: the process that was told to end. */
+static void grace_is_over(struct sim *s, struct turn *t)
+{
+        struct pod *p = living(s, t);
+
+        if (!p || p->server.pid != (uint64_t)t->a || p->agent.newest.what != FAILOVER_HALT)
+                return;
+        if (agent_stopped(s, p))
+                plan(s, p, LOOK_RETRY, grace_is_over)->a = t->a;
+        else
+                server_kill(s, p);
+}
+
 void driver_order(struct sim *s, struct pod *p, const struct failover_effect *e)
 {
         struct agent *a = &p->agent;
@@ -270,6 +291,8 @@ void driver_order(struct sim *s, struct pod *p, const struct failover_effect *e)
                 return;
         }
         send_order(s, p, &a->newest);
+        if (e->order.what == FAILOVER_HALT)
+                plan(s, p, HALT_GRACE, grace_is_over)->a = (int64_t)p->server.pid;
 }
 
 void driver_kill(struct sim *s, struct pod *p, uint64_t number)

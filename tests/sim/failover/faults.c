@@ -53,6 +53,8 @@ void fault_agent(struct sim *s, struct pod *p, bool frozen)
 void fault_disk(struct sim *s, struct pod *p, usec_t time)
 {
         note(s, p, "disk freezes for %.2f s", (double)time / USEC_SEC);
+        if (!disk_frozen(s, p))
+                s->volumes[p->volume].frozen_since = sim_now(s);
         s->volumes[p->volume].frozen_until = sim_now(s) + time;
         p->touched = sim_now(s) + time;
 }
@@ -241,11 +243,24 @@ static void api_away(struct sim *s, usec_t time)
         ends_after(s, chance(s, 200) ? 5 * time : time, api_back);
 }
 
+/* The operator has seen that there is none for a while, and that its holder did not make it again. */
+static void operator_looks(struct sim *s, struct turn *t)
+{
+        (void)t;
+        if (s->api.exists)
+                return;
+        if (s->operator_present && !s->api.down)
+                api_restore_lease(s);
+        else
+                sim_after(s, USEC_SEC, operator_looks);
+}
+
 static void lease_deleted(struct sim *s, usec_t time)
 {
-        (void)time;
-        if (s->api.exists && s->oracle.lead_epoch)
-                api_delete_lease(s);
+        if (!s->api.exists || !s->oracle.lead_epoch)
+                return;
+        api_delete_lease(s);
+        ends_after(s, time + s->timing.lease, operator_looks);
 }
 
 static void disk(struct sim *s, usec_t time)

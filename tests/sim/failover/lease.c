@@ -351,18 +351,26 @@ void api_down(struct sim *s, bool down)
         }
 }
 
-void api_create_lease(struct sim *s)
+static void create_lease(struct sim *s, uint64_t epoch)
 {
         s->api.exists = true;
         s->api.record = (struct failover_record){
                 .phase = FAILOVER_BOOTSTRAP,
+                .epoch = epoch,
                 .holder.member = FAILOVER_NOBODY,
                 .handover_to = FAILOVER_NOBODY,
                 .in_sync = s->policy.members,
                 .from = FAILOVER_NOBODY,
+                .request = s->policy.request,
+                .consent = s->policy.consent_number,
         };
         s->api.lease_version = ++s->api.version;
         tell_watches(s);
+}
+
+void api_create_lease(struct sim *s)
+{
+        create_lease(s, 0);
 }
 
 void api_delete_lease(struct sim *s)
@@ -373,12 +381,28 @@ void api_delete_lease(struct sim *s)
         tell_watches(s);
 }
 
+/* Does a member with data, on a volume that is kept, know how far epochs have come? */
+static bool is_epoch_remembered(const struct sim *s)
+{
+        for (int m = 0; m < s->settings.members; m++) {
+                const struct volume *v = &s->volumes[s->pods[s->pod_of[m]].volume];
+
+                if (v->has_data && v->remembered.position.timeline >= s->oracle.lead_epoch)
+                        return true;
+        }
+        return false;
+}
+
+/* It may have missed the last epochs, and goes far beyond the one it knows; or not far enough. */
 void api_restore_lease(struct sim *s)
 {
-        note(s, NULL, "the operator makes the Lease again");
-        s->api.exists = true;
-        s->api.record.phase = FAILOVER_RELEASED;
-        s->api.record.final = false;
-        s->api.lease_version = ++s->api.version;
-        tell_watches(s);
+        uint64_t epoch = s->api.record.epoch, missed = (uint64_t)pick(s, 4);
+
+        if (is_epoch_remembered(s) && chance(s, 500))
+                epoch = MAX(epoch, missed) - missed + 1;
+        else
+                epoch += 100;
+        note(s, NULL, "the operator makes the Lease again, epoch %" PRIu64, epoch);
+        create_lease(s, epoch);
+        oracle_made_again(s);
 }

@@ -58,7 +58,7 @@ static void expect_not_taken(struct sim *s, const struct pod *p, uint64_t epoch,
 {
         const struct failover_record *r = &s->api.record;
 
-        if (!s->api.exists || oracle_excuses(s, p))
+        if (!s->api.exists || oracle_excuses(s, p) || !r->lineage[0])
                 return;
         if (r->epoch == epoch && r->phase != FAILOVER_RELEASED && s->oracle.holder_of[epoch] == p->number)
                 return;
@@ -104,7 +104,8 @@ void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch)
         oracle_judge_promotion(s, p);
         o->lead_epoch = epoch;
         o->pod = p->number;
-        o->final = false;
+        o->led_since = sim_now(s);
+        o->final = o->forgotten = false;
         o->n_led++;
         o->led[epoch] = true;
 }
@@ -129,6 +130,8 @@ static void judge_epoch(struct sim *s, const struct pod *p)
                          p->id.member, r->epoch, o->epoch);
         if (r->epoch > o->epoch) {
                 o->epoch = r->epoch;
+                o->left = r->in_sync;
+                o->taken_at = sim_now(s);
                 o->holder_of[r->epoch] = p->number;
                 o->incarnation_of[r->epoch] = p->id.incarnation;
         } else if (r->phase != FAILOVER_RELEASED && (o->holder_of[r->epoch] != p->number ||
@@ -157,14 +160,36 @@ void oracle_lease(struct sim *s, struct pod *p, const struct failover_record *be
         judge_epoch(s, p);
         if (same_life(&r->holder, &p->id))
                 p->renewal_sent = MAX(p->renewal_sent, sent);
+        if (!r->lineage[0])
+                return; /* nobody has been chosen, and who leads may know nothing of it */
         if (r->phase == FAILOVER_RELEASED)
                 expect_nobody_writable(s, NULL, "released-while-writable");
+        else if (!before->lineage[0])
+                expect_nobody_writable(s, p, "chosen-while-writable");
         else if (!same_life(&before->holder, &r->holder))
                 expect_nobody_writable(s, p, "taken-while-writable");
         if (r->phase == FAILOVER_HELD || r->phase == FAILOVER_RELEASED)
                 o->set = r->in_sync;
+        if (r->phase == FAILOVER_HELD)
+                o->deferred = 0;
+        else if (r->phase == FAILOVER_RELEASED && before->phase == FAILOVER_SEALING)
+                o->deferred |= r->in_sync & ~before->in_sync & ~o->left;
         if (r->phase == FAILOVER_RELEASED && before->phase == FAILOVER_HELD)
                 o->final = r->final;
+        if (r->phase == FAILOVER_SEALING && !r->final)
+                o->final = false; /* whoever is chosen may have led since */
+}
+
+/* Epochs that nobody led may come again. */
+void oracle_made_again(struct sim *s)
+{
+        struct oracle *o = &s->oracle;
+
+        o->epoch = s->api.record.epoch;
+        o->set = o->left = s->api.record.in_sync;
+        o->deferred = 0;
+        o->final = false;
+        o->forgotten = true;
 }
 
 /* --- the endpoint ----------------------------------------------------------------------------------- */

@@ -27,11 +27,15 @@ struct oracle {
         /* The newest leader, and the data that it has or ended with. */
         struct data_ref data;
         uint64_t pod, lead_epoch;
-        usec_t end;       /* when it could acknowledge last */
-        bool end_excused; /* after its machine had stood still */
-        bool by_replaced; /* its leader is a pod that was replaced before */
-        failover_set set; /* who could be promoted when the last leader ended */
-        bool final;       /* it said that nothing is to be lost */
+        usec_t led_since;
+        usec_t taken_at;       /* when the newest epoch was taken */
+        usec_t end;            /* when it could acknowledge last */
+        bool end_excused;      /* after its machine had stood still */
+        failover_set set;      /* who could be promoted when the last leader ended */
+        failover_set deferred; /* whom a winner put into it only to defer to them */
+        failover_set left;     /* whom the newest epoch found in it: winners that never led narrow it, too */
+        bool forgotten;        /* the Lease does not say any more who could be */
+        bool final;            /* it said that nothing is to be lost */
         struct {
                 uint64_t epoch, pod;
                 usec_t until;
@@ -60,6 +64,8 @@ void oracle_replicates(struct sim *s, const struct pod *src, const struct pod *p
 
 /* The Lease was changed by P, with what it sent at SENT of its host's clock. */
 void oracle_lease(struct sim *s, struct pod *p, const struct failover_record *before, usec_t sent);
+/* By the operator, after it was deleted. */
+void oracle_made_again(struct sim *s);
 void oracle_published(struct sim *s, const struct pod *p, uint64_t epoch);
 
 /* Effects. */

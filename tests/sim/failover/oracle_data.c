@@ -83,6 +83,25 @@ static void judge_emptiness(struct sim *s, const struct pod *p)
         o->n_gone++;
 }
 
+/* Where nothing was to be kept, and all who could be promoted have lost everything, what
+ * another has is better than nothing. */
+static void judge_outsider(struct sim *s, const struct pod *p)
+{
+        failover_set set = s->oracle.left & ~s->oracle.deferred;
+        uint64_t here = data_common(&s->data, p->server.data, s->oracle.data);
+
+        if (s->policy.durable)
+                sim_fail(s, "not-in-set", "member %d leads, and the set was %#x", p->id.member, set);
+        for (int m = 0; m < s->settings.members; m++) {
+                struct data_ref d;
+
+                if ((set & failover_only(m)) && oracle_data_of(s, &s->pods[s->pod_of[m]], &d) &&
+                    data_common(&s->data, d, s->oracle.data) > here)
+                        sim_fail(s, "not-in-set", "member %d leads, the set was %#x, and %d has more",
+                                 p->id.member, set, m);
+        }
+}
+
 /* The oldest acknowledged write that it may lack. */
 static usec_t may_lack_from(struct sim *s, const struct pod *p)
 {
@@ -122,6 +141,25 @@ static bool somebody_has_more(struct sim *s, const struct pod *p)
         return false;
 }
 
+/* Somebody has it who stands still, and was not waited for. */
+static bool is_hasty(struct sim *s, const struct pod *p)
+{
+        uint64_t here = data_common(&s->data, p->server.data, s->oracle.data);
+
+        if (sim_now(s) - s->oracle.taken_at > s->timing.lease * 9 / 10)
+                return false;
+        for (int m = 0; m < s->settings.members; m++) {
+                const struct pod *q = &s->pods[s->pod_of[m]];
+
+                if ((s->oracle.set & s->oracle.left & failover_only(m)) &&
+                    !(s->policy.fenced & failover_only(m)) && q->agent.up && !q->ending &&
+                    q->server.process == PROCESS_UP && q->server.warm &&
+                    data_common(&s->data, q->server.data, s->oracle.data) > here)
+                        return true;
+        }
+        return false;
+}
+
 static void judge_loss(struct sim *s, const struct pod *p)
 {
         const struct data_write *w = oracle_first_missing(s, p->server.data);
@@ -129,7 +167,7 @@ static void judge_loss(struct sim *s, const struct pod *p)
 
         if (!w)
                 return;
-        if (o->final && somebody_has_more(s, p))
+        if (o->final && (somebody_has_more(s, p) || is_hasty(s, p)))
                 sim_fail(s, "planned-loss", "member %d lacks what was acknowledged at %.4f s", p->id.member,
                          (double)w->acked / USEC_SEC);
         if (!o->end_excused && w->acked < may_lack_from(s, p))
@@ -138,13 +176,19 @@ static void judge_loss(struct sim *s, const struct pod *p)
                          p->id.member, (double)w->acked / USEC_SEC, (double)o->end / USEC_SEC);
 }
 
+/* It led, or followed, a newer epoch, and a restart left it with less than it had when that began. */
+static bool has_newer_timeline(const struct pod *p, const struct pod *q)
+{
+        return !p->server.warm && p->agent.f.copy.position.timeline > q->agent.f.copy.position.timeline;
+}
+
 static bool is_plain_to_see(const struct sim *s, const struct pod *p, const struct pod *by)
 {
         usec_t since = sim_now(s) - UNTOUCHED - s->timing.lease;
 
         return p->agent.up && !agent_stopped(s, p) && p->server.process == PROCESS_UP && p->server.warm &&
-               !server_stopped(s, p) && !p->ending && p->touched < since &&
-               p->agent.watch_silent_until < since && s->cut_changed[p->host] < since &&
+               !disk_frozen(s, p) && !s->volumes[p->volume].slow && !server_stopped(s, p) && !p->ending &&
+               p->touched < since && p->agent.watch_silent_until < since && s->cut_changed[p->host] < since &&
                s->cut_changed[by->host] < since && linked(s, TRAFFIC_PEER, p, by) &&
                linked(s, TRAFFIC_PEER, by, p) && reaches_api(s, p) && hears_api(s, p);
 }
@@ -169,7 +213,8 @@ static void judge_choice(struct sim *s, const struct pod *p)
         for (int m = 0; m < s->settings.members; m++) {
                 const struct pod *q = s->pod_of[m] < 0 ? NULL : &s->pods[s->pod_of[m]];
 
-                if (!q || q == p || !(o->set & failover_only(m)) || (s->policy.fenced & failover_only(m)) ||
+                if (!q || q == p || !(o->set & o->left & failover_only(m)) ||
+                    (s->policy.fenced & failover_only(m)) || has_newer_timeline(p, q) ||
                     !is_plain_to_see(s, q, p) || q->server.mode == FAILOVER_WRITABLE || !q->server.has_data)
                         continue;
                 if (oracle_first_missing(s, q->server.data) != missing &&
@@ -181,23 +226,40 @@ static void judge_choice(struct sim *s, const struct pod *p)
         }
 }
 
+/* The Lease had been deleted, and did not say who could be promoted: so everybody was asked. */
+static void judge_best(struct sim *s, const struct pod *p)
+{
+        uint64_t here = data_common(&s->data, p->server.data, s->oracle.data);
+
+        for (int m = 0; m < s->settings.members; m++) {
+                const struct pod *q = &s->pods[s->pod_of[m]];
+
+                if (!(s->policy.fenced & failover_only(m)) && q->server.process == PROCESS_UP &&
+                    q->server.warm && q->server.has_data && !has_newer_timeline(p, q) &&
+                    data_common(&s->data, q->server.data, s->oracle.data) > here)
+                        sim_fail(s, "better-passed-over",
+                                 "member %d leads with %" PRIu64 " writes, member %d has %" PRIu64,
+                                 p->id.member, here, m,
+                                 data_common(&s->data, q->server.data, s->oracle.data));
+        }
+}
+
 void oracle_judge_promotion(struct sim *s, struct pod *p)
 {
         struct oracle *o = &s->oracle;
 
         if (o->lead_epoch && !is_consented(s, p)) {
                 judge_emptiness(s, p);
-                if (!((o->set | s->api.record.in_sync) & failover_only(p->id.member)))
-                        sim_fail(s, "not-in-set", "member %d leads, and the set was %#x", p->id.member,
-                                 o->set);
-                /* Of a pod that was replaced and comes back the Lease knows only whose member it was. */
-                if (p->server.has_data && p->current && !o->by_replaced) {
+                if (o->forgotten)
+                        judge_best(s, p);
+                else if (!(o->left & ~o->deferred & failover_only(p->id.member)))
+                        judge_outsider(s, p);
+                else if (p->server.has_data) {
                         judge_loss(s, p);
                         judge_choice(s, p);
                 }
         }
         count_the_lost(s, p->server.data);
-        o->by_replaced = !p->current;
 }
 
 /* --- the set ------------------------------------------------------------------------------------------- */
@@ -209,6 +271,14 @@ static bool is_just_ended(const struct sim *s, const struct pod *p)
                 return true; /* its disk had stood still */
         return (p->server.process != PROCESS_UP || !p->server.warm) &&
                sim_now(s) - p->touched < s->timing.lag + DETECTION;
+}
+
+/* Its volume is another's by now: it must have stopped to follow. */
+static bool has_lost_its_volume(const struct sim *s, const struct pod *p)
+{
+        const struct pod *heir = &s->pods[s->pod_of[p->id.member]];
+
+        return !p->current && heir->agent.up && s->volumes[p->volume].frozen_until == USEC_NEVER;
 }
 
 /* A member's pods: the one that has most. If that was replaced and still follows, there is nothing
@@ -223,6 +293,8 @@ static bool best_data_of(struct sim *s, int m, struct data_ref *ret)
                 struct data_ref d;
                 uint64_t n;
 
+                if (q->used && q->id.member == m && has_lost_its_volume(s, q))
+                        continue;
                 if (q->used && q->id.member == m && !q->current && is_just_ended(s, q))
                         return false;
                 if (!q->used || q->id.member != m || (!q->current && !q->agent.up) || is_just_ended(s, q) ||
@@ -238,19 +310,33 @@ static bool best_data_of(struct sim *s, int m, struct data_ref *ret)
         return found;
 }
 
+/* What it has is in memory alone, and has been for longer than an agent needs to see that. */
+static bool keeps_nothing(const struct sim *s, int m, usec_t before)
+{
+        const struct pod *q = &s->pods[s->pod_of[m]];
+
+        return disk_frozen(s, q) && s->volumes[q->volume].frozen_since < before - s->timing.disk &&
+               q->server.process == PROCESS_UP && !server_stopped(s, q) && q->agent.up &&
+               !agent_stopped(s, q) && s->weather.order_delay < DETECTION / 2;
+}
+
 /* Whoever could be promoted has what was acknowledged, but for the declared lag. */
 void oracle_judge_set(struct sim *s, struct pod *p)
 {
         usec_t before = sim_now(s) - declared_lag(s, p);
 
-        if (p->number != s->oracle.pod || !s->api.exists || oracle_excuses(s, p))
+        if (p->number != s->oracle.pod || !s->api.exists || s->oracle.forgotten || oracle_excuses(s, p))
                 return;
         for (int m = 0; m < s->settings.members; m++) {
                 const struct data_write *w;
                 struct data_ref d;
 
-                if (m == p->id.member || !(s->api.record.in_sync & failover_only(m)) ||
-                    !best_data_of(s, m, &d))
+                if (m == p->id.member || !(s->api.record.in_sync & failover_only(m)))
+                        continue;
+                if (s->oracle.led_since < before && keeps_nothing(s, m, before))
+                        sim_fail(s, "set-too-wide", "member %d could be promoted, and its disk stands still",
+                                 m);
+                if (!best_data_of(s, m, &d))
                         continue;
                 w = oracle_first_missing(s, d);
                 if (w && w->acked < before)

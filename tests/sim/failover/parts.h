@@ -106,7 +106,7 @@ void api_tell_policy(struct sim *s, struct pod *p);
 void api_down(struct sim *s, bool down);
 void api_create_lease(struct sim *s);
 void api_delete_lease(struct sim *s);
-/* As it was before it was deleted, but that nobody holds it. */
+/* After it was deleted: nobody holds it, and it does not say who has what. */
 void api_restore_lease(struct sim *s);
 /* The operator sets another policy. */
 void api_policy(struct sim *s);

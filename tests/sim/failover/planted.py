@@ -41,9 +41,18 @@ BUGS = {
                               "                return FAILOVER_NOBODY;\n        }\n"
                               "        best = best_of(f, set",
                               "        best = best_of(f, set"),
-    "namesake": ("follow.c", "&&\n               !is_held_by_namesake(f);", ";"),
+    # A Lease that was made again says nothing of who kept up, nor of the epochs before it.
+    "made_again_is_trusted": ("seal.c", "if (!f->record.lineage[0])\n",
+                              "if (!f->record.lineage[0] && f->record.cause == FAILOVER_CAUSE_BOOTSTRAP)\n"),
+    "epoch_comes_again": ("seal.c", "if (newest_timeline(f, all) >= f->epoch) {", "if (false) {"),
+    "namesake": ("follow.c", "!is_held_by_namesake(f) && !is_out", "!is_out"),
+    # A follower whose volume does not write goes on following.
+    "frozen_disk_follows": ("follow.c", "has_leader(f) && !is_disk_stuck(s)", "has_leader(f)"),
+    "final_is_not_waited_for": ("seal.c", "return f->seals.final ? set", "return false ? set"),
+    # A pod that was replaced comes back, in the set by its name alone.
+    "outdated_leads": ("lead.c", "is_kept_by(s, r.in_sync) ? f->epoch : MAX(r.floor, f->next.floor);", "0;"),
     # The set.
-    "not_narrowed": ("seal.c", "f->next.in_sync = equals(f);", ""),
+    "not_narrowed": ("seal.c", "f->next.in_sync = equals(f, &f->next);", ""),
     "widened_early": ("lead.c", ": online && age <= f->timing.lag / 2)", ": online)"),
     "never_narrowed": ("lead.c", "if (inside ? age <= (online ? f->timing.lag : f->timing.lag / 2)",
                        "if (inside ? true"),
@@ -53,7 +62,7 @@ BUGS = {
     "resumes_on_a_guess": ("lead.c", "s->now >= f->yield.until && !f->yield.released)",
                            "s->now >= f->yield.until)"),
     # Writes and reads of the Lease.
-    "epoch_not_raised": ("follow.c", "r.epoch = MAX(r.epoch, f->sealed) + 1;", ""),
+    "epoch_not_raised": ("follow.c", "r.epoch = f->sealed + 1;", ""),
     "never_asked_again": ("seal.c", "~(known_of(f, everyone(f)) | self_set(f));",
                           "~(f->seals.answered | self_set(f));"),
     "gives_up_alive": ("follow.c", "f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) ||",

@@ -9,7 +9,8 @@
 
 #define GRACE (30 * USEC_SEC)
 #define RETRY (50 * USEC_MSEC)
-#define GONE_TIME (3 * USEC_SEC)    /* from the loss of a volume to a server's end */
+#define GONE_TIME (3 * USEC_SEC)    /* from the loss of a volume to a server's end, mostly */
+#define LATE_TIME (60 * USEC_SEC)   /* but it may have no need of its volume for long */
 #define ATTACH_TIME (20 * USEC_SEC) /* in truth minutes: until the old host lost it for certain */
 
 struct pod *pod_current(struct sim *s, int member)
@@ -124,12 +125,14 @@ static void volume_is_gone(struct sim *s, struct turn *t)
                 server_kill(s, p);
 }
 
-/* A volume is at one host at a time: elsewhere a server ends of errors, and none can start. */
+/* A volume is at one host at a time: elsewhere a server ends of errors, sooner or later, and
+ * none can start. */
 static struct volume take_away(struct sim *s, struct pod *former)
 {
         struct volume v = s->volumes[former->volume];
 
-        sim_after(s, between(s, 0, GONE_TIME), volume_is_gone)->life = former->number;
+        sim_after(s, between(s, 0, chance(s, 500) ? GONE_TIME : LATE_TIME), volume_is_gone)->life =
+                former->number;
         s->volumes[former->volume].frozen_until = USEC_NEVER;
         v.frozen_until = 0;
         return v;

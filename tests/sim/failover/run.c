@@ -121,7 +121,7 @@ void run_handover(struct sim *s, int to)
 
 static void calm_pod(struct sim *s, struct pod *p)
 {
-        if (p->current || p->server.process == PROCESS_DYING)
+        if (p->current || s->volumes[p->volume].frozen_until != USEC_NEVER)
                 s->volumes[p->volume].frozen_until = 0;
         s->volumes[p->volume].slow = 0;
         p->agent.watch_silent_until = 0;

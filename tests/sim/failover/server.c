@@ -159,10 +159,12 @@ static void process_ends(struct sim *s, struct pod *p)
 static void reaped(struct sim *s, struct turn *t)
 {
         struct pod *p = process_of(s, t);
+        bool lost; /* a volume that does not come back: calls to it end with errors */
 
         if (!p || p->server.process != PROCESS_DYING)
                 return;
-        if (disk_frozen(s, p) || s->hosts[p->host].frozen)
+        lost = s->calm && s->volumes[p->volume].frozen_until == USEC_NEVER;
+        if ((disk_frozen(s, p) && !lost) || s->hosts[p->host].frozen)
                 plan(s, p, RETRY, reaped);
         else
                 process_ends(s, p);

@@ -71,7 +71,7 @@ struct volume {
         uint64_t noted; /* an offset that is certainly there */
         usec_t saved;   /* when the data was written for the last time */
         struct failover_copy remembered;
-        usec_t frozen_until;
+        usec_t frozen_since, frozen_until;
         usec_t slow; /* a small write takes up to so long; 0: some milliseconds */
 };
 
@@ -158,7 +158,8 @@ struct agent {
         usec_t watch_silent_until, watch_last;
         uint64_t policy;    /* the number of the one that it was told */
         uint64_t publish;   /* epoch that is to be published; 0: none */
-        uint64_t remembers; /* the number of the newest that is to be kept */
+        uint64_t remembers; /* the number of the newest that is to be kept, */
+        struct failover_copy to_keep;
         uint64_t steps, writes;
 };
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "failover/report.h"
+
+#include <errno.h>
+
+#include "failover/fields.h"
+
+void failover_report_init(struct failover_report *r)
+{
+        *r = (struct failover_report){ .outage_millis = FAILOVER_UNTOLD };
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                r->lag[m] = FAILOVER_UNTOLD;
+}
+
+bool failover_applied_equal(const struct failover_applied *a, const struct failover_applied *b)
+{
+        return a->needs_restart == b->needs_restart && strcmp(a->config, b->config) == 0 &&
+               strcmp(a->pod, b->pod) == 0;
+}
+
+/* --- to JSON ------------------------------------------------------------------------ */
+
+static void put_member(struct json_writer *w, const struct failover_report *r, int member)
+{
+        const struct failover_applied *a = &r->applied[member];
+
+        json_object(w);
+        json_put_int(w, "member", member);
+        json_put_cstr(w, "pod", a->pod);
+        json_put_cstr(w, "config", a->config);
+        if (a->needs_restart)
+                json_put_bool(w, "needsRestart", true);
+        if (r->lag[member] != FAILOVER_UNTOLD)
+                json_put_int(w, "lag", r->lag[member]);
+        json_end(w);
+}
+
+int failover_report_write(const struct failover_report *r, struct buf *out)
+{
+        struct json_writer w;
+
+        json_writer_init(&w, out);
+        json_object(&w);
+        json_put_int(&w, "epoch", (int64_t)r->epoch);
+        if (r->outage_millis != FAILOVER_UNTOLD)
+                json_put_int(&w, "outageMillis", r->outage_millis);
+        json_key(&w, "members");
+        json_array(&w);
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                if (r->known & failover_only(m))
+                        put_member(&w, r, m);
+        json_end(&w);
+        json_end(&w);
+        return buf_error(out);
+}
+
+/* --- from JSON ---------------------------------------------------------------------- */
+
+static int64_t read_amount(const struct fields *f, const char *key)
+{
+        return fields_has(f, key) ? (int64_t)fields_number(f, key, INT64_MAX) : FAILOVER_UNTOLD;
+}
+
+static void read_member(const struct fields *f, struct failover_report *r)
+{
+        int member = fields_member(f, "member", FIELDS_REQUIRED);
+        struct failover_applied *a = &r->applied[member];
+
+        r->known |= failover_only(member);
+        fields_text(f, "pod", a->pod, sizeof(a->pod));
+        fields_text(f, "config", a->config, sizeof(a->config));
+        a->needs_restart = fields_has(f, "needsRestart") && fields_bool(f, "needsRestart");
+        r->lag[member] = read_amount(f, "lag");
+}
+
+static void read_report(const struct fields *f, struct failover_report *r)
+{
+        yyjson_val *members = yyjson_obj_get(f->object, "members"), *item;
+        size_t i, n;
+
+        r->epoch = fields_number(f, "epoch", INT64_MAX);
+        r->outage_millis = read_amount(f, "outageMillis");
+        if (!yyjson_is_arr(members))
+                (void)fields_wrong(f, "members", "a list of members");
+        yyjson_arr_foreach (members, i, n, item) {
+                struct fields one;
+
+                fields_init(&one, item, "report.members", f->err, f->failed);
+                if (*f->failed)
+                        return;
+                read_member(&one, r);
+        }
+}
+
+int failover_report_read(struct str json, struct failover_report *ret, struct error *err)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct failover_report report;
+        struct fields f;
+        int r;
+
+        if (json.len > FAILOVER_REPORT_BYTES_MAX)
+                return error_set(err, -EINVAL, "report must not have more than %zu bytes",
+                                 FAILOVER_REPORT_BYTES_MAX);
+        r = json_parse(json, &doc, err);
+        if (r < 0) {
+                error_prefix(err, "report");
+                return r;
+        }
+        failover_report_init(&report);
+        fields_init(&f, yyjson_doc_get_root(doc), "report", err, &r);
+        read_report(&f, &report);
+        if (r == 0)
+                *ret = report;
+        return r;
+}
