@@ -29,6 +29,13 @@ static void arm(struct driver *d, usec_t until)
         d->engine->ops->kill(d->engine, d->f.orders);
 }
 
+/* A deadline that the kernel keeps comes before every order that lets a server write; the
+ * protocol sees to that. Where it ever fails to, the server dies rather than leads without. */
+static bool is_unguarded(const struct driver *d, const struct failover_effect *e)
+{
+        return !d->armed && (e->order.what == FAILOVER_LEAD || e->order.what == FAILOVER_PAUSE);
+}
+
 static void give_order(struct driver *d, const struct failover_effect *e)
 {
         d->engine->ops->order(d->engine, e->order.what, e->order.number,
@@ -47,6 +54,11 @@ static void do_effect(struct driver *d, const struct failover_effect *e, bool *u
                 p->write(e->write.id, &e->write.record, e->write.version, p->arg);
                 break;
         case FAILOVER_DO_ORDER:
+                if (!*unarmed && is_unguarded(d, e)) {
+                        d->refused++;
+                        *unarmed = true;
+                        d->engine->ops->kill(d->engine, d->f.orders);
+                }
                 if (!*unarmed)
                         give_order(d, e);
                 break;

@@ -25,7 +25,8 @@ struct engine;
  *                           const struct engine_handlers *handlers, struct engine **ret, struct error *err);
  *
  * The strings live as long as the engine. It starts no server before the first order, and
- * is configured before that. */
+ * is configured before that. No order is given, nothing is recalled and nothing remembered
+ * before the volume was told to be the engine's. */
 struct engine_config {
         const char *cluster; /* the name of the resource */
         int member;
@@ -46,6 +47,11 @@ struct engine_handlers {
         /* What the server said to settings after they were handed to it, and why it does not
          * start. For people; once for each time that it is tried. May be NULL. */
         void (*complained)(void *arg, const struct error *complaint);
+        /* NULL: the volume is the engine's alone, what is on it is known, and it can be written.
+         * Before that, and later: what is wrong with it. -EBUSY: another process has it, and is
+         * waited for; -ENOSPC: it is full. Told when it changes, never from inside of the
+         * engine's functions. Once it was NULL it stays the engine's. */
+        void (*volume)(void *arg, const struct error *why);
         void *arg;
 };
 
@@ -69,14 +75,16 @@ struct engine_ops {
         void (*disarm)(struct engine *e);
 
         /* What remember left on the volume, with the offset that a restart is certain to bring
-         * back; all zero if there is nothing. As of when the engine was made. */
+         * back; all zero if there is nothing. As of when the volume became the engine's. */
         void (*recall)(const struct engine *e, struct failover_copy *ret);
 
         /* Where a member was heard from last, by which its connections are told from others'.
          * LIFE is the one that is there; a follower from that address is that life. */
         void (*member_at)(struct engine *e, int member, uint64_t life, const char *address);
 
-        /* Keeps COPY's lineage and timeline beside the data; the engine adds the offset. */
+        /* Keeps COPY's lineage and timeline beside the data; the engine adds the offset. What was
+         * given later stands later; the next canary that begins after this has it on disk, if the
+         * data that a restart brings back are those. */
         void (*remember)(struct engine *e, const struct failover_copy *copy);
 
         /* The set as the Lease confirms it: bit N is member N. For what the server itself
@@ -88,6 +96,9 @@ struct engine_ops {
          * the setting; the rest is applied all the same. */
         int (*configure)(struct engine *e, struct str json, struct error *complaint) _must_check_;
         bool (*needs_restart)(const struct engine *e);
+        /* Has the server all that configure handed over, but for what it refused or takes at a
+         * start alone? Where there is no server, there is nothing left that is older. */
+        bool (*settled)(const struct engine *e);
 
         /* Lines for /metrics, and a JSON object for /debug/state. 0 or -ENOMEM. */
         int (*metrics)(struct engine *e, struct buf *out) _must_check_;

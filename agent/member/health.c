@@ -25,6 +25,8 @@ int health_ready(const struct member *m, struct error *why)
 {
         const struct failover *f = &m->driver.f;
 
+        if (m->volume.code && !m->opened)
+                return error_set(why, -EAGAIN, "%s", m->volume.message);
         if (!m->started)
                 return error_set(why, -EAGAIN, "it has no configuration yet: the Secret %s-agent",
                                  m->options->cluster);
@@ -169,28 +171,41 @@ static void write_ports(const struct member *m, struct buf *out)
                 m->mailbox.n_taken);
         counter(out, "keelson_failover_promises_total", "How often the lease went over to promises.",
                 m->promised);
+        counter(out, "keelson_failover_lease_went_back_total",
+                "How often the Lease said something older than this member knows.", m->went_back);
         counter(out, "keelson_failover_arm_failures_total",
                 "How often the kernel's deadline could not be set.", m->driver.arm_failed);
         gauge(out, "keelson_failover_published_epoch",
               "The epoch whose leader this member has published itself as.", (double)m->publisher.published);
-        gauge(out, "keelson_failover_config_valid", "0 while config.json cannot be read or used.",
-              !m->config_bad);
+        gauge(out, "keelson_failover_volume_usable",
+              "0 while another process has the volume, or it cannot be written.",
+              m->opened && !m->volume.code);
+        gauge(out, "keelson_failover_needs_restart",
+              "1 while config.json has something that only another start of the member takes.",
+              member_needs_restart(m));
+        gauge(out, "keelson_failover_config_valid",
+              "0 while config.json cannot be read, or a part of it is refused.",
+              !m->config_bad && !m->config_refused);
+}
+
+void health_write_metrics(struct member *m, struct buf *out)
+{
+        int r;
+
+        metrics_write(m->metrics, out);
+        if (m->started)
+                write_protocol(m, out);
+        write_ports(m, out);
+        r = m->engine->ops->metrics(m->engine, out);
+        if (r < 0 && !out->error)
+                out->error = r;
 }
 
 static void serve_metrics(const struct server_request *request _unused_, struct server_reply *reply,
                           void *arg)
 {
-        struct member *m = arg;
-        int r;
-
         reply->content_type = METRICS_CONTENT_TYPE;
-        metrics_write(m->metrics, &reply->body);
-        if (m->started)
-                write_protocol(m, &reply->body);
-        write_ports(m, &reply->body);
-        r = m->engine->ops->metrics(m->engine, &reply->body);
-        if (r < 0 && !reply->body.error)
-                reply->body.error = r;
+        health_write_metrics(arg, &reply->body);
 }
 
 /* --- /debug/state ------------------------------------------------------------------- */

@@ -52,7 +52,10 @@ static void port_read(void *arg)
 
 static void port_write(uint64_t id, const struct failover_record *record, const char *version, void *arg)
 {
-        lease_write(&((struct member *)arg)->lease, id, record, version);
+        struct member *m = arg;
+
+        lease_write(&m->lease, id, record, reporter_write(&m->reporter, &m->driver.f.server, clock_now()),
+                    version);
 }
 
 static void port_send(const struct failover_message *message, void *arg)
@@ -73,6 +76,8 @@ static void port_tell(const struct failover_effect *e, void *arg)
 
         if (e->news.what == FAILOVER_FENCED || e->news.what == FAILOVER_SUPERSEDED)
                 m->fences[e->news.cause]++;
+        if (e->news.what == FAILOVER_LED)
+                reporter_led(&m->reporter, e->news.epoch, clock_now());
         if (e->news.what == FAILOVER_ON_PROMISES)
                 m->promised++;
         /* That others must answer first is only worth telling if they do not. */
@@ -138,20 +143,26 @@ static void take(struct member *m, const struct failover_event *e)
                 driver_take(&m->driver, e);
 }
 
+/* What the operator is to know of it, once it is so. */
+static void note_applied(struct member *m)
+{
+        const struct engine_ops *ops = m->engine->ops;
+
+        if (!ops->settled(m->engine))
+                return;
+        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m));
+        m->peers.applied = m->reporter.own;
+}
+
 static void on_looked(void *arg, const struct failover_server *server)
 {
+        note_applied(arg);
         take(arg, &(struct failover_event){ .type = FAILOVER_SERVER, .server = *server });
 }
 
 static void on_canary(void *arg, usec_t began)
 {
         take(arg, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = began });
-}
-
-static void on_complained(void *arg _unused_, const struct error *complaint)
-{
-        log_warn("the server does not take it", LOG_CSTR("field", complaint->path),
-                 LOG_CSTR("error", complaint->message));
 }
 
 static void hear_of(struct member *m, int member, uint64_t life, const char *address)
@@ -169,12 +180,14 @@ static void on_letter(const struct failover_letter *letter, void *arg)
         if (letter->message.to != m->self.member || letter->message.from == m->self.member)
                 return;
         hear_of(m, letter->message.from, letter->message.life, letter->address);
+        reporter_heard(&m->reporter, letter->message.from, &letter->applied);
         take(m, &(struct failover_event){ .type = FAILOVER_MESSAGE, .message = letter->message });
 }
 
 /* A member that is made anew has another address, by which the leader's server knows its
  * follower, and nobody asks it anything: it says itself where it is, at each renewal until it
- * is in the set. To the protocol that is an answer to nothing. */
+ * is in the set, and likewise what it has carried out, until the leader has written that
+ * down. To the protocol that is an answer to nothing. */
 static void show_up(struct member *m, const struct failover_record *r)
 {
         struct failover_message here = {
@@ -187,7 +200,7 @@ static void show_up(struct member *m, const struct failover_record *r)
         };
 
         if (m->started && r->phase == FAILOVER_HELD && r->holder.member != m->self.member &&
-            !(r->in_sync & failover_only(m->self.member)))
+            (!(r->in_sync & failover_only(m->self.member)) || reporter_has_news(&m->reporter)))
                 peers_send(&m->peers, &here);
 }
 
@@ -195,7 +208,14 @@ static void on_record(const struct failover_lease *lease, yyjson_val *object, vo
 {
         struct member *m = arg;
 
-        news_take_owner(&m->news, object);
+        yyjson_val *annotations = object ? json_get_path(object, "/metadata/annotations") : NULL;
+
+        if (object) {
+                news_take_owner(&m->news, object);
+                reporter_saw(&m->reporter, &lease->record,
+                             json_get_str(annotations, FAILOVER_REPORT_ANNOTATION), clock_now());
+        }
+        complaint_of_older_lease(m, &lease->record);
         hear_of(m, lease->record.holder.member, lease->record.holder.incarnation,
                 lease->record.holder.address);
         driver_record(&m->driver, &lease->record, lease->version, lease->duration);
@@ -258,9 +278,11 @@ static int start_protocol(struct member *m, const struct settings *s)
                                       .namespace = str_c(m->options->namespace),
                                       .name = str_c(m->options->cluster),
                                       .lease = s->lease,
+                                      .self = &m->self,
                                       .seed = m->self.incarnation };
         struct lease_handlers handlers = { .record = on_record,
                                            .absent = on_absent,
+                                           .went_back = complaint_of_lease_back,
                                            .wrote = on_wrote,
                                            .trouble = on_lease_trouble,
                                            .arg = m };
@@ -282,6 +304,40 @@ static int start_protocol(struct member *m, const struct settings *s)
         return lease_start(&m->lease, &lease, &handlers);
 }
 
+/* When there is a configuration, and the volume is ours. */
+void member_begin(struct member *m)
+{
+        struct failover_event policy = { .type = FAILOVER_POLICY, .policy = m->settings.policy };
+        int r;
+
+        if (m->started || !m->configured || !m->opened)
+                return;
+        r = start_protocol(m, &m->settings);
+        if (r < 0)
+                loop_stop(m->loop, r);
+        else
+                take(m, &policy);
+}
+
+static void take_settings(struct member *m, const struct settings *s)
+{
+        m->configured = true;
+        m->settings.policy = s->policy;
+        memcpy(m->settings.version, s->version, sizeof(m->settings.version));
+        m->settings.port = s->port;
+        if (!m->started)
+                m->settings.lease = s->lease;
+        if (s->lease != m->settings.lease && s->lease != m->wanted_lease)
+                log_warn("leaseMillis counts from the start of a member: this one goes on with the old value",
+                         LOG_INT("leaseMillis", m->settings.lease / USEC_MSEC));
+        m->wanted_lease = s->lease;
+}
+
+bool member_needs_restart(const struct member *m)
+{
+        return m->wanted_lease != m->settings.lease || m->engine->ops->needs_restart(m->engine);
+}
+
 static void on_config(const struct settings *s, void *arg)
 {
         struct member *m = arg;
@@ -289,26 +345,13 @@ static void on_config(const struct settings *s, void *arg)
         struct error complaint = ERROR_INIT;
         int r = m->engine->ops->configure(m->engine, buf_str(&s->engine), &complaint);
 
-        if (r < 0) {
-                m->config_bad = true;
-                log_error("not all settings could be applied; the rest is", LOG_CSTR("field", complaint.path),
-                          LOG_CSTR("error", complaint.message));
-        }
-        m->settings.policy = s->policy;
-        m->settings.port = s->port;
-        if (m->started && s->lease != m->settings.lease) {
-                log_warn("leaseMillis counts from the start of a member: this one goes on with the old value",
-                         LOG_INT("leaseMillis", m->settings.lease / USEC_MSEC));
-        } else if (!m->started) {
-                m->settings.lease = s->lease;
-                r = start_protocol(m, s);
-                if (r < 0) {
-                        loop_stop(m->loop, r);
-                        return;
-                }
-        }
+        m->config_refused = false;
+        if (r < 0)
+                complaint_of_settings(m, &complaint);
+        take_settings(m, s);
         log_info("configured", LOG_INT("members", __builtin_popcount(s->policy.members)));
         take(m, &policy);
+        member_begin(m);
 }
 
 static void on_config_trouble(const struct error *why, void *arg)
@@ -326,6 +369,16 @@ static void on_config_trouble(const struct error *why, void *arg)
 
 /* --- signals ------------------------------------------------------------------------ */
 
+static void on_settled(struct loop_timer *timer _unused_, void *arg)
+{
+        take(arg, &(struct failover_event){ .type = FAILOVER_STOP });
+}
+
+static bool is_alone(const struct member *m)
+{
+        return !(m->settings.policy.members & ~failover_only(m->self.member));
+}
+
 static void on_stop(struct member *m, uint32_t number)
 {
         log_info(m->stopping ? "told to stop once more: at once" : "told to stop", LOG_INT("signal", number));
@@ -334,7 +387,9 @@ static void on_stop(struct member *m, uint32_t number)
                 return;
         }
         m->stopping = true;
-        take(m, &(struct failover_event){ .type = FAILOVER_STOP });
+        if (is_alone(m) ||
+            loop_timer_set(m->loop, &m->settle, clock_now() + MEMBER_SETTLE, on_settled, m) < 0)
+                on_settled(&m->settle, m);
 }
 
 static void on_signal(struct loop_signal *source _unused_, const struct signalfd_siginfo *info, void *arg)
@@ -398,9 +453,11 @@ static int start_engine(struct member *m, struct error *err)
                                         .run = o->run,
                                         .tls = o->tls,
                                         .program = o->program };
-        struct engine_handlers handlers = {
-                .looked = on_looked, .canary = on_canary, .complained = on_complained, .arg = m
-        };
+        struct engine_handlers handlers = { .looked = on_looked,
+                                            .canary = on_canary,
+                                            .complained = complaint_of_engine,
+                                            .volume = complaint_of_volume,
+                                            .arg = m };
 
         return o->engine(m->loop, &config, &handlers, &m->engine, err);
 }
@@ -414,7 +471,8 @@ static int start_api(struct member *m, struct error *err)
                                           .port_name = str_c(o->engine_name),
                                           .pod = str_c(o->pod),
                                           .uid = str_c(o->uid),
-                                          .address = str_c(m->self.address) };
+                                          .address = str_c(m->self.address),
+                                          .owner = &m->news.owner };
         struct news_config news = { .client = m->client,
                                     .namespace = str_c(o->namespace),
                                     .pod = str_c(o->pod),
@@ -452,6 +510,7 @@ static int identify(struct member *m, struct error *err)
         if (getrandom(&m->self.incarnation, sizeof(m->self.incarnation), 0) != sizeof(m->self.incarnation))
                 return error_set(err, -EIO, "the kernel has no random numbers");
         m->self.incarnation |= 1; /* 0 is nobody's */
+        reporter_init(&m->reporter, m->self.member, m->self.uid);
         return 0;
 }
 
@@ -492,6 +551,7 @@ static void release(struct member *m)
         metrics_free(m->metrics);
         loop_timer_stop(&m->wake);
         loop_timer_stop(&m->files);
+        loop_timer_stop(&m->settle);
         loop_signal_stop(&m->signals);
         if (m->client)
                 kube_client_free(m->client);

@@ -26,6 +26,7 @@
 #include "agent/member/news.h"
 #include "agent/member/peers.h"
 #include "agent/member/publish.h"
+#include "agent/member/report.h"
 #include "manager/metrics.h"
 #include "manager/server.h"
 
@@ -34,6 +35,10 @@
 #define MEMBER_FILES_PERIOD (2 * USEC_SEC)
 #define MEMBER_WAIT_TOLD (2 * USEC_SEC)
 #define MEMBER_ROUTES 4
+/* A pod that is to end serves for so long before it hands over or stops: that it ends has just
+ * changed the Service of readers, and kube-proxy takes changes over once a second at the most,
+ * so the new leader's would wait for the next time. */
+#define MEMBER_SETTLE (1200 * USEC_MSEC)
 
 typedef int member_engine_fn(struct loop *l, const struct engine_config *config,
                              const struct engine_handlers *handlers, struct engine **ret, struct error *err);
@@ -62,7 +67,11 @@ struct member {
         struct engine *engine;
         struct config_watch config;
         struct settings settings; /* the engine's part is empty: it was handed over */
-        bool started;             /* the driver lives: there was a config */
+        bool configured;
+        usec_t wanted_lease; /* as config.json has it now; the one that counts is in settings */
+        bool opened;         /* the volume is ours */
+        struct error volume; /* what is wrong with it; code 0: nothing, or nothing was told yet */
+        bool started;        /* the driver lives: both were so */
         struct driver driver;
         struct lease_port lease;
         struct identity_source identities;
@@ -71,17 +80,20 @@ struct member {
         struct peers peers;
         struct publisher publisher;
         struct news news;
+        struct reporter reporter;
         struct server *health;
         struct metrics *metrics;
         struct loop_signal signals;
-        struct loop_timer wake, files;
+        struct loop_timer wake, files, settle;
         enum failover_role role; /* as it was told last */
         usec_t waiting; /* since when others must answer; 0: they need not; USEC_NEVER: it was told */
         struct failover_effect wait;
         bool stopping;
-        uint64_t fences[MEMBER_CAUSES], promised;
-        bool config_bad, lease_bad;
-        uint64_t route_trouble; /* a hash of what was told last */
+        uint64_t fences[MEMBER_CAUSES], promised, went_back;
+        bool looked_back;           /* whether what is on the volume is newer than the Lease */
+        bool config_bad, lease_bad; /* it cannot be read */
+        bool config_refused;        /* a part of what was read last */
+        uint64_t route_trouble;     /* a hash of what was told last */
 };
 
 /* "shop-2" -> 2. 0, or -EINVAL. */
@@ -89,6 +101,26 @@ int member_number(struct str cluster, struct str pod, int *ret) _must_check_;
 
 /* Runs until it is told to stop. 0, or a negative errno with *err. */
 int member_run(const struct member_options *options, struct error *err) _must_check_;
+
+/* Starts the protocol, once there is a configuration and the volume is ours. */
+void member_begin(struct member *m);
+
+/* Has the configuration something that only another start of this member will take? */
+bool member_needs_restart(const struct member *m);
+
+/* --- complaint.c: what is wrong with settings, volume and Lease, as Events and metrics --- */
+
+/* configure or, later, the server takes not all of it. */
+void complaint_of_settings(struct member *m, const struct error *complaint);
+/* The engine's handlers; ARG is the member. */
+void complaint_of_engine(void *arg, const struct error *complaint);
+void complaint_of_volume(void *arg, const struct error *why);
+
+/* As the Lease's handler. */
+void complaint_of_lease_back(const struct failover_record *there, const struct failover_record *known,
+                             void *arg);
+/* The first record of this life: is it older than what is on the volume? */
+void complaint_of_older_lease(struct member *m, const struct failover_record *record);
 
 /* --- trust.c: certificates -------------------------------------------------------- */
 
@@ -100,3 +132,4 @@ int trust_start(struct member *m, struct error *err) _must_check_;
 int health_start(struct member *m, struct error *err) _must_check_;
 /* Is it of use to clients: a leader, or a follower that has everything? 0, or what is missing. */
 int health_ready(const struct member *m, struct error *why);
+void health_write_metrics(struct member *m, struct buf *out);

@@ -242,20 +242,32 @@ static bool is_again(struct news *n, const char *reason, const char *note)
         return again;
 }
 
-void news_tell(struct news *n, const struct failover_effect *e)
+static void send(struct news *n, bool warning, const char *reason, const char *note)
 {
         struct regarding pod = { "v1", "Pod", n->config.pod, n->config.uid };
         struct regarding owner = { n->owner.api_version, n->owner.kind, str_c(n->owner.name),
                                    str_c(n->owner.uid) };
+
+        if (is_again(n, reason, note))
+                return;
+        send_event(n, &pod, warning, reason, note);
+        if (n->owner.uid[0])
+                send_event(n, &owner, warning, reason, note);
+}
+
+void news_say(struct news *n, bool warning, const char *reason, const char *note)
+{
+        log_at(warning ? LOG_WARN : LOG_INFO, note, LOG_CSTR("reason", reason));
+        send(n, warning, reason, note);
+}
+
+void news_tell(struct news *n, const struct failover_effect *e)
+{
         const char *reason = failover_news_name(e->news.what);
         char note[NEWS_NOTE_MAX];
         bool warning = news_note(e, note);
 
         log_at(warning ? LOG_WARN : LOG_INFO, note, LOG_CSTR("reason", reason),
                LOG_INT("epoch", e->news.epoch), LOG_CSTR("cause", failover_cause_name(e->news.cause)));
-        if (is_again(n, reason, note))
-                return;
-        send_event(n, &pod, warning, reason, note);
-        if (n->owner.uid[0])
-                send_event(n, &owner, warning, reason, note);
+        send(n, warning, reason, note);
 }

@@ -44,5 +44,8 @@ void news_take_owner(struct news *n, yyjson_val *lease);
 /* "member 2 leads epoch 7; in sync: 0, 2", and whether it is something to worry about. */
 bool news_note(const struct failover_effect *e, char out[NEWS_NOTE_MAX]);
 
+/* Any other news, likewise: REASON is the Event's, in CamelCase. */
+void news_say(struct news *n, bool warning, const char *reason, const char *note);
+
 /* Logs and sends. */
 void news_tell(struct news *n, const struct failover_effect *e);

@@ -59,7 +59,11 @@ static int on_list_end(struct reflector *r _unused_, struct str version _unused_
 
 static void on_set_back(struct reflector *r _unused_, void *arg)
 {
-        ((struct one *)arg)->newest[0] = '\0';
+        struct one *o = arg;
+
+        o->newest[0] = '\0';
+        if (o->handlers.set_back)
+                o->handlers.set_back(o->handlers.arg);
 }
 
 static void on_state(struct reflector *r _unused_, enum reflector_state state, const struct error *err,

@@ -16,6 +16,8 @@ struct one_handlers {
         /* The object as it is now, valid during the call. */
         void (*seen)(yyjson_val *object, void *arg);
         void (*absent)(void *arg);
+        /* The server was set back: what comes next may be older than what was told. Optional. */
+        void (*set_back)(void *arg);
         /* As reflector's on_state. Optional. */
         void (*state)(enum reflector_state state, const struct error *err, void *arg);
         void *arg;

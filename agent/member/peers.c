@@ -159,7 +159,7 @@ static void answer_done(struct http_request *r _unused_, const struct http_resul
 
 static int write_letter(struct peers *p, const struct failover_message *m, struct buf *out)
 {
-        struct failover_letter letter = { .message = *m };
+        struct failover_letter letter = { .message = *m, .applied = p->applied };
 
         snprintf(letter.address, sizeof(letter.address), "%s", p->config.address);
         return failover_letter_write(&letter, out);

@@ -54,7 +54,8 @@ struct peers_config {
 struct peers {
         struct loop *loop;
         struct peers_config config;
-        struct buf ca, cert, key; /* PEM */
+        struct buf ca, cert, key;        /* PEM */
+        struct failover_applied applied; /* ours, which goes with each letter */
         struct member_peer list[FAILOVER_MEMBERS_MAX];
         uint64_t n_sent, n_lost, n_replaced;
 };

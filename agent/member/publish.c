@@ -63,12 +63,23 @@ static bool names_us(const struct publisher *p, yyjson_val *slice)
                json_get_int(port, "port", 0) == p->port;
 }
 
-/* An epoch that cannot be read is none: somebody has written there who had no business to. */
-static uint64_t epoch_of(yyjson_val *metadata)
+/* Does it say whose it is, and is that somebody who had this name before? */
+static bool is_foreign(const struct publisher *p, yyjson_val *annotations)
 {
-        struct str text = json_get_str(yyjson_obj_get(metadata, "annotations"), PUBLISH_ANNOTATION);
+        struct str uid = json_get_str(annotations, PUBLISH_OWNER);
+
+        return uid.len && p->config.owner->uid[0] && !str_eq_c(uid, p->config.owner->uid);
+}
+
+/* An epoch that cannot be read is none: somebody has written there who had no business to. */
+static uint64_t epoch_of(const struct publisher *p, yyjson_val *metadata)
+{
+        yyjson_val *annotations = yyjson_obj_get(metadata, "annotations");
+        struct str text = json_get_str(annotations, PUBLISH_ANNOTATION);
         int64_t n;
 
+        if (is_foreign(p, annotations))
+                return 0;
         return text.data && str_to_int64(text, &n) == 0 && n > 0 ? (uint64_t)n : 0;
 }
 
@@ -78,7 +89,7 @@ static void take_in(struct publisher *p, yyjson_val *slice)
 
         p->there = true;
         p->known = true;
-        p->epoch = epoch_of(metadata);
+        p->epoch = epoch_of(p, metadata);
         p->ours = names_us(p, slice);
         snprintf(p->version, sizeof(p->version), "%.*s", STR_FMT(json_get_str(metadata, "resourceVersion")));
 }
@@ -123,8 +134,24 @@ static void look(struct publisher *p)
 
 /* --- what is written ---------------------------------------------------------------- */
 
+/* Only at its making: to change it takes a right to delete it. Without blockOwnerDeletion,
+ * which takes a right to the owner. */
+static void write_owner(struct json_writer *w, const struct news_owner *owner)
+{
+        json_key(w, "ownerReferences");
+        json_array(w);
+        json_object(w);
+        json_put_cstr(w, "apiVersion", owner->api_version);
+        json_put_cstr(w, "kind", owner->kind);
+        json_put_cstr(w, "name", owner->name);
+        json_put_cstr(w, "uid", owner->uid);
+        json_end(w);
+        json_end(w);
+}
+
 static void write_metadata(struct json_writer *w, const struct publisher *p)
 {
+        const struct news_owner *owner = p->config.owner;
         char epoch[24];
 
         snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)p->wanted);
@@ -134,6 +161,8 @@ static void write_metadata(struct json_writer *w, const struct publisher *p)
                 json_put_cstr(w, "resourceVersion", p->version);
         else
                 json_put_cstr(w, "name", p->name);
+        if (!p->there && owner->uid[0])
+                write_owner(w, owner);
         json_key(w, "labels");
         json_object(w);
         json_put_str(w, "kubernetes.io/service-name", p->config.cluster);
@@ -142,6 +171,8 @@ static void write_metadata(struct json_writer *w, const struct publisher *p)
         json_key(w, "annotations");
         json_object(w);
         json_put_cstr(w, PUBLISH_ANNOTATION, epoch);
+        if (owner->uid[0])
+                json_put_cstr(w, PUBLISH_OWNER, owner->uid);
         json_end(w);
         json_end(w);
 }

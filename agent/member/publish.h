@@ -10,13 +10,18 @@
  *
  * A route of a newer epoch is never replaced; one of an older epoch always is. While we
  * lead it is looked at now and then, since somebody may have deleted or changed it.
+ *
+ * It belongs to the owner of the Lease, and goes with that. The epochs of one that has had
+ * another owner, since deleted, are not ours: whoever of that name comes next begins anew.
  */
 #pragma once
 
+#include "agent/member/news.h"
 #include "base/clock.h"
 #include "kube/client.h"
 
 #define PUBLISH_ANNOTATION "failover.keelson.dev/epoch"
+#define PUBLISH_OWNER "failover.keelson.dev/owner" /* its uid */
 #define PUBLISH_RETRY (100 * USEC_MSEC)
 #define PUBLISH_RETRY_MAX (2 * USEC_SEC)
 #define PUBLISH_CHECK (15 * USEC_SEC)
@@ -30,6 +35,7 @@ struct publisher_config {
         struct str namespace, cluster;
         struct str port_name; /* "redis" */
         struct str pod, uid, address;
+        const struct news_owner *owner;
         usec_t timeout; /* of one request */
 };
 

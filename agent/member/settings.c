@@ -88,6 +88,8 @@ int settings_read(struct str json, const char *engine, struct settings *ret, str
         settings_init(&s);
         fields_init(&f, yyjson_doc_get_root(doc), "config.json", err, &r);
         read_members(&f, &s);
+        if (fields_has(&f, "version"))
+                fields_text(&f, "version", s.version, sizeof(s.version));
         s.policy.durable = fields_bool(&f, "durable");
         read_times(&f, &s);
         read_requests(&f, &s);

@@ -36,30 +36,40 @@ static void setting_answered(struct redis *e, size_t i, struct str error)
         complain_about(e, "config", e->settings.config[i].name, error);
 }
 
+static void set_user(struct redis *e, enum redis_item_kind kind, size_t index, const struct redis_user *user);
+
+/* One that runs has it as it was before; one that was started since gets that again. */
+static void user_refused(struct redis *e, size_t index, struct str error)
+{
+        const struct redis_user *user = &e->settings.users[index];
+        const struct redis_user *before = redis_settings_user(&e->kept, user->name);
+
+        e->users_refused = true;
+        complain_about(e, "users", user->name, error);
+        if (before)
+                set_user(e, REDIS_ITEM_OWN, 0, before);
+}
+
 void redis_refused_item(struct redis *e, const struct redis_item *item, struct str error)
 {
         if (item->kind == REDIS_ITEM_SETTING)
                 setting_answered(e, item->index, error);
         else if (item->kind == REDIS_ITEM_USER && item->index < e->settings.n_users)
-                complain_about(e, "users", e->settings.users[item->index].name, error);
+                user_refused(e, item->index, error);
         else
                 complain_about(e, "config", STR("(own)"), error);
 }
 
 static bool has_user(const struct redis_settings *s, struct str name)
 {
-        for (size_t i = 0; i < s->n_users; i++)
-                if (str_eq(s->users[i].name, name))
-                        return true;
-        return false;
+        return redis_settings_user(s, name) != NULL;
 }
 
 /* --- users -------------------------------------------------------------------------- */
 
 /* In one command, so that at no moment the user is without what it had. */
-static void set_user(struct redis *e, size_t index)
+static void set_user(struct redis *e, enum redis_item_kind kind, size_t index, const struct redis_user *user)
 {
-        const struct redis_user *user = &e->settings.users[index];
         struct str words[8 + REDIS_PASSWORDS_MAX + RULES_MAX], word, rest = user->rules;
         char hashes[REDIS_PASSWORDS_MAX][REDIS_HASH_LEN + 2];
         size_t n = 0;
@@ -80,7 +90,7 @@ static void set_user(struct redis *e, size_t index)
                 if (word.len)
                         words[n++] = word;
         }
-        redis_batch_add(e, REDIS_ITEM_USER, index, words, n);
+        redis_batch_add(e, kind, index, words, n);
 }
 
 static void apply_users(struct redis *e)
@@ -89,7 +99,7 @@ static void apply_users(struct redis *e)
         bool has_default = false;
 
         for (size_t i = 0; i < e->settings.n_users; i++) {
-                set_user(e, i);
+                set_user(e, REDIS_ITEM_USER, i, &e->settings.users[i]);
                 has_default |= str_eq_c(e->settings.users[i].name, DEFAULT_USER);
         }
         if (!has_default)
@@ -139,8 +149,11 @@ static void apply_persistence(struct redis *e)
 /* There may be newer settings by now. */
 static void applied(struct redis *e, bool well)
 {
+        e->applying = false;
         if (!well)
                 e->apply = true;
+        else
+                e->users_taken = !e->users_refused;
 }
 
 void redis_apply(struct redis *e)
@@ -148,6 +161,8 @@ void redis_apply(struct redis *e)
         const struct redis_settings *s = &e->settings;
 
         e->apply = false;
+        e->applying = true;
+        e->users_refused = false;
         e->min_replicas = -1;
         redis_set_min_replicas(e);
         redis_batch_begin(e, applied);
@@ -267,19 +282,40 @@ int redis_configure(struct engine *engine, struct str json, struct error *compla
 
         if (r < 0 && !next.port)
                 return r;
+        /* Better those of yesterday than a client that cannot log in any more. */
+        if (next.users_wrong && e->configured) {
+                if (redis_settings_take_users(&next, &e->settings) < 0) {
+                        redis_settings_release(&next);
+                        return -ENOMEM;
+                }
+                error_prefix(complaint, "all users stay as they were, since this one");
+        }
         if (e->configured)
                 note_what_goes(e, &next);
         /* What belongs to a start: the file says it, not the connection. */
         if (e->configured && e->run && (next.port != e->settings.port || next.tls != e->settings.tls))
                 e->taken_away = true;
-        redis_settings_release(&e->settings);
+        if (e->users_taken) {
+                redis_settings_release(&e->kept);
+                e->kept = e->settings;
+        } else {
+                redis_settings_release(&e->settings);
+        }
         e->settings = next;
+        e->users_taken = false;
         e->configured = e->apply = true;
         e->bare_wanted = false;
         memset(e->refused, 0, sizeof(e->refused));
         memset(e->immutable, 0, sizeof(e->immutable));
         redis_soon(e);
         return r;
+}
+
+bool redis_settled(const struct engine *engine)
+{
+        const struct redis *e = redis_of_const(engine);
+
+        return e->configured && (!e->keeper || (!e->apply && !e->applying));
 }
 
 bool redis_needs_restart(const struct engine *engine)

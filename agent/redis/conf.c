@@ -90,10 +90,28 @@ static void put_persistence(struct buf *out, const struct redis_conf *c)
         put_c(out, "stop-writes-on-bgsave-error", c->settings->aof ? "no" : "yes");
 }
 
+static void put_user(struct buf *out, const struct redis_user *user)
+{
+        buf_printf(out, "user %.*s reset on", STR_FMT(user->name));
+        if (user->no_password && !user->n_hashes)
+                buf_add_c(out, " nopass");
+        for (size_t i = 0; i < user->n_hashes; i++)
+                buf_printf(out, " #%.*s", STR_FMT(user->hashes[i]));
+        buf_printf(out, " %.*s\n", STR_FMT(user->rules));
+}
+
+/* From its first moment on: clients do not try again who are told that their password is wrong. */
 static void put_users(struct buf *out, const struct redis_conf *c)
 {
-        buf_printf(out, "user default reset off\n");
+        bool has_default = false;
+
         buf_printf(out, "user %s reset on #%s ~* &* +@all\n", REDIS_ADMIN, c->admin_hash);
+        for (size_t i = 0; c->users && i < c->users->n_users; i++) {
+                put_user(out, &c->users->users[i]);
+                has_default |= str_eq_c(c->users->users[i].name, "default");
+        }
+        if (!has_default)
+                buf_add_c(out, "user default reset off\n");
 }
 
 int redis_conf_write(const struct redis_conf *c, struct buf *out)

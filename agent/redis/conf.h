@@ -37,6 +37,7 @@ struct redis_conf {
         const struct redis_settings *settings;
         /* For each of settings.config: does the server not take it? NULL: leave all out. */
         const bool *refused;
+        const struct redis_settings *users; /* whose users there are from the start; NULL: none */
 };
 
 /* 0; -EINVAL: one of the folders' names cannot stand in a file; -ENOMEM. */

@@ -19,20 +19,11 @@ void redis_complain(struct redis *e, const struct error *complaint)
 
 /* --- starting ------------------------------------------------------------------------ */
 
-static bool has_file(const struct redis *e, const char *file)
-{
-        char path[PATH_BYTES_MAX];
-
-        snprintf(path, sizeof(path), "%s/%s", e->config.data, file);
-        return access(path, F_OK) == 0;
-}
-
 /* What is there is loaded, whatever is wanted from now on: a server that is to keep an AOF
  * and finds none begins empty, beside the RDB. */
 static enum redis_source source_to_load(const struct redis *e)
 {
-        bool aof = has_file(e, REDIS_AOF_MANIFEST) || has_file(e, REDIS_AOF_OLD);
-        bool rdb = has_file(e, REDIS_RDB_FILE);
+        bool aof = e->has_aof, rdb = e->has_rdb;
         enum redis_source wanted = redis_settings_source(&e->settings);
         enum redis_source noted = e->claims.disk.lineage[0] ? e->claims.disk.source : REDIS_NOTHING;
 
@@ -48,8 +39,7 @@ static enum redis_source source_to_load(const struct redis *e)
 
 static bool brings_data(const struct redis *e, enum redis_source source)
 {
-        bool there = source == REDIS_AOF ? has_file(e, REDIS_AOF_MANIFEST) || has_file(e, REDIS_AOF_OLD)
-                                         : source == REDIS_RDB && has_file(e, REDIS_RDB_FILE);
+        bool there = source == REDIS_AOF ? e->has_aof : source == REDIS_RDB && e->has_rdb;
 
         /* What was noted of other files says nothing of these. */
         return there && (!e->has_state || (e->claims.disk.lineage[0] && e->claims.disk.source == source));
@@ -84,6 +74,9 @@ static int write_conf(struct redis *e, enum redis_source source, const char *pat
                 .source = source,
                 .settings = &e->settings,
                 .refused = e->bare ? NULL : e->refused,
+                .users = e->bare            ? NULL
+                         : e->users_refused ? &e->kept
+                                            : &e->settings,
         };
         int r = redis_conf_write(&conf, &text);
 
@@ -114,16 +107,15 @@ static void on_ended(struct keeper *k, const struct keeper_end *end, void *arg);
 
 static int run_server(struct redis *e, enum redis_source source, struct error *err)
 {
-        char conf[PATH_BYTES_MAX], unkept[PATH_BYTES_MAX];
+        char conf[PATH_BYTES_MAX];
         const char *const argv[] = { find_program(e), conf, NULL };
         const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                     "LC_ALL=C", NULL };
         struct keeper_config config = { .argv = argv, .env = env, .directory = e->config.data };
-        int r;
+        int r, lock = volume_lock(e->volume);
 
         snprintf(conf, sizeof(conf), "%s/%s", e->config.run, REDIS_CONF_FILE);
-        snprintf(unkept, sizeof(unkept), "%s/%s", e->config.data, REDIS_UNKEPT_FILE);
-        (void)unlink(unkept);
+        config.shared = MAX(lock, 0);
         (void)unlink(e->socket);
         r = write_conf(e, source, conf);
         if (r < 0)
@@ -142,6 +134,7 @@ static void start(struct redis *e)
         enum redis_source source = source_to_load(e);
         struct error err = ERROR_INIT;
 
+        e->prepared = false;
         e->bare = e->bare_wanted;
         e->source = source;
         e->run++;
@@ -164,7 +157,7 @@ static void look_at_failed_start(struct redis *e)
 
         if (e->loaded || e->killed || e->halting || !e->last_end.known || e->last_end.exit_code <= 0)
                 return;
-        if (e->bare || !e->settings.n_config)
+        if (e->bare || (!e->settings.n_config && !e->settings.n_users))
                 return;
         e->bare_wanted = true;
         error_set_at(
@@ -229,6 +222,8 @@ static void order(struct engine *engine, enum failover_order what, uint64_t numb
         struct redis *e = redis_of(engine);
 
         (void)epoch;
+        if (what == FAILOVER_STAND && !(e->goal.set && e->goal.what == FAILOVER_STAND))
+                e->stood_since = clock_now();
         e->goal = (struct redis_goal){ .set = true, .what = what, .number = number };
         if (what == FAILOVER_FOLLOW && whom)
                 redis_place_read(whom->address, &e->goal.leader);
@@ -292,6 +287,13 @@ static void look_at_end(struct redis *e, usec_t now)
         }
 }
 
+static bool is_start_due(const struct redis *e, usec_t now)
+{
+        bool wanted = e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
+
+        return !e->keeper && !e->ended && wanted && e->configured && now >= e->not_before;
+}
+
 static void look_at_process(struct redis *e, usec_t now)
 {
         bool wanted = e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
@@ -299,7 +301,7 @@ static void look_at_process(struct redis *e, usec_t now)
         redis_tell_ended(e, now);
         if (e->ended)
                 return;
-        if (!e->keeper && wanted && e->configured && now >= e->not_before) {
+        if (is_start_due(e, now) && e->prepared) {
                 start(e);
         } else if (!e->keeper && !wanted && !e->goal.done && e->goal.number) {
                 /* Nothing is there to be killed, halted, or to lead. */
@@ -307,7 +309,8 @@ static void look_at_process(struct redis *e, usec_t now)
                 if (e->goal.set && e->goal.what != FAILOVER_HALT)
                         e->goal.done = true;
                 redis_tell_down(e);
-        } else if (e->keeper && e->goal.set && e->goal.what == FAILOVER_HALT) {
+        } else if (e->keeper && e->goal.set && e->goal.what == FAILOVER_HALT &&
+                   !redis_lingers_before_end(e, now)) {
                 begin_halt(e);
         }
         if (e->keeper)
@@ -323,6 +326,8 @@ static void set_tick(struct redis *e, usec_t now)
         bool connecting = e->keeper && !e->loaded;
         usec_t due = MIN(now + (connecting ? CONNECT_EVERY : LOOK_EVERY), MAX(e->look_due, now + LOOK_SOON));
 
+        if (e->linger_until)
+                due = MIN(due, MAX(MIN(e->linger_until, e->linger_close), now + LOOK_SOON));
         if (e->halting || e->killed)
                 due = MIN(due, MAX(e->kill_until, now + USEC_MSEC));
         if (!e->keeper)
@@ -343,10 +348,12 @@ static void do_what_is_due(struct redis *e)
                 keeper_kill(e->keeper);
         look_at_process(e, now);
         redis_advance(e);
+        redis_linger(e, now);
         if (e->known && !e->looking && now >= e->look_due)
                 redis_look(e);
         redis_look_at_tls(e, now);
-        redis_write_canary(e, now);
+        redis_look_at_stats(e, now);
+        redis_use_volume(e, is_start_due(e, now), now);
         set_tick(e, now);
 }
 
@@ -410,10 +417,11 @@ static void free_engine(struct engine *engine)
 
         close_links(e);
         keeper_free(e->keeper);
-        canary_free(e->canary);
+        volume_free(e->volume);
         loop_timer_stop(&e->tick);
         loop_defer_stop(&e->soon);
         redis_settings_release(&e->settings);
+        redis_settings_release(&e->kept);
         explicit_bzero(e->secret, sizeof(e->secret));
         mem_free(e);
 }
@@ -430,6 +438,7 @@ static const struct engine_ops ops = {
         .set_confirmed = set_confirmed,
         .configure = redis_configure,
         .needs_restart = redis_needs_restart,
+        .settled = redis_settled,
         .metrics = redis_metrics,
         .describe = redis_describe,
         .free = free_engine,
@@ -448,18 +457,6 @@ static int make_secret(struct redis *e)
         return redis_hash(str_c(e->secret), e->secret_hash);
 }
 
-static int read_state(struct redis *e, struct error *err)
-{
-        struct redis_state state = { 0 };
-        int r = redis_state_read(e->config.data, &state, err);
-
-        if (r < 0 && r != -ENOENT)
-                return r;
-        e->has_state = r == 0;
-        redis_claims_init(&e->claims, &state);
-        return 0;
-}
-
 static int begin(struct redis *e, struct error *err)
 {
         int n = snprintf(e->socket, sizeof(e->socket), "%s/%s", e->config.run, REDIS_SOCKET_FILE);
@@ -472,14 +469,11 @@ static int begin(struct redis *e, struct error *err)
         r = make_secret(e);
         if (r < 0)
                 return error_set(err, r, "no random password can be made: %s", strerror(-r));
-        r = read_state(e, err);
-        if (r < 0)
-                return r;
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return error_set(err, -errno, "cannot become who reaps orphans: %s", strerror(errno));
         r = loop_timer_set(e->loop, &e->tick, clock_now(), on_tick, e);
         if (r == 0)
-                r = canary_new(e->loop, e->config.data, REDIS_STATE_FILE, redis_written, e, &e->canary);
+                r = volume_new(e->loop, e->config.data, redis_volume_done, e, &e->volume);
         return r < 0 ? error_set(err, r, "cannot begin to watch %s: %s", e->config.data, strerror(-r)) : 0;
 }
 
@@ -496,6 +490,7 @@ int redis_engine_new(struct loop *l, const struct engine_config *config,
         e->config = *config;
         e->handlers = *handlers;
         e->min_replicas = -1;
+        e->volume_trouble = VOLUME_UNTOLD;
         redis_place_read(config->address, &e->self);
         r = begin(e, err);
         if (r < 0) {

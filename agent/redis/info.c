@@ -100,12 +100,6 @@ static void read_number(struct str key, struct str value, struct redis_info *inf
         } numbers[] = {
                 { STR("slave_repl_offset"), &info->followed_offset },
                 { STR("master_repl_offset"), &info->offset },
-                { STR("used_memory"), &info->used_memory },
-                { STR("maxmemory"), &info->max_memory },
-                { STR("connected_clients"), &info->clients },
-                { STR("total_commands_processed"), &info->commands },
-                { STR("evicted_keys"), &info->evicted },
-                { STR("sync_full"), &info->full_copies },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)

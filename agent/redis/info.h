@@ -43,8 +43,6 @@ struct redis_info {
         bool aof_write_failed, aof_rewrite_failed;
         bool rdb_saving, rdb_failed;
         int64_t rdb_saved; /* when, in seconds, by its clock */
-        /* memory, clients, stats; only where they were asked for */
-        uint64_t used_memory, max_memory, clients, commands, evicted, full_copies;
 };
 
 /* 0; -EBADMSG: no role in it, so it is no answer to INFO. */

@@ -5,33 +5,44 @@
  *      engine.c   orders as goals, the server's life, the tick
  *      obey.c     what is sent to the server to reach the goal
  *      apply.c    settings and users, sent to the running server
- *      look.c     INFO -> what is told to the member; state file
+ *      look.c     INFO -> what is told to the member
+ *      store.c    the volume: opened, prepared for a start, the state file
  *      report.c   metrics, state for people
  */
 #pragma once
 
 #include <sys/types.h>
 
-#include "agent/redis/canary.h"
 #include "agent/redis/conf.h"
 #include "agent/redis/keeper.h"
 #include "agent/redis/link.h"
 #include "agent/redis/redis.h"
+#include "agent/redis/stats.h"
+#include "agent/redis/volume.h"
 
 #define LOOK_EVERY (200 * USEC_MSEC)
 #define LOOK_SOON (10 * USEC_MSEC) /* while a follower of a paused server has not confirmed all */
 #define CONNECT_EVERY (20 * USEC_MSEC)
 #define CANARY_EVERY (500 * USEC_MSEC)
+#define STATS_EVERY (5 * USEC_SEC)
 #define TLS_EVERY (10 * USEC_SEC)
 #define DYING_MAX (100 * USEC_MSEC) /* after that one that was killed counts as ended */
 #define RESTART_MIN (200 * USEC_MSEC)
 #define RESTART_MAX (10 * USEC_SEC)
+#define FULL_PATIENCE (10 * USEC_SEC) /* with a full volume: for others to stand */
+/* After a planned move, for clients that still come: kube-proxy takes a new route over once a
+ * second at the most. Connections that they make are ended again, or they would stay; and the
+ * pod stays so long, since packets to one that is gone are answered by nobody. */
+#define LINGER_FOLLOWING (1200 * USEC_MSEC)
+#define LINGER_ENDING (1500 * USEC_MSEC)
+#define LINGER_CLOSE_EVERY (200 * USEC_MSEC)
 #define NOTED_MAX (1 * USEC_SEC)  /* for the state file after a clean end */
 #define REFUSE_ALL 1000           /* followers, which nobody has */
 #define REFUSE_MAX (1 * USEC_SEC) /* then writes are held back, confirmed or not */
 #define FOLLOWER_LAG_MAX 5        /* seconds since it confirmed anything: it is not there */
 #define SECRET_LEN 64
-#define APPLY_MAX (REDIS_CONFIG_MAX + 2 * REDIS_USERS_MAX + 16)
+#define VOLUME_UNTOLD 1 /* no errno */
+#define APPLY_MAX (REDIS_CONFIG_MAX + 3 * REDIS_USERS_MAX + 16)
 
 struct redis;
 
@@ -85,15 +96,18 @@ struct redis {
 
         /* settings */
         struct redis_settings settings;
+        struct redis_settings kept; /* the last ones before them whose users the server took, all */
         bool configured;
         bool refused[REDIS_CONFIG_MAX];   /* the server does not take it at all */
         bool immutable[REDIS_CONFIG_MAX]; /* only at its start */
         bool taken_away;                  /* a setting is gone that this run still has */
         uint64_t started_with[REDIS_CONFIG_MAX];
         size_t n_started_with;
-        bool bare;        /* it did not start with the users' settings: without them */
-        bool bare_wanted; /* the next time */
-        bool apply;       /* the server has to be told */
+        bool bare;                       /* it did not start with the users' settings: without them */
+        bool bare_wanted;                /* the next time */
+        bool apply;                      /* the server has to be told */
+        bool applying;                   /* and is being told */
+        bool users_refused, users_taken; /* one of them; all of these settings' */
         char gone[REDIS_USERS_MAX][REDIS_NAME_MAX + 1];
         size_t n_gone;
         usec_t tls_looked;
@@ -129,7 +143,8 @@ struct redis {
         bool refusing;    /* it is told to take no write */
         bool held;        /* and to hold back those that come */
         usec_t paused_since;
-        bool paused, led; /* LED: clients may be connected that took it for the leader */
+        usec_t linger_until, linger_close; /* connections are ended every now and then; 0: no */
+        bool paused, led;                  /* LED: clients may be connected that took it for the leader */
         failover_set in_sync;
         int min_replicas; /* as the server has it; -1: not known */
 
@@ -143,6 +158,8 @@ struct redis {
         uint64_t offset, pause_offset;
         bool pause_offset_set;
         struct redis_info info;
+        struct redis_stats stats;
+        usec_t stats_due;
         struct {
                 struct redis_place place;
                 uint64_t life;
@@ -150,10 +167,19 @@ struct redis {
 
         /* the volume */
         struct redis_claims claims;
-        bool has_state; /* a state file was there, or is since */
-        struct canary *canary;
+        struct volume *volume;
+        bool opened;           /* it is ours, and what it holds is known */
+        int volume_trouble;    /* what is wrong with it, as it was told last; at first: nothing was */
+        bool leads_full;       /* it is full, and nobody else has offered more */
+        usec_t stood_since;    /* when it was told to stand */
+        bool prepared;         /* for the start of a server, since the last one */
+        bool has_aof, has_rdb; /* since then */
+        bool copy_there;       /* an RDB, perhaps of no use */
+        bool dropping;         /* with the write that is under way */
+        bool has_state;        /* a state file was there, or is since */
         usec_t canary_due;
         uint64_t canary_failures;
+        uint64_t volume_size, volume_room;
 };
 
 /* --- engine.c --- */
@@ -186,6 +212,10 @@ int redis_min_replicas(const struct redis *e);
 void redis_set_min_replicas(struct redis *e);
 void redis_ask_followers(struct redis *e);
 void redis_hold_writes(struct redis *e);
+/* What a planned move leaves to be done: see obey.c. */
+void redis_linger(struct redis *e, usec_t now);
+/* HALT: is it too early for that? */
+bool redis_lingers_before_end(struct redis *e, usec_t now);
 /* The host and port of an address, "10.0.0.7", "10.0.0.7:7001", "[fd00::7]:7001". */
 void redis_place_read(const char *address, struct redis_place *ret);
 
@@ -195,19 +225,25 @@ void redis_apply(struct redis *e);
 void redis_refused_item(struct redis *e, const struct redis_item *item, struct str error);
 void redis_look_at_tls(struct redis *e, usec_t now);
 bool redis_needs_restart(const struct engine *engine);
+bool redis_settled(const struct engine *engine);
 int redis_configure(struct engine *engine, struct str json, struct error *complaint);
 void redis_note_started_with(struct redis *e);
 
 /* --- look.c --- */
 
 void redis_look(struct redis *e);
+void redis_look_at_stats(struct redis *e, usec_t now);
 /* The server is gone, or as good as. */
 void redis_tell_down(struct redis *e);
 /* It is gone: at once, or when the state file knows what it has left. */
 void redis_tell_ended(struct redis *e, usec_t now);
 void redis_run_begins(struct redis *e, bool has_data);
-void redis_write_canary(struct redis *e, usec_t now);
-void redis_written(struct canary *c, usec_t began, int result, void *arg);
+
+/* --- store.c --- */
+
+/* Gives the volume what is due: it is opened, prepared where WANTED is a start, or written to. */
+void redis_use_volume(struct redis *e, bool wanted, usec_t now);
+void redis_volume_done(struct volume *v, const struct volume_done *done, void *arg);
 
 /* --- report.c --- */
 

@@ -20,8 +20,9 @@
  *
  * The keeper is forked and not executed, so that it shares the agent's pages; from
  * then on it makes system calls alone: it takes no memory and no lock, and holds no
- * descriptor but its socket. The server it executes gets nothing from us but its
- * arguments, its environment, and the standard streams.
+ * descriptor but its socket and the one that is shared, the volume's lock, which so
+ * lasts as long as anybody who writes there. The server it executes gets nothing from
+ * us but its arguments, its environment, the standard streams, and that.
  *
  * One keeper a life of a server. It never takes the server's remains away, so that
  * its number stays its own until the agent, which was told, ends the keeper.
@@ -43,6 +44,7 @@ struct keeper_config {
         const char *const *argv; /* argv[0] is a path, or looked up in our own PATH; NULL at the end */
         const char *const *env;  /* the whole environment; NULL: an empty one */
         const char *directory;   /* NULL: ours */
+        int shared;              /* a descriptor that all of them keep open; 0: none */
 };
 
 /* How the server ended, for people. */

@@ -31,10 +31,18 @@ static void close_from(unsigned first, unsigned last)
                 close((int)fd);
 }
 
-static void close_all_but(int socket)
+/* SHARED may be none (0), and before SOCKET or behind it. */
+static void close_all_but(int socket, int shared)
 {
-        close_from(STDERR_FILENO + 1, (unsigned)socket - 1);
-        close_from((unsigned)socket + 1, ~0u);
+        int low = MIN(socket, shared), high = MAX(socket, shared);
+
+        if (low > STDERR_FILENO) {
+                close_from(STDERR_FILENO + 1, (unsigned)low - 1);
+                close_from((unsigned)low + 1, (unsigned)high - 1);
+        } else {
+                close_from(STDERR_FILENO + 1, (unsigned)high - 1);
+        }
+        close_from((unsigned)high + 1, ~0u);
 }
 
 static void tell(int socket, enum keeper_word word, int status, pid_t pid, uint64_t number)
@@ -85,6 +93,8 @@ static _Noreturn void become_server(pid_t keeper, int socket, const char *progra
                 _exit(EXIT_UNABLE);
         (void)setpgid(0, 0);
         reset_signals();
+        if (config->shared > 0)
+                (void)fcntl(config->shared, F_SETFD, 0);
         if (!config->directory || chdir(config->directory) == 0)
                 (void)execve(program, (char *const *)config->argv, (char *const *)env);
         tell(socket, KEEPER_FAILED, errno, 0, 0);
@@ -191,7 +201,7 @@ _Noreturn void keeper_process(pid_t agent, int socket, const char *program,
         (void)setpgid(0, 0);
         (void)prctl(PR_SET_NAME, "keeper");
         keep_quiet();
-        close_all_but(socket);
+        close_all_but(socket, config->shared);
         if (make_timer(&w.timer) < 0)
                 _exit(EXIT_UNABLE);
         w.server = _Fork();

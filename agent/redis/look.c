@@ -166,7 +166,11 @@ static void claim(struct redis *e)
                 .saves = e->settings.save.len > 0,
         };
 
+        bool linked = e->claims.linked;
+
         redis_claims_look(&e->claims, &look);
+        /* It may have come whole between two looks. */
+        e->copy_there |= !look.has_data || (e->claims.linked && !linked);
 }
 
 static void take(struct redis *e)
@@ -206,8 +210,7 @@ static void on_info(const struct redis_answer *answer, void *arg)
 
 void redis_look(struct redis *e)
 {
-        const struct str words[] = { STR("INFO"),   STR("replication"), STR("persistence"),
-                                     STR("memory"), STR("clients"),     STR("stats") };
+        const struct str words[] = { STR("INFO"), STR("replication"), STR("persistence") };
 
         if (!e->known)
                 return;
@@ -218,6 +221,28 @@ void redis_look(struct redis *e)
         if (redis_link_send(&e->link, words, ARRAY_SIZE(words), on_info, e) == 0)
                 e->looking = true;
         e->look_due = e->asked.at + LOOK_EVERY;
+}
+
+static void on_stats(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        if (!answer->lost && !answer->error.data)
+                redis_stats_read(answer->text, &e->stats);
+}
+
+/* For metrics alone. */
+void redis_look_at_stats(struct redis *e, usec_t now)
+{
+        const struct str words[] = { STR("INFO"),        STR("server"),      STR("clients"),
+                                     STR("memory"),      STR("persistence"), STR("stats"),
+                                     STR("replication"), STR("cpu"),         STR("keyspace") };
+
+        if (!e->known || !e->loaded || now < e->stats_due)
+                return;
+        e->stats_due = now + STATS_EVERY;
+        if (redis_link_send(&e->link, words, ARRAY_SIZE(words), on_stats, e) < 0)
+                e->stats_due = now;
 }
 
 void redis_tell_down(struct redis *e)
@@ -240,6 +265,7 @@ void redis_tell_ended(struct redis *e, usec_t now)
 void redis_run_begins(struct redis *e, bool has_data)
 {
         e->known = e->looking = e->look_again = e->loaded = e->seen = false;
+        e->linger_until = 0;
         e->paused = e->led = e->pause_offset_set = e->refusing = e->held = false;
         e->n_gone = 0;
         e->has_data = has_data;
@@ -247,46 +273,9 @@ void redis_run_begins(struct redis *e, bool has_data)
         e->min_replicas = -1;
         e->look_due = e->batch_due = 0;
         e->info = (struct redis_info){ 0 };
+        e->stats.known = false;
+        e->stats_due = 0;
         e->goal.done = false;
         e->apply = true;
         redis_claims_start(&e->claims, has_data);
-}
-
-/* --- the volume ------------------------------------------------------------------------------ */
-
-/* As the server sees it: then it refuses writes, and is no leader. */
-static bool server_cannot_write(const struct redis *e)
-{
-        if (!e->keeper || !e->loaded)
-                return false;
-        if (e->info.aof)
-                return e->info.aof_write_failed;
-        return e->settings.save.len && !e->settings.aof && e->info.rdb_failed;
-}
-
-void redis_write_canary(struct redis *e, usec_t now)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(CANARY_BYTES_MAX);
-
-        if (now < e->canary_due || canary_busy(e->canary) || server_cannot_write(e))
-                return;
-        e->canary_due = now + CANARY_EVERY;
-        if (redis_state_write(&e->claims.disk, clock_wall(), &text) < 0 ||
-            canary_write(e->canary, buf_str(&text), now) < 0)
-                e->canary_failures++;
-}
-
-void redis_written(struct canary *c, usec_t began, int result, void *arg)
-{
-        struct redis *e = arg;
-
-        (void)c;
-        if (result < 0) {
-                e->canary_failures++;
-                return;
-        }
-        e->has_state = true;
-        e->handlers.canary(e->handlers.arg, began);
-        if (e->ended && began >= e->ended)
-                redis_tell_ended(e, USEC_NEVER);
 }

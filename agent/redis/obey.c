@@ -193,6 +193,26 @@ void redis_set_min_replicas(struct redis *e)
 
 /* --- orders -------------------------------------------------------------------------------- */
 
+static void nothing_more(const struct redis_answer *answer, void *arg)
+{
+        (void)answer;
+        (void)arg;
+}
+
+/* Clients try again whose connection ends; not many do that are told an error. */
+static void end_connections(struct redis *e)
+{
+        const struct str normal[] = { STR("CLIENT"), STR("KILL"),   STR("TYPE"),
+                                      STR("normal"), STR("SKIPME"), STR("yes") };
+        const struct str pubsub[] = { STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("pubsub") };
+
+        int r = redis_link_send(&e->link, normal, ARRAY_SIZE(normal), nothing_more, e);
+
+        if (r == 0)
+                r = redis_link_send(&e->link, pubsub, ARRAY_SIZE(pubsub), nothing_more, e);
+        (void)r; /* a link that is broken ends the server, and so them */
+}
+
 /* What was sent was carried out, whether or not a newer order has come meanwhile. */
 static void obeyed(struct redis *e, bool well)
 {
@@ -200,8 +220,11 @@ static void obeyed(struct redis *e, bool well)
                 return; /* with the next look it is tried again */
         e->carried = MAX(e->carried, e->sent.number);
         e->paused = e->sent.what == FAILOVER_PAUSE;
-        if (e->paused)
+        if (e->paused) {
                 e->paused_since = clock_now();
+                /* Not before: what was acknowledged by then has been sent with this answer. */
+                end_connections(e);
+        }
         if (e->goal.set && e->goal.number == e->sent.number)
                 e->goal.done = true;
         redis_look(e);
@@ -212,8 +235,55 @@ static void follow(struct redis *e, const char *host, uint16_t port)
         char number[STR_INT_MAX];
 
         SEND(e, STR("REPLICAOF"), str_c(host), str_int(port, number));
-        /* What was held back is refused now, and not carried out later. */
+        /* Whoever has a write held back hears that the connection has ended, and tries again. */
+        if (e->paused)
+                end_connections(e);
         SEND(e, STR("CLIENT"), STR("UNPAUSE"));
+}
+
+/* --- after a planned move ------------------------------------------------------------------ */
+
+/* It led until now. Clients come to it until they hear of the new leader, and would stay. */
+static void begin_to_linger(struct redis *e, usec_t now, usec_t time)
+{
+        e->linger_until = now + time;
+        e->linger_close = now + LINGER_CLOSE_EVERY;
+}
+
+void redis_linger(struct redis *e, usec_t now)
+{
+        if (!e->linger_until || !e->known || now < MIN(e->linger_close, e->linger_until))
+                return;
+        end_connections(e);
+        e->linger_close = now + LINGER_CLOSE_EVERY;
+        if (now >= e->linger_until && e->goal.what != FAILOVER_HALT)
+                e->linger_until = 0;
+}
+
+/* It can take no write any more, however long it takes to end: that is as much of the order as
+ * has a deadline. */
+static void stands_before_end(const struct redis_answer *answer, void *arg)
+{
+        struct redis *e = arg;
+
+        if (answer->lost || answer->error.data || !e->goal.set || e->goal.what != FAILOVER_HALT)
+                return;
+        e->carried = MAX(e->carried, e->goal.number);
+        redis_look(e);
+}
+
+bool redis_lingers_before_end(struct redis *e, usec_t now)
+{
+        const struct str stand[] = { STR("REPLICAOF"), STR(REDIS_NOBODY_HOST), STR("1") };
+
+        if (!e->known || !e->loaded || (!e->paused && !e->linger_until))
+                return false;
+        if (e->paused) {
+                e->paused = redis_link_send(&e->link, stand, ARRAY_SIZE(stand), stands_before_end, e) < 0;
+                end_connections(e);
+                begin_to_linger(e, now, LINGER_ENDING);
+        }
+        return now < e->linger_until;
 }
 
 /* A server whose clients are paused asks its followers nothing (beforeSleep in server.c,
@@ -231,8 +301,12 @@ static void held(const struct redis_answer *answer, void *arg)
 {
         struct redis *e = arg;
 
-        if (answer->lost || answer->error.data)
-                e->held = false;
+        e->held = !answer->lost && !answer->error.data;
+        if (!e->held || !e->paused)
+                return;
+        /* From here on writes are held back, and need not be refused any more. */
+        e->refusing = false;
+        redis_set_min_replicas(e);
 }
 
 void redis_hold_writes(struct redis *e)
@@ -249,12 +323,21 @@ static void lead(struct redis *e)
         SEND(e, STR("CLIENT"), STR("UNPAUSE"));
 }
 
+static bool is_led_by_goal(const struct redis *e)
+{
+        return e->goal.what == FAILOVER_LEAD || e->goal.what == FAILOVER_PAUSE;
+}
+
 static void obey(struct redis *e)
 {
         const struct redis_place *leader = &e->goal.leader;
 
         e->sent.number = e->goal.number;
         e->sent.what = e->goal.what;
+        if (e->paused && (e->goal.what == FAILOVER_FOLLOW || e->goal.what == FAILOVER_STAND))
+                begin_to_linger(e, clock_now(), LINGER_FOLLOWING);
+        else if (is_led_by_goal(e))
+                e->linger_until = 0;
         e->pause_offset_set = e->held = false;
         e->refusing = e->goal.what == FAILOVER_PAUSE;
         redis_batch_begin(e, obeyed);
@@ -291,11 +374,6 @@ static void close_clients(struct redis *e)
         SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"));
         SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("pubsub"));
         redis_batch_end(e);
-}
-
-static bool is_led_by_goal(const struct redis *e)
-{
-        return e->goal.what == FAILOVER_LEAD || e->goal.what == FAILOVER_PAUSE;
 }
 
 static bool is_about_server(const struct redis *e)

@@ -14,31 +14,30 @@ static void put(struct buf *out, const char *name, const char *type, const char 
                    name, help, name, type, name, (unsigned long long)value);
 }
 
+static void put_volume(struct redis *e, struct buf *out)
+{
+        put(out, "disk_writes_failing", "gauge", "1 while AOF or RDB cannot be written.",
+            e->info.aof_write_failed || e->info.rdb_failed);
+        put(out, "volume_write_failures_total", "counter", "Writes of the agent to the volume that failed.",
+            e->canary_failures);
+        if (!e->volume_size)
+                return;
+        put(out, "volume_size_bytes", "gauge", "Of the file system of the volume.", e->volume_size);
+        put(out, "volume_free_bytes", "gauge", "What is free there for who is not root.", e->volume_room);
+}
+
 int redis_metrics(struct engine *engine, struct buf *out)
 {
         struct redis *e = redis_of(engine);
-        const struct redis_info *i = &e->info;
 
-        put(out, "server_up", "gauge", "1 while the server has loaded its data and answers.",
-            e->keeper && e->loaded);
         put(out, "server_starts_total", "counter", "How often the server was started.", e->run);
         put(out, "server_ends_total", "counter", "How often it ended, for whatever reason.", e->ends);
         put(out, "writable", "gauge", "1 while the server takes writes.", e->view.state == FAILOVER_WRITABLE);
         put(out, "offset_bytes", "gauge", "How far its copy of the data is.", e->offset);
-        put(out, "followers", "gauge", "Connections of followers.", i->n_followers);
-        put(out, "memory_used_bytes", "gauge", "used_memory.", i->used_memory);
-        put(out, "memory_max_bytes", "gauge", "maxmemory; 0 is no limit.", i->max_memory);
-        put(out, "clients", "gauge", "connected_clients.", i->clients);
-        put(out, "commands_total", "counter", "total_commands_processed, since the server started.",
-            i->commands);
-        put(out, "evicted_keys_total", "counter", "evicted_keys, since the server started.", i->evicted);
-        put(out, "full_copies_total", "counter", "sync_full: copies that it gave, since it started.",
-            i->full_copies);
-        put(out, "disk_writes_failing", "gauge", "1 while AOF or RDB cannot be written.",
-            i->aof_write_failed || i->rdb_failed);
-        put(out, "canary_failures_total", "counter", "Writes to the volume that failed.", e->canary_failures);
+        put_volume(e, out);
         put(out, "needs_restart", "gauge", "1 while settings wait for a start of the server.",
             redis_needs_restart(engine));
+        redis_stats_write(&e->stats, e->keeper && e->loaded, out);
         return buf_error(out);
 }
 
@@ -89,6 +88,7 @@ int redis_describe(struct engine *engine, struct buf *out)
         json_put_bool(&w, "hasData", e->has_data);
         json_put_int(&w, "offset", (int64_t)e->offset);
         json_put_int(&w, "minReplicasToWrite", e->min_replicas);
+        json_put_bool(&w, "lingers", e->linger_until && !e->halting);
         json_put_bool(&w, "needsRestart", redis_needs_restart(engine));
         json_put_bool(&w, "withoutUserSettings", e->bare);
         json_key(&w, "restartBringsBack");

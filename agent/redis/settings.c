@@ -192,17 +192,27 @@ int redis_hash(struct str password, char ret[REDIS_HASH_LEN + 1])
         return 0;
 }
 
+static void complain_of_user(struct reading *r, struct str path, const char *what)
+{
+        if (r->to->users_wrong)
+                return;
+        /* Told before others: it is what keeps all users from being changed. */
+        r->to->users_wrong = true;
+        r->error = 0;
+        complain(r, path, what);
+}
+
 static void take_password(struct reading *r, struct redis_user *user, struct str path, yyjson_val *value)
 {
         struct str password = json_val_str(value);
         char hash[REDIS_HASH_LEN + 1];
 
         if (!password.len || password.len > REDIS_PASSWORD_MAX) {
-                complain(r, path, "passwords must be texts of 1 to 512 bytes");
+                complain_of_user(r, path, "passwords must be texts of 1 to 512 bytes");
                 return;
         }
         if (redis_hash(password, hash) < 0) {
-                complain(r, path, "no SHA-256 can be had");
+                complain_of_user(r, path, "no SHA-256 can be had");
                 return;
         }
         if (!user->n_hashes && str_eq_c(user->name, REDIS_REPLICATION))
@@ -218,25 +228,37 @@ static void take_passwords(struct reading *r, struct redis_user *user, struct st
         if (!list)
                 return;
         if (!yyjson_is_arr(list) || yyjson_arr_size(list) > REDIS_PASSWORDS_MAX) {
-                complain(r, path, "passwords must be a list of at most 8 texts");
+                complain_of_user(r, path, "passwords must be a list of at most 8 texts");
                 return;
         }
         yyjson_arr_foreach (list, i, n, value)
                 take_password(r, user, path, value);
 }
 
-static void take_user(struct reading *r, yyjson_val *value)
+/* By its name, or by its place where it has none. */
+static struct str path_of_user(struct reading *r, size_t i, struct str name)
+{
+        char path[64];
+        int n;
+
+        if (name.len)
+                return path_of(r, "redis.users", name);
+        n = snprintf(path, sizeof(path), "redis.users[%zu]", i);
+        return arena_str(&r->to->arena, str_n(path, (size_t)n));
+}
+
+static void take_user(struct reading *r, size_t i, yyjson_val *value)
 {
         struct redis_user *user = &r->to->users[r->to->n_users];
         struct str name = json_get_str(value, "name"), rules = json_get_str(value, "rules");
-        struct str path = path_of(r, "redis.users", name);
+        struct str path = path_of_user(r, i, name);
 
         if (!is_name(name, "-_.:@")) {
-                complain(r, path, "must have a name of 1 to 64 letters, digits and -_.:@");
+                complain_of_user(r, path, "must have a name of 1 to 64 letters, digits and -_.:@");
         } else if (str_eq_c(name, REDIS_ADMIN)) {
-                complain(r, path, "is the agent's own user; choose another name");
+                complain_of_user(r, path, "is the agent's own user; choose another name");
         } else if (rules.len > REDIS_VALUE_MAX || !is_plain(rules)) {
-                complain(r, path, "rules must be at most 4096 bytes without quotes and line breaks");
+                complain_of_user(r, path, "rules must be at most 4096 bytes without quotes and line breaks");
         } else {
                 *user = (struct redis_user){ .name = arena_str(&r->to->arena, name),
                                              .rules = arena_str(&r->to->arena, rules),
@@ -254,14 +276,14 @@ static void take_users(struct reading *r, yyjson_val *users)
         if (!users)
                 return;
         if (!yyjson_is_arr(users) || yyjson_arr_size(users) > REDIS_USERS_MAX) {
-                complain(r, STR("redis.users"), "must be a list of at most 64 users");
+                complain_of_user(r, STR("redis.users"), "must be a list of at most 64 users");
                 return;
         }
         r->to->users = arena_new_n(&r->to->arena, struct redis_user, yyjson_arr_size(users));
         if (!r->to->users)
                 return;
         yyjson_arr_foreach (users, i, n, value)
-                take_user(r, value);
+                take_user(r, i, value);
 }
 
 /* --- all ------------------------------------------------------------------------------ */
@@ -312,11 +334,53 @@ int redis_settings_parse(struct str json, struct redis_settings *ret, struct err
         return r.error;
 }
 
-void redis_settings_release(struct redis_settings *s)
+/* The one that is kept. */
+static void forget_password(const struct redis_settings *s)
 {
-        /* The one password that is kept. */
         if (s->replication_password.data)
                 explicit_bzero((char *)(uintptr_t)s->replication_password.data, s->replication_password.len);
+}
+
+static struct redis_user copy_user(struct arena *arena, const struct redis_user *from)
+{
+        struct redis_user user = *from;
+
+        user.name = arena_str(arena, from->name);
+        user.rules = arena_str(arena, from->rules);
+        for (size_t i = 0; i < from->n_hashes; i++)
+                user.hashes[i] = arena_str(arena, from->hashes[i]);
+        return user;
+}
+
+int redis_settings_take_users(struct redis_settings *s, const struct redis_settings *from)
+{
+        struct redis_user *users = arena_new_n(&s->arena, struct redis_user, MAX(from->n_users, (size_t)1));
+        struct str password = STR_NULL;
+
+        for (size_t i = 0; users && i < from->n_users; i++)
+                users[i] = copy_user(&s->arena, &from->users[i]);
+        if (from->replication_password.data)
+                password = arena_str(&s->arena, from->replication_password);
+        if (s->arena.failed)
+                return -ENOMEM;
+        forget_password(s);
+        s->users = users;
+        s->n_users = from->n_users;
+        s->replication_password = password;
+        return 0;
+}
+
+const struct redis_user *redis_settings_user(const struct redis_settings *s, struct str name)
+{
+        for (size_t i = 0; i < s->n_users; i++)
+                if (str_eq(s->users[i].name, name))
+                        return &s->users[i];
+        return NULL;
+}
+
+void redis_settings_release(struct redis_settings *s)
+{
+        forget_password(s);
         arena_release(&s->arena);
         *s = (struct redis_settings){ 0 };
 }

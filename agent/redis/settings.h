@@ -52,6 +52,7 @@ struct redis_settings {
         size_t n_config;
         struct redis_user *users;
         size_t n_users;
+        bool users_wrong;                /* one of them has a mistake, and may be missing */
         struct str replication_password; /* absent: none */
         /* what is to be kept: appendonly, save, appendfsync */
         bool aof;
@@ -63,6 +64,11 @@ struct redis_settings {
  * what was right, unless it is no JSON object at all; -ENOMEM. */
 int redis_settings_parse(struct str json, struct redis_settings *ret, struct error *complaint) _must_check_;
 void redis_settings_release(struct redis_settings *s);
+
+/* S gets the users of FROM in place of its own. 0 or -ENOMEM, and then it is as it was. */
+int redis_settings_take_users(struct redis_settings *s, const struct redis_settings *from) _must_check_;
+/* The one of that name, or NULL. */
+const struct redis_user *redis_settings_user(const struct redis_settings *s, struct str name);
 
 /* SHA-256 in hexadecimal digits. 0 or -EIO. */
 int redis_hash(struct str password, char ret[REDIS_HASH_LEN + 1]) _must_check_;

@@ -2,9 +2,7 @@
 #include "agent/redis/state.h"
 
 #include <errno.h>
-#include <limits.h>
 
-#include "base/file.h"
 #include "json/read.h"
 #include "json/write.h"
 
@@ -98,20 +96,4 @@ int redis_state_write(const struct redis_state *state, usec_t now, struct buf *o
         json_end(&w);
         buf_add_char(out, '\n');
         return buf_error(out);
-}
-
-int redis_state_read(const char *dir, struct redis_state *ret, struct error *err)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(REDIS_STATE_BYTES_MAX);
-        char path[PATH_MAX];
-        int r;
-
-        snprintf(path, sizeof(path), "%s/%s", dir, REDIS_STATE_FILE);
-        r = file_read(path, &text);
-        if (r < 0)
-                return error_set(err, r, "cannot read %s: %s", path, strerror(-r));
-        r = redis_state_parse(buf_str(&text), ret, err);
-        if (r < 0)
-                error_prefix(err, "%s", path);
-        return r;
 }

@@ -38,6 +38,3 @@ int redis_state_parse(struct str text, struct redis_state *ret, struct error *er
 
 /* The text; NOW is for people. 0 or the buffer's error. */
 int redis_state_write(const struct redis_state *state, usec_t now, struct buf *out) _must_check_;
-
-/* Of the folder DIR. 0, -ENOENT, -EINVAL, -ENOMEM or what reading says, with *err. */
-int redis_state_read(const char *dir, struct redis_state *ret, struct error *err) _must_check_;

@@ -99,6 +99,53 @@ def comm(pid):
         return ""
 
 
+class Disk:
+    """A file system of its own at FOLDER, of MEGABYTES, that can be frozen and filled."""
+
+    def __init__(self, folder, megabytes=64):
+        self.folder = folder
+        self.image = folder.with_name(f"{folder.name}.img")
+        with open(self.image, "wb") as f:
+            f.truncate(megabytes * 2**20)
+        self._run("mkfs.ext4", "-q", "-F", "-m", "0", self.image)
+        self._run("mount", "-o", "loop", self.image, folder)
+        self.frozen = False
+
+    @staticmethod
+    def _run(*args):
+        subprocess.run(args, check=True, capture_output=True)
+
+    @staticmethod
+    def can_be():
+        return all(map(shutil.which, ["mkfs.ext4", "mount", "fsfreeze"])) and os.path.exists("/dev/loop-control")
+
+    def freeze(self):
+        self._run("fsfreeze", "-f", self.folder)
+        self.frozen = True
+
+    def thaw(self):
+        if self.frozen:
+            self._run("fsfreeze", "-u", self.folder)
+        self.frozen = False
+
+    def fill(self):
+        with contextlib.suppress(OSError), open(self.folder / "ballast", "wb", buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+
+    def empty(self):
+        (self.folder / "ballast").unlink(missing_ok=True)
+
+    def close(self):
+        """What still uses it is killed before."""
+        self.thaw()
+        for _ in range(100):
+            if subprocess.run(["umount", self.folder], capture_output=True, check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        self._run("umount", "-l", self.folder)
+
+
 def make_certificates(folder, *names):
     """ca.crt, tls.crt and tls.key, good for both ends of a connection."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,16 +173,19 @@ def rules(name):
 
 
 class Member:
-    def __init__(self, cluster, number):
+    """A pod of member NUMBER. SEAT: where, if another pod of that number is at its place; DATA: its volume."""
+
+    def __init__(self, cluster, number, seat=None, data=None):
         self.cluster = cluster
         self.number = number
-        self.address = f"{cluster.net}.1{number}"
-        self.space = f"{cluster.name}-{number}"
+        self.seat = number if seat is None else seat
+        self.address = f"{cluster.net}.1{self.seat}"
+        self.space = f"{cluster.name}-{self.seat}"
         self.uid = f"{secrets.token_hex(4)}-{number}"
-        self.folder = cluster.folder / f"member-{number}"
-        self.data = self.folder / "data"
-        self.data.mkdir(parents=True)
-        (self.folder / "run").mkdir()
+        self.folder = cluster.folder / f"member-{self.seat}"
+        self.data = data or self.folder / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.folder / "run").mkdir(parents=True)
         self._make_network()
         self.proxy = Proxy(cluster.api, f"{cluster.net}.1")
         self.process = None
@@ -145,7 +195,7 @@ class Member:
         self._write_kubeconfig()
 
     def _make_network(self):
-        link = f"{self.cluster.name}v{self.number}"
+        link = f"{self.cluster.name}v{self.seat}"
         ip("netns", "add", self.space)
         ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", self.space)
         ip("link", "set", link, "master", self.cluster.bridge, "up")
@@ -155,7 +205,7 @@ class Member:
 
     def plug(self, there):
         """The cable of its network."""
-        ip("link", "set", f"{self.cluster.name}v{self.number}", "up" if there else "down")
+        ip("link", "set", f"{self.cluster.name}v{self.seat}", "up" if there else "down")
 
     def _write_kubeconfig(self):
         c = self.cluster
@@ -205,6 +255,11 @@ class Member:
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+    def close(self):
+        self.kill()
+        self.proxy.close()
+        ip("netns", "delete", self.space, check=False)
 
     def ask(self, path):
         url = f"http://{self.address}:{HEALTH_PORT}{path}"
@@ -304,9 +359,7 @@ class Cluster:
     def close(self):
         self.closing = True
         for m in self.members:
-            m.kill()
-            m.proxy.close()
-            ip("netns", "delete", m.space, check=False)
+            m.close()
         ip("link", "delete", self.bridge, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 

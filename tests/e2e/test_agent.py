@@ -3,6 +3,7 @@
 it takes until clients are routed to another one."""
 
 import contextlib
+import json
 import signal
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 import agents
 from keelson import figures
-from kube import get, wait_until
+from kube import get, kubectl, wait_until
 
 pytestmark = pytest.mark.long(150)
 
@@ -122,6 +123,24 @@ def test_leader_alone_is_cut_off(cluster):
     leader.proxy.cut = False
     cluster.wait_whole(timeout=WHOLE)
     assert cluster.record()["epoch"] == epoch
+
+
+def test_lease_goes_back(cluster):
+    """As if etcd were restored from a backup: who leads goes on, and the Lease says so again."""
+    old, record = cluster.primary(), json.dumps(cluster.record())
+    target = next(m for m in cluster.members if m is not old)
+    cluster.configure(handover={"number": 1, "to": target.number})
+    moved(cluster, old, time.monotonic(), "a request for a hand-over")
+    assert cluster.wait_whole(timeout=WHOLE) is target
+    epoch = cluster.record()["epoch"]
+    kubectl("-n", cluster.namespace, "annotate", "--overwrite", "lease", cluster.name, f"failover.keelson.dev/record={record}")
+    wait_until(lambda: cluster.record()["epoch"] == epoch, 60, "the present epoch")
+    assert cluster.wait_whole(timeout=WHOLE) is target
+    assert cluster.record()["epoch"] == epoch
+    assert cluster.record()["request"] == 1
+    assert cluster.leaders() == [target]
+    assert "keelson_failover_fences_total{" not in target.ask("/metrics")[1]
+    assert target.metric("keelson_failover_lease_went_back_total") == 1
 
 
 def test_configuration(cluster):

@@ -9,13 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
 import agents
 from keelson import figures
-from kube import wait_until
+from kube import get, wait_until
 
 pytestmark = pytest.mark.long(200)
 
@@ -178,6 +179,67 @@ def test_all_end_at_once(cluster):
         m.signal(signal.SIGKILL)
     cluster.wait_whole(timeout=WHOLE)
     assert writers.lost(cluster.primary()) == []
+
+
+def role_of(member):
+    """What its server says that it is, or None where nobody answers."""
+    try:
+        connection = agents.Redis(member.address, PASSWORD)
+        try:
+            return "master" if "role:master" in connection.ask("INFO", "replication") else "slave"
+        finally:
+            connection.close()
+    except (OSError, RuntimeError):
+        return None
+
+
+def test_primary_that_ends_serves_meanwhile(cluster):
+    """Until all nodes have heard of the end of its pod, and after that as a replica, until they have of the new one."""
+    leader = cluster.wait_whole(timeout=WHOLE)
+    seen = []
+    stop = threading.Thread(target=leader.stop)
+    stop.start()
+    while stop.is_alive():
+        role = role_of(leader)
+        if not seen or seen[-1][1] != role:
+            seen.append((time.monotonic(), role))
+        time.sleep(0.02)
+    stop.join()
+    leader.start()
+    cluster.wait_whole(timeout=WHOLE)
+    # A connection may end while its answer is on its way.
+    roles = [(at, role) for at, role in seen if role]
+    assert [role for _, role in roles][0] == "master"
+    assert "slave" in [role for _, role in roles], seen
+    led_until = next(at for at, role in roles if role == "slave")
+    assert led_until - roles[0][0] > 1, "it handed over before the nodes could hear that it would"
+
+
+def test_two_pods_on_one_volume(cluster):
+    """A pod that was deleted by force lives on, and its successor on the same node has the same volume."""
+    leader = cluster.wait_whole(timeout=WHOLE)
+    writers = agents.Writers(cluster, PASSWORD)
+    wait_until(lambda: len(writers.acknowledged) > 50, 30, "writes", every=0.05)
+    successor = agents.Member(cluster, leader.number, seat=8, data=leader.data)
+    try:
+        successor.start()
+        wait_until(lambda: "still uses the volume" in successor.ask("/readyz")[1], 60, "the successor to say what it waits for")
+        assert successor.metric("keelson_failover_volume_usable") == 0
+        assert servers(successor) == []
+        wait_until(lambda: "VolumeInUse" in [e["reason"] for e in get("events.events.k8s.io", namespace=cluster.namespace)],
+                   30, "an Event that says so")
+        assert cluster.primary() is leader
+        leader.close()
+    except BaseException:
+        successor.close()
+        raise
+    cluster.members[leader.number] = successor
+    with cluster.explained():
+        wait_until(lambda: len(servers(successor)) == 1, 60, "its server")
+        cluster.wait_whole(timeout=WHOLE)
+    writers.end()
+    assert writers.lost(cluster.primary()) == []
+    assert len(writers.turns()) == len(set(writers.turns()))
 
 
 def test_cost(cluster):

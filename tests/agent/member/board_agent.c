@@ -41,6 +41,7 @@ struct board_engine {
         int member;
         timer_t deadline;
         uint64_t run, order;
+        bool opened;
         struct failover_copy stored;
         char state_file[512];
 };
@@ -102,6 +103,9 @@ static void on_look(struct loop_timer *timer, void *arg)
         int r = loop_timer_set(e->loop, timer, clock_now() + LOOK, on_look, e);
 
         (void)r;
+        if (!e->opened)
+                e->handlers.volume(e->handlers.arg, NULL);
+        e->opened = true;
         tell(e);
 }
 
@@ -185,6 +189,11 @@ static bool needs_restart(const struct engine *base _unused_)
         return false;
 }
 
+static bool settled(const struct engine *base _unused_)
+{
+        return true;
+}
+
 static int metrics(struct engine *base, struct buf *out)
 {
         return buf_printf(out, "board_offset %llu\n", (unsigned long long)own(board(base))->offset);
@@ -219,6 +228,7 @@ static const struct engine_ops ops = {
         .set_confirmed = set_confirmed,
         .configure = configure,
         .needs_restart = needs_restart,
+        .settled = settled,
         .metrics = metrics,
         .describe = describe,
         .free = free_engine,

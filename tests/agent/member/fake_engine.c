@@ -96,6 +96,11 @@ static bool needs_restart(const struct engine *base _unused_)
         return false;
 }
 
+static bool settled(const struct engine *base _unused_)
+{
+        return true;
+}
+
 static int metrics(struct engine *base _unused_, struct buf *out)
 {
         return buf_add_c(out, "fake_engine 1\n");
@@ -122,6 +127,7 @@ static const struct engine_ops ops = {
         .set_confirmed = set_confirmed,
         .configure = configure,
         .needs_restart = needs_restart,
+        .settled = settled,
         .metrics = metrics,
         .describe = describe,
         .free = free_engine,

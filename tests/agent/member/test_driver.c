@@ -224,6 +224,22 @@ START_TEST(test_a_leader_that_cannot_arm_again_kills)
 }
 END_TEST
 
+START_TEST(test_no_order_to_lead_without_a_deadline)
+{
+        lead_alone();
+        ck_assert_uint_eq(driver.refused, 0);
+        buf_clear(&engine.asked);
+        driver.armed = false;
+        driver.f.want = FAILOVER_STAND; /* as if it had to be told again */
+        driver_tick(&driver);
+        ck_assert_uint_eq(driver.refused, 1);
+        position(&engine.asked, "kill ");
+        ck_assert_ptr_null(strstr(engine.asked.data, "Lead"));
+        ck_assert_int_ne(engine.server.state, FAILOVER_WRITABLE);
+        finish();
+}
+END_TEST
+
 START_TEST(test_a_server_that_does_not_answer_is_killed)
 {
         lead_alone();
@@ -334,6 +350,7 @@ static const TTest *const tests[] = {
         test_leads_armed_and_published,
         test_without_a_deadline_in_the_kernel_nobody_leads,
         test_a_leader_that_cannot_arm_again_kills,
+        test_no_order_to_lead_without_a_deadline,
         test_a_server_that_does_not_answer_is_killed,
         test_a_lease_that_is_lost_kills,
         test_stop_ends_when_the_server_is_down,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 
 #include "agent/member/member.h"
@@ -186,7 +187,58 @@ START_TEST(test_pages)
 }
 END_TEST
 
+static void check_valid(bool valid)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT((size_t)1024 * 1024);
+
+        health_write_metrics(&m, &out);
+        check_has(out.data,
+                  valid ? "\nkeelson_failover_config_valid 1\n" : "\nkeelson_failover_config_valid 0\n");
+}
+
+/* What the engine says of settings counts until there are others; what it says of the volume
+ * is why the member is not ready before it is its own, and not after. */
+START_TEST(test_complaints)
+{
+        struct error why = ERROR_INIT;
+
+        open_member();
+        m.news.n_in_flight = NEWS_IN_FLIGHT_MAX; /* nothing is sent */
+        m.opened = true;
+        ck_assert_int_eq(metrics_new(&m.metrics), 0);
+        check_valid(true);
+        error_set(&why, -EINVAL, "the server did not start");
+        complaint_of_engine(&m, &why);
+        check_valid(true);
+        error_set_at(&why, -EINVAL, STR("redis.users.default"), "must have a name");
+        complaint_of_engine(&m, &why);
+        check_valid(false);
+
+        /* Of the server or of the member itself. */
+        ck_assert(!member_needs_restart(&m));
+        m.wanted_lease = 8 * USEC_SEC;
+        ck_assert(member_needs_restart(&m));
+
+        m.started = m.opened = false;
+        why = (struct error)ERROR_INIT;
+        error_set(&why, -EBUSY, "another agent still uses the volume");
+        complaint_of_volume(&m, &why);
+        check_not_ready("still uses the volume");
+        complaint_of_volume(&m, NULL);
+        ck_assert(m.opened);
+        check_not_ready("the Secret shop-agent");
+        m.started = true;
+        error_set(&why, -ENOSPC, "the volume is full");
+        complaint_of_volume(&m, &why);
+        check_not_ready("the server does not run");
+        ck_assert_int_eq(m.volume.code, -ENOSPC);
+        metrics_free(m.metrics);
+        fake_engine_release(&engine);
+}
+END_TEST
+
 static const TTest *const tests[] = { test_a_follower_is_ready_when_it_has_everything,
-                                      test_a_leader_is_ready_while_its_time_lasts, test_pages };
+                                      test_a_leader_is_ready_while_its_time_lasts, test_pages,
+                                      test_complaints };
 
 TEST_MAIN("member/health", tests)

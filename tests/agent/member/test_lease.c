@@ -24,6 +24,7 @@ static struct loop *loop;
 static struct fake_api api;
 static struct kube_client *client;
 static int version;               /* of the object; 0: there is none */
+static int duration = 9;          /* what it wants to be waited for */
 static struct fake_step write_as; /* how the next write is answered, if a status or an end is set */
 static struct fake_step read_as;  /* how every GET is answered, likewise */
 static const char *annotations;   /* of the EndpointSlice, with the braces */
@@ -46,11 +47,14 @@ static struct fake_step object(bool lease, const char *before, const char *after
         char *to = out[next++ % ARRAY_SIZE(out)];
 
         if (lease)
-                snprintf(to, sizeof(out[0]),
-                         "%s{\"kind\":\"Lease\",\"metadata\":{\"name\":\"shop\",\"resourceVersion\":\"%d\","
-                         "\"annotations\":{\"" FAILOVER_ANNOTATION "\":\"" RECORD "\"}},"
-                         "\"spec\":{\"leaseDurationSeconds\":9}}%s",
-                         before, version, after);
+                snprintf(
+                        to, sizeof(out[0]),
+                        "%s{\"kind\":\"Lease\",\"metadata\":{\"name\":\"shop\",\"resourceVersion\":\"%d\","
+                        "\"labels\":{\"of\":\"us\"},\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Redis\","
+                        "\"name\":\"shop\",\"uid\":\"u\",\"controller\":true,\"blockOwnerDeletion\":true}],"
+                        "\"annotations\":{\"" FAILOVER_ANNOTATION "\":\"" RECORD "\"}},"
+                        "\"spec\":{\"leaseDurationSeconds\":%d}}%s",
+                        before, version, duration, after);
         else
                 snprintf(to, sizeof(out[0]),
                          "{\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"shop-primary\","
@@ -126,7 +130,8 @@ static unsigned n_asked(const char *head)
 
 static struct {
         struct lease_port port;
-        unsigned n_records, n_absent, n_wrote, n_troubles;
+        unsigned n_records, n_absent, n_wrote, n_troubles, n_back;
+        bool of_memory; /* the last record came without its object */
         struct failover_lease last;
         uint64_t id;
         enum failover_outcome outcome;
@@ -136,7 +141,7 @@ static struct {
 
 static void on_record(const struct failover_lease *lease, yyjson_val *o, void *arg _unused_)
 {
-        ck_assert_ptr_nonnull(o);
+        seen.of_memory = !o;
         seen.n_records++;
         seen.last = *lease;
 }
@@ -160,10 +165,23 @@ static void on_trouble(const struct error *why, void *arg _unused_)
         seen.n_troubles += seen.troubled;
 }
 
+static void on_went_back(const struct failover_record *there, const struct failover_record *known,
+                         void *arg _unused_)
+{
+        ck_assert_uint_le(there->epoch, known->epoch);
+        seen.n_back++;
+}
+
+static const struct lease_handlers handlers = {
+        on_record, on_absent, on_went_back, on_wrote, on_trouble, NULL
+};
+static const struct failover_id self = { .member = 1, .incarnation = 5, .uid = "u" };
+
 static void open_lease(int at, usec_t lease)
 {
-        struct lease_handlers handlers = { on_record, on_absent, on_wrote, on_trouble, NULL };
-        struct lease_config config = { .namespace = STR("ns"), .name = STR("shop"), .lease = lease };
+        struct lease_config config = {
+                .namespace = STR("ns"), .name = STR("shop"), .lease = lease, .self = &self
+        };
 
         open_api(at);
         memset(&seen, 0, sizeof(seen));
@@ -194,9 +212,11 @@ static bool has_wrote(void *arg _unused_)
 
 static void write_lease(uint64_t id, const char *at)
 {
+        struct failover_report report;
         unsigned before = seen.n_wrote;
 
-        lease_write(&seen.port, id, &seen.last.record, at);
+        failover_report_init(&report);
+        lease_write(&seen.port, id, &seen.last.record, &report, at);
         ck_assert_uint_eq(seen.n_wrote, before); /* never from inside */
         seen.n_wrote = 0;
         fake_api_wait(&api, has_wrote, NULL);
@@ -217,7 +237,24 @@ START_TEST(test_seen_and_written)
         ck_assert_ptr_nonnull(
                 strstr(api.asked.data, "PATCH /apis/coordination.k8s.io/v1/namespaces/ns/leases/shop"));
         ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"resourceVersion\":\"41\""));
+        ck_assert_ptr_nonnull(strstr(api.bodies.data, FAILOVER_REPORT_ANNOTATION));
         ck_assert_ptr_nonnull(strstr(api.content_type.data, "application/merge-patch+json"));
+        close_lease();
+}
+END_TEST
+
+/* Or its operator would not know it, and it would outlive what it belongs to. */
+START_TEST(test_made_again_it_has_its_labels_and_owners)
+{
+        open_lease(41, 60 * USEC_SEC);
+        fake_api_wait(&api, has_record, NULL);
+        write_lease(5, "");
+        ck_assert_ptr_nonnull(
+                strstr(api.asked.data, "POST /apis/coordination.k8s.io/v1/namespaces/ns/leases"));
+        ck_assert_ptr_nonnull(strstr(api.bodies.data,
+                                     "\"labels\":{\"of\":\"us\"},\"ownerReferences\":[{"
+                                     "\"apiVersion\":\"v1\",\"kind\":\"Redis\",\"name\":\"shop\","
+                                     "\"uid\":\"u\",\"controller\":true}]"));
         close_lease();
 }
 END_TEST
@@ -292,18 +329,72 @@ START_TEST(test_read)
 }
 END_TEST
 
+static void go_back(int to)
+{
+        struct reflector *r = &seen.port.watch.reflector;
+
+        version = to;
+        seen.n_records = 0;
+        r->handlers.on_set_back(r, r->handlers.arg);
+        lease_read(&seen.port);
+}
+
+static bool went_back(void *arg _unused_)
+{
+        return seen.n_back > 0;
+}
+
+/* etcd was restored from a backup. What the Lease says then is not told before it was unchanged
+ * for L, and then it is what was known that counts; versions of the protocol do not go back. */
+START_TEST(test_set_back)
+{
+        struct failover_record known;
+        usec_t since;
+
+        duration = 1;
+        open_lease(500, USEC_SEC);
+        fake_api_wait(&api, has_record, NULL);
+        known = seen.last.record;
+        known.epoch = 9;
+        lease_write(&seen.port, 1, &known, NULL, "500");
+        fake_api_wait(&api, has_wrote, NULL);
+        since = clock_now();
+        go_back(410); /* epoch 7, of member 2 */
+        fake_api_wait(&api, went_back, NULL);
+        ck_assert_uint_eq(seen.n_records, 0);
+        fake_api_wait(&api, has_record, NULL);
+        ck_assert_int_ge(clock_now() - since, USEC_SEC);
+        ck_assert(seen.of_memory);
+        ck_assert_uint_eq(seen.last.record.epoch, 9);
+        ck_assert_uint_eq(seen.n_back, 1);
+        ck_assert_int_gt(str_version_cmp(str_c(seen.last.version), STR("501")), 0);
+        /* A version of before is as good as conflicting; the present one is the API's own. */
+        buf_clear(&api.bodies);
+        write_lease(2, "501");
+        ck_assert_int_eq(seen.outcome, FAILOVER_UNKNOWN);
+        ck_assert_uint_eq(api.bodies.len, 0);
+        write_lease(3, seen.last.version);
+        ck_assert_int_eq(seen.outcome, FAILOVER_WRITTEN);
+        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"resourceVersion\":\"410\""));
+        ck_assert_int_gt(str_version_cmp(str_c(seen.version), str_c(seen.last.version)), 0);
+        close_lease();
+        duration = 9;
+}
+END_TEST
+
 static int read_and_write(void)
 {
-        struct lease_handlers handlers = { on_record, on_absent, on_wrote, on_trouble, NULL };
-        struct lease_config config = {
-                .client = client, .namespace = STR("ns"), .name = STR("shop"), .lease = USEC_SEC
-        };
+        struct lease_config config = { .client = client,
+                                       .namespace = STR("ns"),
+                                       .name = STR("shop"),
+                                       .lease = USEC_SEC,
+                                       .self = &self };
         int r = lease_start(&seen.port, &config, &handlers);
 
         if (r < 0)
                 return r;
         lease_read(&seen.port);
-        lease_write(&seen.port, 1, &seen.last.record, "1");
+        lease_write(&seen.port, 1, &seen.last.record, NULL, "1");
         lease_stop(&seen.port);
         return 0;
 }
@@ -363,6 +454,8 @@ static bool route_ended(void *arg _unused_)
         return route.n_ended > 0;
 }
 
+static const struct news_owner owner = { "keelson.dev/v1alpha1", "Redis", "shop", "5e55" };
+
 static void open_route(int at)
 {
         struct publisher_config config = { .namespace = STR("ns"),
@@ -371,6 +464,7 @@ static void open_route(int at)
                                            .pod = STR("shop-2"),
                                            .uid = STR("8f14"),
                                            .address = STR("10.0.0.3"),
+                                           .owner = &owner,
                                            .timeout = 60 * USEC_SEC };
 
         open_api(at);
@@ -433,6 +527,39 @@ START_TEST(test_route_of_a_newer_epoch_stays)
         publish(7);
         ck_assert_int_eq(route.how, PUBLISH_DONE);
         ck_assert_uint_eq(n_asked("PATCH "), 1);
+        close_route();
+}
+END_TEST
+
+/* It goes with the owner of the Lease, and is not taken from it again. */
+START_TEST(test_route_has_an_owner)
+{
+        open_route(0);
+        publish(7);
+        ck_assert_ptr_nonnull(strstr(api.bodies.data,
+                                     "\"ownerReferences\":[{\"apiVersion\":\"keelson.dev/v1alpha1\","
+                                     "\"kind\":\"Redis\",\"name\":\"shop\",\"uid\":\"5e55\"}]"));
+        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"failover.keelson.dev/owner\":\"5e55\""));
+        close_route();
+        open_route(10);
+        publish(7);
+        ck_assert_uint_eq(n_asked("PATCH "), 1);
+        ck_assert_ptr_null(strstr(api.bodies.data, "ownerReferences"));
+        close_route();
+}
+END_TEST
+
+/* Who had the name before has counted further. */
+START_TEST(test_route_of_another_owner_is_replaced)
+{
+        open_route(10);
+        annotations = "{\"failover.keelson.dev/epoch\":\"8\",\"failover.keelson.dev/owner\":\"01d\"}";
+        publish(1);
+        ck_assert_int_eq(route.how, PUBLISH_DONE);
+        ck_assert_uint_eq(n_asked("PATCH "), 1);
+        annotations = "{\"failover.keelson.dev/epoch\":\"8\",\"failover.keelson.dev/owner\":\"5e55\"}";
+        publish(2);
+        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
         close_route();
 }
 END_TEST
@@ -529,14 +656,18 @@ END_TEST
 
 static const TTest *const tests[] = {
         test_seen_and_written,
+        test_made_again_it_has_its_labels_and_owners,
         test_a_conflict_is_unknown,
         test_no_answer_is_unknown,
         test_absent_and_made,
         test_read,
+        test_set_back,
         test_out_of_memory,
         test_route_is_made,
         test_route_is_replaced_in_one_write,
         test_route_of_a_newer_epoch_stays,
+        test_route_has_an_owner,
+        test_route_of_another_owner_is_replaced,
         test_route_that_stands_is_left,
         test_route_conflicts_and_failures,
         test_route_is_prepared,

@@ -7,7 +7,7 @@
 #include "harness.h"
 
 #define WHOLE                                                                                                \
-        "{\"members\":3,\"fenced\":[1],\"durable\":true,\"leaseMillis\":4000,"                               \
+        "{\"version\":\"5f2c\",\"members\":3,\"fenced\":[1],\"durable\":true,\"leaseMillis\":4000,"          \
         "\"handover\":{\"number\":7,\"to\":2},\"consent\":{\"number\":1,\"member\":0},"                      \
         "\"redis\":{\"port\":6379,\"users\":[]}}"
 
@@ -18,6 +18,7 @@ START_TEST(test_whole)
 
         settings_init(&s);
         ck_assert_msg(settings_read(STR(WHOLE), "redis", &s, &err) == 0, "%s", err.message);
+        ck_assert_str_eq(s.version, "5f2c");
         ck_assert_uint_eq(s.policy.members, 7);
         ck_assert_uint_eq(s.policy.fenced, 2);
         ck_assert(s.policy.durable);
@@ -41,6 +42,7 @@ START_TEST(test_little)
                                            "\"redis\":{\"port\":1},\"later\":0}"),
                                        "redis", &s, NULL),
                          0);
+        ck_assert_str_eq(s.version, "");
         ck_assert_uint_eq(s.policy.members, 1);
         ck_assert_uint_eq(s.policy.fenced, 0);
         ck_assert_uint_eq(s.policy.request, 0);

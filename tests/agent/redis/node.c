@@ -49,6 +49,15 @@ static void complained(void *arg, const struct error *complaint)
         n->complaints++;
 }
 
+static void volume(void *arg, const struct error *why)
+{
+        struct node *n = arg;
+
+        n->opened = !why;
+        if (why)
+                n->unopened = *why;
+}
+
 /* --- beginning and end --------------------------------------------------------------- */
 
 static int free_port(void)
@@ -75,9 +84,9 @@ void node_configure(struct node *n, const char *config, const char *users)
                       complaint.path, complaint.message);
 }
 
-void node_renew(struct node *n, const char *config)
+void node_begin(struct node *n, const char *config)
 {
-        const struct engine_handlers handlers = { looked, canary, complained, n };
+        const struct engine_handlers handlers = { looked, canary, complained, volume, n };
         struct engine_config c = { .cluster = "shop",
                                    .member = n->member,
                                    .address = n->address,
@@ -90,10 +99,18 @@ void node_renew(struct node *n, const char *config)
         if (n->engine)
                 n->engine->ops->free(n->engine);
         n->engine = NULL;
-        memset(&n->seen, 0, sizeof(n->seen));
         n->number = 0;
+        n->looks = n->canaries = 0;
+        n->opened = false;
+        memset(&n->seen, 0, sizeof(n->seen));
         ck_assert_msg(redis_engine_new(loop, &c, &handlers, &n->engine, &err) == 0, "%s", err.message);
         node_configure(n, config, NULL);
+}
+
+void node_renew(struct node *n, const char *config)
+{
+        node_begin(n, config);
+        until(n->opened);
 }
 
 void nodes_write_tls(const char *file, struct str text)
@@ -149,10 +166,12 @@ static void make_tls(void)
 
 void nodes_begin(int n, const char *config)
 {
+        const char *server = getenv("KEELSON_TEST_SERVER");
+
         ck_assert_ptr_nonnull(mkdtemp(root));
         /* Debian has it in redis-tools under its other name, and without a service. */
         snprintf(program, sizeof(program), "%s/redis-server", root);
-        ck_assert_int_eq(symlink(REDIS_PROGRAM, program), 0);
+        ck_assert_int_eq(symlink(server ? server : REDIS_PROGRAM, program), 0);
         ck_assert_int_eq(loop_new(&loop), 0);
         if (nodes_tls)
                 make_tls();
@@ -183,7 +202,8 @@ static int remove_one(const char *path, const struct stat *st _unused_, int type
 void nodes_end(void)
 {
         for (int i = 0; i < n_nodes; i++)
-                nodes[i].engine->ops->free(nodes[i].engine);
+                if (nodes[i].engine)
+                        nodes[i].engine->ops->free(nodes[i].engine);
         loop_free(loop);
         (void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -293,4 +313,71 @@ pid_t node_server(const struct node *n)
         redisFree(c);
         ck_assert_int_gt(pid, 1);
         return (pid_t)pid;
+}
+
+/* --- three of them ------------------------------------------------------------------------- */
+
+void node_write_keys(const struct node *n, int count)
+{
+        redisContext *c = node_client(n, "first");
+
+        for (int i = 0; i < count; i++)
+                ck_assert(ask(c, NULL, "SET key-%d value-%d", i, i));
+        redisFree(c);
+}
+
+long long node_keys(const struct node *n)
+{
+        redisContext *c = node_client(n, "first");
+        long long keys = ask_number(c, "DBSIZE");
+
+        redisFree(c);
+        return keys;
+}
+
+struct str node_described(struct node *n, const char *key, struct buf *out)
+{
+        struct str rest, value;
+
+        buf_clear(out);
+        ck_assert_int_eq(n->engine->ops->describe(n->engine, out), 0);
+        rest = str_c(strstr(out->data, key));
+        ck_assert(rest.data);
+        rest = str_n(rest.data + strlen(key), rest.len - strlen(key));
+        (void)str_cut(rest, ',', &value, &rest);
+        return value;
+}
+
+/* What a restart is known to bring back. */
+bool node_claims(struct node *n, uint64_t offset)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(65536);
+        const char *at;
+        long long claimed;
+
+        (void)node_described(n, "\"restartBringsBack\":", &text);
+        at = strstr(strstr(text.data, "restartBringsBack"), "\"offset\":");
+        claimed = strtoll(at + strlen("\"offset\":"), NULL, 10);
+        return claimed >= 0 && (uint64_t)claimed >= offset;
+}
+
+void nodes_lead_three(const char *config)
+{
+        nodes_begin(NODES, config);
+        for (int i = 0; i < NODES; i++)
+                node_order(&nodes[i], FAILOVER_STAND, NULL);
+        for (int i = 0; i < NODES; i++) {
+                until(node_obeyed(&nodes[i], FAILOVER_STANDING));
+                ck_assert(!nodes[i].seen.has_data);
+        }
+        node_make_leader(&nodes[0], 1);
+        node_follow(&nodes[1], &nodes[0], 1);
+        node_follow(&nodes[2], &nodes[0], 1);
+        until(nodes[0].seen.online == 0x6);
+}
+
+bool node_all_confirmed(const struct node *n)
+{
+        return (n->seen.online & 0x6) == 0x6 && n->seen.acked[1] >= n->seen.offset &&
+               n->seen.acked[2] >= n->seen.offset;
 }

@@ -20,6 +20,8 @@ struct node {
         uint64_t number; /* of the last order */
         struct failover_server seen;
         uint64_t looks, canaries, complaints;
+        bool opened;
+        struct error unopened;
         bool was_without_data; /* a look said so since it was last cleared */
         struct error complaint;
 };
@@ -33,12 +35,15 @@ extern bool nodes_tls;
 /* The text of FILE in that folder, in the way in which the kubelet replaces files. */
 void nodes_write_tls(const char *file, struct str text);
 
-/* Folders, ports and engines for N members; no server yet. CONFIG is the object "config", as text. */
+/* Folders, ports and engines for N members; no server yet. The server is $KEELSON_TEST_SERVER, or
+ * what was there when this was built. CONFIG is the object "config", as text. */
 void nodes_begin(int n, const char *config);
 void nodes_end(void);
 void node_configure(struct node *n, const char *config, const char *users);
-/* The agent is started again: the engine anew. */
+/* The agent is started again: the engine anew, and the volume is its own when this returns. */
 void node_renew(struct node *n, const char *config);
+/* Likewise, and the volume may be another's yet. */
+void node_begin(struct node *n, const char *config);
 
 void node_order(struct node *n, enum failover_order what, const struct node *whom);
 void node_kill(struct node *n);
@@ -64,3 +69,15 @@ redisContext *node_client(const struct node *n, const char *password);
 bool ask(redisContext *c, char reply[256], const char *format, ...);
 /* The number that it answers with, or -1. */
 long long ask_number(redisContext *c, const char *format, ...);
+
+void node_write_keys(const struct node *n, int count);
+long long node_keys(const struct node *n);
+/* The value of KEY (with its quotes and colon) in what the engine says of itself. */
+struct str node_described(struct node *n, const char *key, struct buf *out);
+/* Is so much known to be brought back by a restart? */
+bool node_claims(struct node *n, uint64_t offset);
+
+/* Three, of which the first leads and the others follow. */
+void nodes_lead_three(const char *config);
+/* Have both followers all that N has? */
+bool node_all_confirmed(const struct node *n);

@@ -66,6 +66,31 @@ START_TEST(test_tls_and_aof)
 }
 END_TEST
 
+/* A client that came before would be told that its password is wrong, and not try again. */
+START_TEST(test_users_are_there_from_the_start)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(REDIS_CONF_BYTES_MAX);
+        char hash[REDIS_HASH_LEN + 1], line[128];
+
+        begin("{\"users\":[{\"name\":\"default\",\"passwords\":[\"sesame\"],\"rules\":\"~* +@all -@admin\"},"
+              "{\"name\":\"guest\",\"noPassword\":true,\"rules\":\"+get\"}]}");
+        ck_assert_int_eq(redis_hash(STR("sesame"), hash), 0);
+        snprintf(line, sizeof(line), "user default reset on #%s ~* +@all -@admin", hash);
+        conf.users = &settings;
+        ck_assert_int_eq(redis_conf_write(&conf, &text), 0);
+        ck_assert(has_line(&text, line));
+        ck_assert(has_line(&text, "user guest reset on nopass +get"));
+        ck_assert(!has_line(&text, "user default reset off"));
+        /* A rule that the server does not take would keep it from starting. */
+        conf.users = NULL;
+        buf_clear(&text);
+        ck_assert_int_eq(redis_conf_write(&conf, &text), 0);
+        ck_assert(has_line(&text, "user default reset off"));
+        ck_assert_ptr_null(strstr(text.data, "guest"));
+        redis_settings_release(&settings);
+}
+END_TEST
+
 START_TEST(test_plain_and_nothing_kept)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(REDIS_CONF_BYTES_MAX);
@@ -118,7 +143,7 @@ START_TEST(test_torture)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_tls_and_aof, test_plain_and_nothing_kept, test_injection,
-                                      test_torture };
+static const TTest *const tests[] = { test_tls_and_aof, test_users_are_there_from_the_start,
+                                      test_plain_and_nothing_kept, test_injection, test_torture };
 
 TEST_MAIN("redis/conf", tests)

@@ -53,6 +53,31 @@ START_TEST(test_defaults)
 }
 END_TEST
 
+START_TEST(test_users_of_others)
+{
+        struct redis_settings s, from;
+        struct error err = ERROR_INIT;
+
+        ck_assert_int_eq(redis_settings_parse(str_c(example), &from, &err), 0);
+        ck_assert(!from.users_wrong);
+        ck_assert_int_eq(redis_settings_parse(STR("{\"port\":8000,\"users\":[{\"name\":\"replication\","
+                                                  "\"passwords\":[\"x\"]},{}]}"),
+                                              &s, &err),
+                         -EINVAL);
+        ck_assert_str_eq(err.path, "redis.users[1]");
+        ck_assert(s.users_wrong);
+        ck_assert_int_eq(redis_settings_take_users(&s, &from), 0);
+        redis_settings_release(&from);
+        ck_assert_uint_eq(s.port, 8000);
+        ck_assert_uint_eq(s.n_users, 3);
+        ck_str_eq(s.users[0].hashes[0], "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
+        ck_str_eq(s.replication_password, "c");
+        ck_assert_ptr_eq(redis_settings_user(&s, STR("open")), &s.users[2]);
+        ck_assert_ptr_null(redis_settings_user(&s, STR("nobody")));
+        redis_settings_release(&s);
+}
+END_TEST
+
 /* The path names what is wrong, and the rest holds. */
 START_TEST(test_complaints)
 {
@@ -117,7 +142,7 @@ START_TEST(test_torture)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_all, test_defaults, test_complaints, test_no_object,
-                                      test_torture };
+static const TTest *const tests[] = { test_all,        test_defaults,  test_users_of_others,
+                                      test_complaints, test_no_object, test_torture };
 
 TEST_MAIN("redis/settings", tests)

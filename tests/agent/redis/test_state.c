@@ -56,18 +56,6 @@ START_TEST(test_refused)
 }
 END_TEST
 
-START_TEST(test_no_file)
-{
-        char dir[] = "/tmp/state-XXXXXX";
-        struct error err = ERROR_INIT;
-        struct redis_state state;
-
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        ck_assert_int_eq(redis_state_read(dir, &state, &err), -ENOENT);
-        ck_assert_int_eq(rmdir(dir), 0);
-}
-END_TEST
-
 static int write_and_read(void *arg _unused_)
 {
         _cleanup_(buf_release) struct buf text = BUF_INIT(REDIS_STATE_BYTES_MAX);
@@ -83,6 +71,6 @@ START_TEST(test_torture)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_written_is_read, test_refused, test_no_file, test_torture };
+static const TTest *const tests[] = { test_written_is_read, test_refused, test_torture };
 
 TEST_MAIN("redis/state", tests)
