@@ -32,7 +32,7 @@ extern const struct cache_kind app_deployment_kind;
 extern const struct cache_kind app_horizontalpodautoscaler_kind;
 extern const struct cache_kind app_httproute_kind;
 extern const struct cache_kind app_ingress_kind;
-extern const struct cache_kind app_redis_kind; /* only whether one is there */
+extern const struct cache_kind app_redis_kind; /* whether one is there, and whom it lets in */
 extern const struct cache_kind app_ingressclass_kind;
 
 extern const struct controller app_controller;
@@ -56,6 +56,27 @@ bool app_read_address(struct str text, int family, struct in6_addr *ret) _must_c
 void app_warn(const struct app_spec *spec, struct problems *warnings);
 
 extern const struct admission_kind app_admission;
+
+/* --- connections (connect.c) ----------------------------------------------------- */
+
+#define APP_REDIS_MAX 8                    /* of access.to, in one App */
+#define APP_REDIS_ENV "-env"               /* behind a Redis's name: the Secret with its variables */
+#define APP_REDIS_APP "-app"               /* and the one with its ca.crt */
+#define APP_REDIS_DIR "/etc/keelson/redis" /* a folder for each */
+
+struct app_settings;
+
+/* A Redis that the App connects to, and where access.to names it first. */
+struct app_redis_use {
+        struct str name;
+        size_t place;
+};
+
+/* Each once, in the order of access.to: how many. */
+size_t app_redis_of(const struct app_spec *spec, struct app_redis_use list[APP_REDIS_MAX]);
+
+/* Puts what pods need for it into the settings' envFrom and configFiles. 0 or -ENOMEM. */
+int app_connect(const struct view *view, struct arena *a, struct app_settings *settings) _must_check_;
 
 /* --- settings (settle.c) ------------------------------------------------------- */
 
@@ -95,6 +116,10 @@ struct app_settings {
          * its bounds, its cooldown and at least one target. */
         struct app_spec spec;
         struct str profile; /* "production/backend" */
+        /* Of spec.envFrom the first, and of spec.configFiles those from n_own_files on, are what
+         * app_connect has put there. */
+        size_t n_connected, n_own_files;
+        struct problem missing; /* a Redis that is not there; without a path: all are */
         struct app_routing routing;
         /* Those of the spec's hosts that others have. After app_settle_hosts spec.hosts
          * has the rest, which is what is served. */

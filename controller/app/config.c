@@ -15,6 +15,7 @@ struct mention {
         bool secret;
         struct str name;
         struct str path;                           /* of the reference */
+        bool connection;                           /* by app_connect */
         const struct app_spec_env_from *variables; /* or */
         const struct app_spec_config_files *files;
 };
@@ -47,10 +48,20 @@ static bool mention_at(const struct app_spec *spec, size_t i, struct mention *re
         return false;
 }
 
-static struct str path_of(const struct app_spec *spec, size_t i, const struct mention *m, struct arena *a)
+/* Not by the spec itself, but by app_connect. */
+static bool is_connection(const struct app_settings *s, size_t i)
 {
+        return i < s->n_connected || i >= s->spec.env_from.n + s->n_own_files;
+}
+
+static struct str path_of(const struct app_settings *s, size_t i, const struct mention *m, struct arena *a)
+{
+        const struct app_spec *spec = &s->spec;
+
+        if (is_connection(s, i))
+                return STR("spec.access.to");
         return arena_printf(a, "spec.%s[%zu].%s.name", m->variables ? "envFrom" : "configFiles",
-                            m->variables ? i : i - spec->env_from.n,
+                            m->variables ? i - s->n_connected : i - spec->env_from.n,
                             m->secret ? "secretRef" : "configMapRef");
 }
 
@@ -76,16 +87,24 @@ static const struct cache_kind *copy_kind(bool secret)
         return secret ? &app_secret_kind : &app_configmap_kind;
 }
 
-size_t app_config_references(const struct app_spec *spec, struct reference list[REFERENCES_MAX])
+size_t app_config_references(const struct app_spec *spec, struct arena *a,
+                             struct reference list[REFERENCES_MAX])
 {
+        struct app_redis_use redis[APP_REDIS_MAX];
+        size_t n = 0, n_redis = app_redis_of(spec, redis);
         struct mention m;
-        size_t n = 0;
 
         if (!is_followed(spec))
                 return 0;
         for (size_t i = 0; i < APP_CONFIG_MAX && mention_at(spec, i, &m); i++)
                 if (m.name.data)
                         list[n++] = (struct reference){ source_kind(m.secret), m.name };
+        for (size_t i = 0; i < n_redis; i++) {
+                list[n++] = (struct reference){ source_kind(true),
+                                                arena_join(a, redis[i].name, STR(APP_REDIS_ENV)) };
+                list[n++] = (struct reference){ source_kind(true),
+                                                arena_join(a, redis[i].name, STR(APP_REDIS_APP)) };
+        }
         return n;
 }
 
@@ -96,9 +115,11 @@ size_t app_config_references(const struct app_spec *spec, struct reference list[
 static struct str hash_of(const struct view *view, const struct mention *m, const struct config_state *state,
                           struct arena *a)
 {
+        char uid_text[UUID_TEXT];
+        const struct str uid = object_uid(view->self, uid_text);
         struct str text =
-                arena_printf(a, "%.*s/%s/%.*s/%.*s", STR_FMT(object_uid(view->self)),
-                             m->secret ? "Secret" : "ConfigMap", STR_FMT(m->name), STR_FMT(state->digest));
+                arena_printf(a, "%.*s/%s/%.*s/%.*s", STR_FMT(uid), m->secret ? "Secret" : "ConfigMap",
+                             STR_FMT(m->name), STR_FMT(state->digest));
         unsigned char bytes[EVP_MAX_MD_SIZE];
 
         if (!text.data || EVP_Digest(text.data, text.len, bytes, NULL, EVP_sha256(), NULL) != 1) {
@@ -252,6 +273,16 @@ static bool is_known(const struct app_config *c, const struct mention *m)
         return false;
 }
 
+/* The Redis's controller makes it, mostly a moment later. */
+static void tell_no_secret(struct app_config *c, const struct mention *m, struct arena *a)
+{
+        go_wrong(c, STR("ConfigNotFound"), m->path,
+                 arena_printf(a,
+                              "Secret \"%.*s\" is not there yet: its Redis has it made (noticed within a "
+                              "minute); if it does not come, see what the Redis says",
+                              STR_FMT(m->name)));
+}
+
 static void resolve(const struct view *view, struct plan *plan, const struct mention *m, bool copied,
                     struct app_config *c)
 {
@@ -264,6 +295,10 @@ static void resolve(const struct view *view, struct plan *plan, const struct men
                         c->phase = APP_CONFIG_READING;
                 return;
         case READING_ABSENT:
+                if (m->connection) {
+                        tell_no_secret(c, m, plan->arena);
+                        return;
+                }
                 go_wrong(c, STR("ConfigNotFound"), m->path,
                          arena_printf(plan->arena,
                                       "%s \"%.*s\" does not exist in this namespace: make it (noticed "
@@ -290,12 +325,15 @@ int app_config_resolve(const struct view *view, const struct app_settings *setti
         struct mention m;
 
         *ret = (struct app_config){ .phase = APP_CONFIG_READY };
+        if (settings->missing.path.data)
+                go_wrong(ret, STR("RedisNotFound"), settings->missing.path, settings->missing.message);
         if (!is_followed(spec))
                 return 0;
         for (size_t i = 0; i < APP_CONFIG_MAX && mention_at(spec, i, &m); i++) {
                 if (!m.name.data)
                         continue; /* admitted by an API server without our rules; the Deployment will say */
-                m.path = path_of(spec, i, &m, plan->arena);
+                m.connection = is_connection(settings, i);
+                m.path = path_of(settings, i, &m, plan->arena);
                 resolve(view, plan, &m, is_copied(spec, &m), ret);
         }
         for (size_t i = 0; ret->phase == APP_CONFIG_READY && i < ret->n; i++)

@@ -21,7 +21,8 @@
 
 #include "controller/app/app.h"
 
-#define APP_CONFIG_MAX 48   /* envFrom and configFiles, at the most */
+/* envFrom and configFiles, at the most: those of the spec, and what connections take. */
+#define APP_CONFIG_MAX 72
 #define APP_COPIES_MAX 1024 /* status.copies, as the CRD says */
 
 enum app_config_phase {
@@ -32,7 +33,7 @@ enum app_config_phase {
 
 struct app_config {
         enum app_config_phase phase;
-        struct str reason; /* of APP_CONFIG_WRONG: ConfigNotFound, InvalidConfig, TooManyCopies */
+        struct str reason; /* of APP_CONFIG_WRONG: ConfigNotFound, RedisNotFound, … */
         struct problem problem;
         struct app_config_ref refs[APP_CONFIG_MAX];
         const struct object *sources[APP_CONFIG_MAX];
@@ -47,7 +48,8 @@ extern const struct cache_kind app_configmap_source_kind; /* the originals, on d
 extern const struct cache_kind app_secret_source_kind;
 
 /* For app_controller. */
-size_t app_config_references(const struct app_spec *spec, struct reference list[REFERENCES_MAX]);
+size_t app_config_references(const struct app_spec *spec, struct arena *a,
+                             struct reference list[REFERENCES_MAX]);
 
 /* What the pods of these settings would use, and the event of what changed. */
 int app_config_resolve(const struct view *view, const struct app_settings *settings, struct plan *plan,

@@ -107,7 +107,7 @@ static bool is_gone(const struct view *view, struct str copy, struct plan *plan)
                 return true;
         case READING_PRESENT:
                 /* Somebody else's, made under that name before we could. */
-                if (!str_eq(o->owner->uid, object_uid(view->self)))
+                if (!object_has_uid(view->self, o->owner->uid))
                         return true;
                 plan_delete(plan, o);
                 return false;

@@ -5,6 +5,20 @@
  */
 #include "controller/app/app.h"
 
+/* Of one that is not there the condition tells. */
+static bool is_let_in(const struct view *view, struct str redis)
+{
+        const struct object *o = view_lookup(view, &app_redis_kind, redis);
+        const struct redis_state *state = o ? o->state : NULL;
+
+        if (!state || !state->spec)
+                return true;
+        for (size_t i = 0; state->spec->access && i < state->spec->access->from.n; i++)
+                if (str_eq(state->spec->access->from.items[i].app, view->self->name))
+                        return true;
+        return false;
+}
+
 /* What of a destination the policy does not do as it is said, at PATH; absent: it does. */
 static struct app_status_access_not_enforced
 gap_of(const struct view *view, const struct app_spec_access_to *to, size_t i, struct arena *a)
@@ -15,14 +29,13 @@ gap_of(const struct view *view, const struct app_spec_access_to *to, size_t i, s
                         arena_printf(a, "access.to[%zu].host", i),
                         STR("allowed by address range only: all public addresses, at this port")
                 };
-        if (to->redis.data && !view_lookup(view, &app_redis_kind, to->redis))
+        if (to->redis.data && !is_let_in(view, to->redis))
                 return (struct app_status_access_not_enforced){
                         arena_printf(a, "access.to[%zu].redis", i),
-                        arena_printf(
-                                a,
-                                "there is no Redis \"%.*s\" in this namespace; make it, or take the entry "
-                                "out",
-                                STR_FMT(to->redis))
+                        arena_printf(a,
+                                     "the Redis \"%.*s\" does not let this App in; add {app: %.*s} to its "
+                                     "spec.access.from",
+                                     STR_FMT(to->redis), STR_FMT(view->self->name))
                 };
         return (struct app_status_access_not_enforced){ 0 };
 }

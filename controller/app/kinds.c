@@ -88,7 +88,7 @@ const struct cache_kind app_redis_kind = {
                  .plural = STR_INIT("redis"),
                  .kind = STR_INIT("Redis"),
                  .namespaced = true },
-        .schema = &plain_state_schema,
+        .schema = &redis_state_schema,
         .optional = true,
         .steady = true,
 };
@@ -110,7 +110,7 @@ static size_t references(const struct object *self, struct arena *a, struct refe
 
         if (!app->spec)
                 return 0;
-        n = app_config_references(app->spec, list);
+        n = app_config_references(app->spec, a, list);
         if (app->spec->hosts.n)
                 list[n++] = (struct reference){ &app_certificate_kind, app_certificate_name(self->name, a) };
         return n;

@@ -247,7 +247,7 @@ int app_settle(const struct view *view, struct arena *a, struct app_settings *re
         struct settling s = { .view = view, .app = app->spec, .a = a, .ret = ret, .problems = problems };
         int r;
 
-        *ret = (struct app_settings){ .spec = *app->spec };
+        *ret = (struct app_settings){ .spec = *app->spec, .n_own_files = app->spec->config_files.n };
         problems_init(problems, a);
         app_validate(app->spec, problems);
         r = problems_result(problems);
@@ -259,7 +259,7 @@ int app_settle(const struct view *view, struct arena *a, struct app_settings *re
         ret->spec.tier = s.f.here.tier;
         ret->profile = s.f.profile;
         ret->routing = s.f.routing;
-        if (settle_size(&s) < 0 || settle_resources(&s) < 0)
+        if (settle_size(&s) < 0 || settle_resources(&s) < 0 || app_connect(view, a, ret) < 0)
                 return -ENOMEM;
         check_targets(&s);
         check_helper(&s);

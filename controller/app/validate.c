@@ -167,6 +167,13 @@ static bool has_part(struct str path, struct str part)
         return str_eq(one, part);
 }
 
+static bool connects(const struct app_spec *spec)
+{
+        struct app_redis_use list[APP_REDIS_MAX];
+
+        return app_redis_of(spec, list) > 0;
+}
+
 static void check_mount(const struct app_spec *spec, size_t i, struct problems *p)
 {
         struct str path = spec->config_files.items[i].mount_path,
@@ -181,6 +188,12 @@ static void check_mount(const struct app_spec *spec, size_t i, struct problems *
                 problem_add(p, where, "must not be /tmp or inside it, which every App may write to");
         else if (has_part(path, STR(".")) || has_part(path, STR("..")))
                 problem_add(p, where, "must not have . or .. in it; name the folder itself");
+        else if (connects(spec) &&
+                 (is_inside(path, STR("/etc/keelson")) || is_inside(STR(APP_REDIS_DIR), path)))
+                problem_add(p, where,
+                            "has to leave " APP_REDIS_DIR
+                            " free, where access.to puts its files; name a folder "
+                            "such as /etc/shop");
         for (size_t j = 0; j < spec->config_files.n; j++) {
                 struct str other = spec->config_files.items[j].mount_path;
 
@@ -324,6 +337,17 @@ static void check_hosts(const struct app_spec *spec, struct problems *p)
                             "a worker has no hosts; leave them out, or choose another spec.tier");
 }
 
+static void check_redis(const struct app_spec *spec, struct problems *p)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; spec->access && i < spec->access->to.n; i++)
+                n += spec->access->to.items[i].redis.data != NULL;
+        if (n > APP_REDIS_MAX)
+                problem_add(p, STR("spec.access.to"),
+                            "names %zu Redis, and an App may have %d; take some out", n, APP_REDIS_MAX);
+}
+
 static void check_access(const struct app_spec *spec, struct problems *p)
 {
         for (size_t i = 0; spec->access && i < spec->access->to.n; i++) {
@@ -357,6 +381,7 @@ void app_validate(const struct app_spec *spec, struct problems *p)
         check_durations(spec, p);
         check_hosts(spec, p);
         check_access(spec, p);
+        check_redis(spec, p);
 }
 
 /* --- at admission ---------------------------------------------------------------------- */

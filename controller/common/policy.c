@@ -41,18 +41,17 @@ void policy_put_port(struct json_writer *w, const char *protocol, int64_t port)
         json_end(w);
 }
 
+/* The same in every policy, so it is not put together each time. */
+#define BLOCK(cidr) ",{\"ipBlock\":{\"cidr\":\"" cidr "\"}}"
+static const struct str resolvers = STR_INIT(
+        "[{\"namespaceSelector\":{}}" BLOCK("10.0.0.0/8") BLOCK("100.64.0.0/10") BLOCK("169.254.0.0/16")
+                BLOCK("172.16.0.0/12") BLOCK("192.168.0.0/16") BLOCK("fc00::/7") BLOCK("fe80::/10") "]");
+#undef BLOCK
+
 void policy_put_dns(struct json_writer *w)
 {
-        static const char *const ranges[] = { "10.0.0.0/8",    "100.64.0.0/10",  "169.254.0.0/16",
-                                              "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",
-                                              "fe80::/10" };
-
         json_object(w);
-        policy_begin_list(w, "to");
-        json_raw(w, STR("{\"namespaceSelector\":{}}"));
-        for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
-                policy_put_block(w, str_c(ranges[i]), NULL);
-        json_end(w);
+        json_put_raw(w, "to", resolvers);
         policy_begin_list(w, "ports");
         policy_put_port(w, "UDP", 53);
         policy_put_port(w, "TCP", 53);

@@ -178,25 +178,47 @@ static int plan_services(struct planning *p)
         return r;
 }
 
-/* Once, before anybody led. One that is made a second time would let empty members begin anew. */
-static int plan_lease(struct planning *p)
+/* How many changes of the lead there may have been that the status does not know of. An epoch that
+ * was used already is stepped over by the members, one by one; this only spares them that. */
+#define EPOCHS_UNSEEN 100
+
+/* Nobody leads, and all members must answer before one does. One that was there before may have
+ * had requests that were dealt with, so they are not carried out again. */
+static struct failover_record record_of(const struct planning *p)
 {
-        _cleanup_(buf_release) struct buf record = BUF_INIT(REDIS_CHILD_BYTES_MAX);
-        struct redis_lease_params params = { CHILD_META(&p->common) };
-        struct failover_record first = {
+        const struct redis *self = p->view->self->state;
+        const struct redis_intent *intent = &p->decision->intent;
+        struct failover_record record = {
                 .phase = FAILOVER_BOOTSTRAP,
                 .holder = { .member = FAILOVER_NOBODY },
                 .handover_to = FAILOVER_NOBODY,
                 .in_sync = (failover_set)((1u << p->settings->replicas) - 1),
                 .from = FAILOVER_NOBODY,
         };
+
+        if (!p->decision->remake_lease)
+                return record;
+        record.epoch = (uint64_t)(self->status ? MAX(self->status->epoch, 0) : 0) + EPOCHS_UNSEEN;
+        record.in_sync = (failover_set)((1u << intent->members) - 1);
+        record.request = (uint64_t)intent->handover;
+        record.consent = (uint64_t)intent->consent;
+        return record;
+}
+
+/* Before anybody led, or where it is gone for good: else it is the agents'. */
+static int plan_lease(struct planning *p)
+{
+        _cleanup_(buf_release) struct buf record = BUF_INIT(REDIS_CHILD_BYTES_MAX);
+        struct redis_lease_params params = { CHILD_META(&p->common) };
+        struct failover_record bare = record_of(p);
         int r;
 
-        if (view_child(p->view, &redis_lease_kind, p->common.name) || p->now->bootstrapped)
+        if (p->now->lease_there || (p->now->bootstrapped && !p->decision->remake_lease))
                 return 0;
-        r = failover_record_write(&first, &record);
+        r = failover_record_write(&bare, &record);
         if (r < 0)
                 return r;
+        params.transitions = (int64_t)MIN(bare.epoch, (uint64_t)INT32_MAX);
         params.record = arena_buf(p->plan->arena, &record);
         params.seconds = (p->settings->lease + USEC_SEC - 1) / USEC_SEC;
         return apply(p, &redis_lease_kind, "",
@@ -217,17 +239,11 @@ static int plan_budget(struct planning *p)
                      redis_render_poddisruptionbudget(&p->json, &params));
 }
 
-/* Of a StatefulSet that is there it cannot change: its volumes keep the size that they were made
- * with until somebody grows them. */
+/* Of a StatefulSet that is there it cannot change: see grow.c. */
 static struct str volume_size(const struct planning *p)
 {
-        const struct statefulset_state_spec *live = p->now->set ? p->now->set->spec : NULL;
-        struct str size = STR_NULL;
+        struct str size = redis_claimed(p->now);
 
-        if (live && live->volume_claim_templates.n > 0 && live->volume_claim_templates.items[0].spec &&
-            live->volume_claim_templates.items[0].spec->resources)
-                size = schema_map_get(&live->volume_claim_templates.items[0].spec->resources->requests,
-                                      STR("storage"));
         return size.data ? size : quantity_stored(p->settings->spec->persistence->size, p->plan->arena);
 }
 
@@ -281,6 +297,8 @@ static int plan_statefulset(struct planning *p)
                 .pod = p->pod,          .claims = claims_json(p),
         };
 
+        if (p->decision->remake_set)
+                return 0;
         return apply(p, &redis_statefulset_kind, "", redis_render_statefulset(&p->json, &params));
 }
 

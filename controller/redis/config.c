@@ -2,6 +2,8 @@
  *
  * Which settings of redis.conf are Keelson's, and which a running server does not take.
  */
+#include <openssl/evp.h>
+
 #include "controller/redis/redis.h"
 
 struct owned {
@@ -131,6 +133,8 @@ static void put_config(struct json_writer *w, const struct redis_settings *s, st
         json_object(w);
         json_put_str(w, "maxmemory", arena_printf(a, "%lld", (long long)s->max_memory));
         json_put_str(w, "maxmemory-policy", s->spec->eviction_policy);
+        if (!schema_map_get(&s->spec->config, STR("maxclients")).data)
+                json_put_str(w, "maxclients", arena_printf(a, "%lld", (long long)s->max_clients));
         put_persistence(w, s->spec->persistence);
         for (size_t i = 0; i < s->spec->config.n; i++) {
                 json_key_str(w, s->spec->config.items[i].key);
@@ -155,6 +159,36 @@ static void put_user(struct json_writer *w, const char *name, const struct str *
         json_end(w);
 }
 
+#define VERSION_BYTES 8
+
+/* Of the text without it, passwords and all: a hash that could be told apart by guessing is none,
+ * since the members' own password is random. */
+static struct str version_of(struct str text, struct arena *a)
+{
+        static const char digits[] = "0123456789abcdef";
+        unsigned char hash[EVP_MAX_MD_SIZE];
+        char version[2 * VERSION_BYTES];
+
+        if (!text.data || EVP_Digest(text.data, text.len, hash, NULL, EVP_sha256(), NULL) != 1) {
+                a->failed = true;
+                return STR_NULL;
+        }
+        for (size_t i = 0; i < VERSION_BYTES; i++) {
+                version[2 * i] = digits[hash[i] >> 4];
+                version[2 * i + 1] = digits[hash[i] & 15];
+        }
+        return arena_str(a, str_n(version, sizeof(version)));
+}
+
+static struct str with_version(struct str text, struct arena *a)
+{
+        struct str version = version_of(text, a);
+
+        if (!version.data)
+                return STR_NULL;
+        return arena_join(a, STR("{\"version\":\""), version, STR("\","), str_n(text.data + 1, text.len - 1));
+}
+
 struct str redis_config_json(const struct redis_settings *s, const struct redis_intent *intent,
                              struct arena *a)
 {
@@ -177,5 +211,5 @@ struct str redis_config_json(const struct redis_settings *s, const struct redis_
         json_end(&w);
         json_end(&w);
         json_end(&w);
-        return arena_buf(a, &text);
+        return with_version(arena_buf(a, &text), a);
 }

@@ -6,6 +6,8 @@
  *
  *      a password   adding: the new one is valid beside the old one, and nobody is told
  *                   dropping: applications are told the new one; the old one is still valid
+ *      a Lease      that somebody deleted: a leader that is well makes it again. If none does,
+ *                   we do, and then all members must answer before one may lead
  *      a size       up: at once. Down: the lead leaves the members that go, they leave the
  *                   set, and then the pods go
  *      a template   replicas first, one at a time, each when all others are in the set;
@@ -15,9 +17,13 @@
 
 #include "controller/redis/redis.h"
 
-#define ADDING (USEC_MINUTE)        /* in which all agents have read their settings */
+#define ADDING_LOOK (USEC_MINUTE)   /* while not all members have said that they have it */
+#define ADDING (10 * USEC_MINUTE)   /* then it goes on, for one that does not say may be an old agent */
 #define DROPPING (10 * USEC_MINUTE) /* in which applications have been told */
-#define ASK_AGAIN (30 * USEC_SEC)   /* for a hand-over that did not come about */
+#define LEASE_GONE (30 * USEC_SEC)  /* in which a leader would have made it again, or 4 L */
+#define PASSWORD_MAX 512
+#define ASK_AGAIN (30 * USEC_SEC)    /* for a hand-over that did not come about */
+#define ROUTES_SETTLE (3 * USEC_SEC) /* after a member has become ready; its time is in whole seconds */
 
 struct deciding {
         const struct view *view;
@@ -81,6 +87,8 @@ static void decide_fence(struct deciding *d)
 
                 if (str_eq(str_trim(one), STR("*")))
                         set |= (failover_set)((1u << d->now->n) - 1);
+                else if (member < 0 && !str_empty(str_trim(one)))
+                        d->ret->unknown = str_trim(one);
                 set |= failover_only(member);
                 if (!more)
                         break;
@@ -171,6 +179,21 @@ static bool all_ready(const struct redis_situation *now)
         return now->n > 0;
 }
 
+/* A server that does not run takes the newest when it starts. */
+static bool all_have_applied(const struct redis_situation *now)
+{
+        for (size_t m = 0; m < now->n; m++)
+                if (now->members[m].pod && !now->members[m].applied)
+                        return false;
+        return now->leader != FAILOVER_NOBODY;
+}
+
+/* May applications be told the password that was added SINCE? */
+static bool is_added(const struct deciding *d, usec_t left)
+{
+        return all_have_applied(d->now) || (left <= 0 && all_ready(d->now));
+}
+
 /* A step of a change of the password that is on its way. */
 static void go_on_rotating(struct deciding *d)
 {
@@ -178,19 +201,21 @@ static void go_on_rotating(struct deciding *d)
         bool adding = str_eq(i->rotation, STR("adding"));
         usec_t left = i->since + (adding ? ADDING : DROPPING) - d->view->wall;
 
-        say(d, STR("RotatingPassword"),
-            adding ? STR("the new password is being made known to the members")
-                   : STR("applications are told the new password; the old one is valid for ten minutes more"));
-        if (left > 0) {
-                wake_after(d, MIN(left, DROPPING));
-        } else if (adding && all_ready(d->now)) {
+        /* Once applications are told, nothing is left to wait for but time. */
+        if (adding)
+                say(d, STR("RotatingPassword"), STR("the new password is being made known to the members"));
+        if (adding && is_added(d, left)) {
                 set_passwords(i, i->passwords[1], i->passwords[0], STR("dropping"), d->view->wall);
+                say_event(d, false, STR("PasswordTold"),
+                          STR("all members have the new password, and applications are told it"));
                 wake_after(d, DROPPING);
+        } else if (left > 0) {
+                wake_after(d, adding ? ADDING_LOOK : MIN(left, DROPPING));
         } else if (!adding && str_eq(d->secrets->password, i->passwords[0])) {
                 set_passwords(i, i->passwords[0], STR_NULL, STR_NULL, 0);
                 say_event(d, false, STR("PasswordRotated"), STR("the old password is not valid any more"));
         } else {
-                wake_after(d, ADDING);
+                wake_after(d, ADDING_LOOK);
         }
 }
 
@@ -199,12 +224,30 @@ static bool is_told(const struct redis_intent *i, struct str password)
         return str_is_one_of(password, i->passwords, i->n_passwords);
 }
 
-/* Somebody wrote another password into NAME-app: it is the one. */
+/* What is not text would be another password in config.json, and what clients type is text. */
+static bool is_usable(struct str password)
+{
+        for (size_t i = 0; i < password.len; i++)
+                if (password.data[i] < ' ' || password.data[i] > '~')
+                        return false;
+        return password.len <= PASSWORD_MAX;
+}
+
+/* Somebody wrote another password into NAME-app: it is the one, or is set back. */
 static void adopt_password(struct deciding *d)
 {
         struct redis_intent *i = &d->ret->intent;
         struct str old = i->n_passwords ? i->passwords[0] : STR_NULL;
 
+        if (!is_usable(d->secrets->password)) {
+                say_event(d, true, STR("PasswordRefused"),
+                          arena_printf(
+                                  d->a,
+                                  "the password in Secret %.*s-app has been set back: one must be of at most "
+                                  "%d printable ASCII characters, with no line break behind them",
+                                  STR_FMT(d->view->self->name), PASSWORD_MAX));
+                return;
+        }
         set_passwords(i, d->secrets->password, old, old.data ? STR("dropping") : STR_NULL,
                       old.data ? d->view->wall : 0);
         wake_after(d, DROPPING);
@@ -224,16 +267,42 @@ static void decide_password(struct deciding *d)
         }
         if (d->secrets->password.len && !is_told(i, d->secrets->password))
                 adopt_password(d);
-        else if (i->n_passwords == 0)
+        if (i->n_passwords == 0)
                 set_passwords(i, redis_new_password(d->view, "default", d->a), STR_NULL, STR_NULL, 0);
         if (i->rotation.data && i->n_passwords == 2) {
                 go_on_rotating(d);
         } else if (is_new(d->wishes->rotate, &i->rotate_done) && d->secrets->has_told) {
                 set_passwords(i, i->passwords[0], redis_new_password(d->view, "default", d->a), STR("adding"),
                               d->view->wall);
-                wake_after(d, ADDING);
+                wake_after(d, ADDING_LOOK);
                 say(d, STR("RotatingPassword"), STR("the new password is being made known to the members"));
+                say_event(d, false, STR("PasswordAdded"), STR("a new password is valid beside the old one"));
         }
+}
+
+/* --- the Lease ----------------------------------------------------------------------------- */
+
+/* Since when is remembered first, lest a moment without one, or a cache behind, be taken for it. */
+static void decide_lease(struct deciding *d)
+{
+        struct redis_intent *i = &d->ret->intent;
+        usec_t grace = MAX(LEASE_GONE, 4 * d->settings->lease), passed;
+
+        if (d->now->lease_there || !d->now->bootstrapped) {
+                i->lease_gone = 0;
+                return;
+        }
+        if (!i->lease_gone)
+                i->lease_gone = d->view->wall;
+        passed = d->view->wall - i->lease_gone;
+        if (passed < 0 || passed < grace) {
+                wake_after(d, passed < 0 ? grace : grace - passed);
+                return;
+        }
+        d->ret->remake_lease = true;
+        if (!d->view->failure.reason.data)
+                say_event(d, true, STR("LeaseMade"),
+                          STR("the Lease was deleted; all members must answer before one leads"));
 }
 
 /* --- the size ------------------------------------------------------------------------------ */
@@ -260,19 +329,14 @@ static bool may_ask(struct deciding *d)
         return true;
 }
 
-static int64_t live_replicas(const struct redis_situation *now)
-{
-        return now->set && now->set->spec && now->set->spec->has_replicas ? now->set->spec->replicas : 0;
-}
-
 static void decide_size(struct deciding *d)
 {
         struct redis_decision *r = d->ret;
-        int64_t wanted = d->settings->replicas, live = live_replicas(d->now);
+        int64_t wanted = d->settings->replicas, live = d->now->replicas;
         failover_set stay = (failover_set)((1u << wanted) - 1);
 
         r->replicas = wanted;
-        if (!d->secrets->has_told || wanted >= live || !d->now->lease || !d->now->bootstrapped) {
+        if (!d->secrets->has_told || wanted >= live || !d->now->bootstrapped) {
                 r->intent.members = wanted;
                 return;
         }
@@ -287,8 +351,11 @@ static void decide_size(struct deciding *d)
                 return;
         }
         r->intent.members = wanted;
-        if (!(d->now->in_sync & ~stay))
-                r->replicas = wanted;
+        if (d->now->in_sync & ~stay)
+                return;
+        r->replicas = wanted;
+        say_event(d, false, STR("ScaledDown"),
+                  arena_printf(d->a, "the last of %lld members leave; their volumes stay", (long long)live));
 }
 
 /* --- the template ---------------------------------------------------------------------------- */
@@ -354,13 +421,47 @@ static bool leader_is_stale(const struct redis_situation *now)
         return now->leader != FAILOVER_NOBODY && now->members[now->leader].stale;
 }
 
+/* Clients may still come to the former primary, and what has gone does not even refuse them. That
+ * another one leads is told in the status first, from which it is known since when. */
+static bool has_moved_just_now(struct deciding *d)
+{
+        const struct redis *self = d->view->self->state;
+        const struct redis_status_last_failover *last = self->status ? self->status->last_failover : NULL;
+        usec_t then = 0, passed;
+
+        if (self->status && d->now->lease && self->status->epoch != d->now->lease->epoch) {
+                wake_after(d, ROUTES_SETTLE);
+                return true;
+        }
+        if (!last || clock_parse(last->time, &then) < 0)
+                return false;
+        passed = d->view->wall - then;
+        if (passed < 0 || passed >= ROUTES_SETTLE)
+                return false;
+        wake_after(d, ROUTES_SETTLE - passed);
+        return true;
+}
+
 static void replace(struct deciding *d, int member)
 {
         d->ret->evict = d->now->members[member].pod;
         say(d, STR("Rolling"), arena_printf(d->a, "%.*s is being replaced", STR_FMT(name_at(d, member))));
-        say_event(d, false, STR("Replacing"),
-                  arena_printf(d->a, "replacing %.*s, whose template has changed",
-                               STR_FMT(name_at(d, member))));
+}
+
+/* Of a member that has become ready each node's kube-proxy hears, and most take in no more than
+ * one change of routes a second: the primary's would come that much later. The clock is the
+ * node's, so this is no promise. */
+static bool has_settled(struct deciding *d)
+{
+        for (size_t i = 0; i < d->now->n; i++) {
+                usec_t passed = d->view->wall - d->now->members[i].ready_since;
+
+                if (passed >= 0 && passed < ROUTES_SETTLE) {
+                        wake_after(d, ROUTES_SETTLE - passed);
+                        return false;
+                }
+        }
+        return true;
 }
 
 static void replace_leader(struct deciding *d)
@@ -372,7 +473,7 @@ static void replace_leader(struct deciding *d)
         say(d, STR("Rolling"),
             arena_printf(d->a, "%.*s is the last to be replaced, and is to hand the lead over first",
                          STR_FMT(name_at(d, d->now->leader))));
-        if (may_ask(d))
+        if (has_settled(d) && may_ask(d))
                 ask_for_handover(d, FAILOVER_NOBODY);
 }
 
@@ -396,10 +497,12 @@ static void decide_template(struct deciding *d)
                 say(d, STR("Rolling"), waiting);
         else if (d->now->leader == FAILOVER_NOBODY)
                 say(d, STR("Rolling"), STR("waiting for a primary"));
-        else if (replica != FAILOVER_NOBODY)
-                replace(d, replica);
-        else
+        else if (replica == FAILOVER_NOBODY)
                 replace_leader(d);
+        else if (has_moved_just_now(d))
+                say(d, STR("Rolling"), STR("waiting for clients to have followed the primary"));
+        else
+                replace(d, replica);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -423,6 +526,7 @@ int redis_decide(const struct view *view, const struct redis_settings *settings,
         decide_password(&d);
         decide_fence(&d);
         decide_requests(&d);
+        decide_lease(&d);
         decide_size(&d);
         if (!ret->intent.fenced)
                 decide_template(&d);

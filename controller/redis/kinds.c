@@ -4,6 +4,7 @@
 #include "controller/environment/environment.h"
 #include "controller/redis/redis.h"
 #include "failover/record.h"
+#include "failover/report.h"
 
 /* --- the resource -------------------------------------------------------------------- */
 
@@ -128,6 +129,39 @@ static int take_record(const struct failover_record *record, struct arena *a, st
         return a->failed ? -ENOMEM : 0;
 }
 
+/* What cannot be read says nothing: the members are looked at as if none had said anything. */
+static int take_report(struct str text, struct arena *a, struct lease_state *state)
+{
+        struct failover_report report;
+        struct error err = ERROR_INIT;
+        int r = text.data ? failover_report_read(text, &report, &err) : -EINVAL;
+
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        state->has_outage_millis = report.outage_millis != FAILOVER_UNTOLD;
+        state->has_outage_epoch = state->has_outage_millis;
+        if (state->has_outage_millis) {
+                state->outage_epoch = (int64_t)report.epoch;
+                state->outage_millis = report.outage_millis;
+        }
+        state->members.items = arena_new_n(a, struct lease_state_members, FAILOVER_MEMBERS_MAX);
+        if (!state->members.items)
+                return -ENOMEM;
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+                if (report.known & failover_only(m))
+                        state->members.items[state->members.n++] = (struct lease_state_members){
+                                .member = m,
+                                .has_member = true,
+                                .pod = arena_str(a, str_c(report.applied[m].pod)),
+                                .config = arena_str(a, str_c(report.applied[m].config)),
+                                .needs_restart = report.applied[m].needs_restart,
+                                .has_needs_restart = true,
+                                .lag = MAX(report.lag[m], 0),
+                                .has_lag = report.lag[m] != FAILOVER_UNTOLD,
+                        };
+        return a->failed ? -ENOMEM : 0;
+}
+
 static int derive_lease(yyjson_val *json, struct arena *a, void *ret)
 {
         struct lease_state *state = ret;
@@ -137,7 +171,9 @@ static int derive_lease(yyjson_val *json, struct arena *a, void *ret)
         int r = failover_record_read(json_get_str(annotations, FAILOVER_ANNOTATION), &record, &err);
 
         if (r == 0)
-                return take_record(&record, a, state);
+                r = take_record(&record, a, state);
+        if (r == 0)
+                return take_report(json_get_str(annotations, FAILOVER_REPORT_ANNOTATION), a, state);
         if (r == -ENOMEM)
                 return r;
         state->problem = arena_str(a, str_c(err.message));
@@ -180,6 +216,16 @@ const struct cache_kind redis_secret_kind = {
         .by_owner = true,
 };
 
+const struct cache_kind redis_claim_kind = {
+        .api = { .group = STR_INIT(""),
+                 .version = STR_INIT("v1"),
+                 .plural = STR_INIT("persistentvolumeclaims"),
+                 .kind = STR_INIT("PersistentVolumeClaim"),
+                 .namespaced = true },
+        .schema = &claim_state_schema,
+        .on_demand = true,
+};
+
 const struct cache_kind redis_role_kind = {
         .api = { .group = STR_INIT("rbac.authorization.k8s.io"),
                  .version = STR_INIT("v1"),
@@ -215,7 +261,20 @@ static const struct cache_kind *const children[] = {
 static const struct observed observed[] = {
         { &environment_kind, OBSERVED_BY_NAMESPACE },
         { &redis_pod_kind, OBSERVED_BY_OWNER },
+        { &redis_claim_kind, OBSERVED_BY_REFERENCE },
 };
+
+/* The volumes of the members that there may be. */
+static size_t references(const struct object *self, struct arena *a, struct reference list[REFERENCES_MAX])
+{
+        const struct redis *redis = self->state;
+        size_t n = 0;
+
+        for (int i = 0; redis->spec && redis->spec->persistence && i < REDIS_MEMBERS_MAX; i++)
+                list[n++] = (struct reference){ &redis_claim_kind,
+                                                arena_printf(a, "data-%.*s-%d", STR_FMT(self->name), i) };
+        return n;
+}
 
 const struct controller redis_controller = {
         .name = "redis",
@@ -224,5 +283,6 @@ const struct controller redis_controller = {
         .n_children = ARRAY_SIZE(children),
         .observed = observed,
         .n_observed = ARRAY_SIZE(observed),
+        .references = references,
         .reconcile = redis_reconcile,
 };

@@ -4,11 +4,19 @@
  */
 #include "controller/redis/redis.h"
 
-static bool is_ready(const struct member_state *pod)
+/* RET_SINCE: wall time; 0 where it is not told. */
+static bool is_ready(const struct member_state *pod, usec_t *ret_since)
 {
-        for (size_t i = 0; pod->status && i < pod->status->conditions.n; i++)
-                if (str_eq(pod->status->conditions.items[i].type, STR("Ready")))
-                        return str_eq(pod->status->conditions.items[i].status, STR("True"));
+        *ret_since = 0;
+        for (size_t i = 0; pod->status && i < pod->status->conditions.n; i++) {
+                const struct member_state_status_conditions *c = &pod->status->conditions.items[i];
+
+                if (!str_eq(c->type, STR("Ready")))
+                        continue;
+                if (c->last_transition_time.data && clock_parse(c->last_transition_time, ret_since) < 0)
+                        *ret_since = 0;
+                return str_eq(c->status, STR("True"));
+        }
         return false;
 }
 
@@ -44,8 +52,23 @@ static struct str trouble_of(const struct member_state *pod, struct arena *a)
         return STR_NULL;
 }
 
-static void look_at(const struct view *view, int i, struct str revision, struct redis_situation *s,
-                    struct arena *a)
+/* What the leader says of it in the Lease. */
+static void take_word(const struct lease_state *lease, int i, struct str config, struct redis_member *m)
+{
+        for (size_t k = 0; lease && k < lease->members.n; k++) {
+                const struct lease_state_members *word = &lease->members.items[k];
+
+                if (word->member != i || !object_has_uid(m->pod, word->pod))
+                        continue;
+                m->applied = !str_empty(config) && str_eq(word->config, config);
+                m->stale |= m->applied && word->needs_restart;
+                m->has_lag = word->has_lag;
+                m->lag = word->lag;
+        }
+}
+
+static void look_at(const struct view *view, int i, struct str revision, struct str config,
+                    struct redis_situation *s, struct arena *a)
 {
         struct redis_member *m = &s->members[i];
         const struct member_state *pod;
@@ -56,9 +79,12 @@ static void look_at(const struct view *view, int i, struct str revision, struct 
         if (!m->pod)
                 return;
         pod = m->pod->state;
-        m->ready = !m->pod->deleting && is_ready(pod);
+        m->ready = is_ready(pod, &m->ready_since);
+        m->unready_since = m->ready ? 0 : m->ready_since;
+        m->ready &= !m->pod->deleting;
         m->stale = !pod->metadata ||
                    !str_eq(schema_map_get(&pod->metadata->labels, STR("keelson.dev/revision")), revision);
+        take_word(s->lease, i, config, m);
         if (!m->ready)
                 m->trouble = trouble_of(pod, a);
 }
@@ -72,31 +98,45 @@ static int leader_of(const struct redis_situation *s)
         if (!lease || lease->holder < 0 || (size_t)lease->holder >= s->n)
                 return FAILOVER_NOBODY;
         pod = s->members[lease->holder].pod;
-        return pod && str_eq(object_uid(pod), lease->holder_uid) ? (int)lease->holder : FAILOVER_NOBODY;
+        return pod && object_has_uid(pod, lease->holder_uid) ? (int)lease->holder : FAILOVER_NOBODY;
+}
+
+/* A StatefulSet that was deleted without its pods had so many, or more that do not count any more. */
+static int64_t pods_there(const struct view *view, struct arena *a)
+{
+        for (int i = REDIS_MEMBERS_MAX; i > 0; i--)
+                if (view_lookup(view, &redis_pod_kind,
+                                arena_printf(a, "%.*s-%d", STR_FMT(view->self->name), i - 1)))
+                        return i;
+        return 0;
 }
 
 void redis_observe(const struct view *view, const struct redis_settings *settings, struct str revision,
-                   struct arena *a, struct redis_situation *ret)
+                   struct str config, struct arena *a, struct redis_situation *ret)
 {
         const struct redis *self = view->self->state;
         const struct object *lease = view_child(view, &redis_lease_kind, view->self->name);
         const struct object *set = view_child(view, &redis_statefulset_kind, view->self->name);
         struct redis_situation s = { .leader = FAILOVER_NOBODY };
-        int64_t there = 0;
-
-        if (lease && !((const struct lease_state *)lease->state)->problem.data)
+        s.lease_there = lease != NULL;
+        if (lease)
+                s.lease_problem = ((const struct lease_state *)lease->state)->problem;
+        if (lease && !s.lease_problem.data)
                 s.lease = lease->state;
         if (set) {
                 s.set = set->state;
                 s.set_seen = s.set->status && s.set->status->observed_generation >= set->generation;
-                there = s.set->spec ? s.set->spec->replicas : 0;
+                s.replicas = s.set->spec ? s.set->spec->replicas : 0;
         }
-        s.in_sync = s.lease ? (failover_set)s.lease->in_sync : 0;
+        /* Before anybody led, the record names all that may. */
+        s.in_sync = s.lease && !str_empty(s.lease->lineage) ? (failover_set)s.lease->in_sync : 0;
         s.bootstrapped =
                 (s.lease && !str_empty(s.lease->lineage)) || (self->status && self->status->bootstrapped);
-        s.n = (size_t)MIN(MAX(settings->replicas, there), FAILOVER_MEMBERS_MAX);
+        if (!set)
+                s.replicas = pods_there(view, a);
+        s.n = (size_t)MIN(MAX(settings->replicas, s.replicas), FAILOVER_MEMBERS_MAX);
         for (size_t i = 0; i < s.n; i++)
-                look_at(view, (int)i, revision, &s, a);
+                look_at(view, (int)i, revision, config, &s, a);
         s.leader = leader_of(&s);
         *ret = s;
 }

@@ -19,10 +19,14 @@ static bool is_paused(const struct view *view)
 static int carry_out(const struct view *view, const struct redis_decision *decision, struct plan *plan)
 {
         for (size_t i = 0; i < decision->n_events; i++)
-                plan_event(plan, decision->events[i].warning, decision->events[i].reason,
-                           decision->events[i].message);
-        if (decision->evict && !view_pending(view, plan))
-                plan_delete(plan, decision->evict);
+                plan_event_at_once(plan, decision->events[i].warning, decision->events[i].reason,
+                                   decision->events[i].message);
+        if (!decision->evict || decision->evict->deleting || view_pending(view, plan))
+                return plan->error;
+        plan_delete(plan, decision->evict);
+        plan_event_at_once(plan, false, STR("Replacing"),
+                           arena_printf(plan->arena, "replacing %.*s, whose template has changed",
+                                        STR_FMT(decision->evict->name)));
         return plan->error;
 }
 
@@ -47,10 +51,10 @@ static int bring_about(const struct view *view, const struct redis_settings *set
         r = redis_pod_spec(view, settings, plan->arena, &pod, &revision);
         if (r < 0)
                 return r;
-        redis_observe(view, settings, revision, plan->arena, now);
         r = redis_read_secrets(view, plan, &secrets);
         if (r < 0)
                 return r;
+        redis_observe(view, settings, revision, secrets.told.version, plan->arena, now);
         if (!secrets.known)
                 return view->failure.reason.data ? redis_report(view, &outlook, plan) : 0;
         r = redis_decide(view, settings, now, &secrets, plan->arena, decision);
@@ -63,6 +67,8 @@ static int bring_about(const struct view *view, const struct redis_settings *set
         r = redis_certify(view, plan->arena, &secrets, &certificates);
         if (r == 0)
                 r = redis_plan_secrets(view, settings, &secrets, &decision->intent, plan);
+        if (r == 0)
+                r = redis_grow(view, settings, now, decision, plan);
         if (r == 0)
                 r = redis_plan_children(view, settings, now, decision, pod, revision, plan);
         if (r == 0)

@@ -58,6 +58,7 @@ extern const struct cache_kind redis_statefulset_kind;
 extern const struct cache_kind redis_pod_kind;
 extern const struct cache_kind redis_lease_kind;
 extern const struct cache_kind redis_secret_kind;
+extern const struct cache_kind redis_claim_kind; /* a member's volume, on demand */
 extern const struct cache_kind redis_role_kind;
 extern const struct cache_kind redis_rolebinding_kind;
 
@@ -109,6 +110,7 @@ struct redis_settings {
         struct str image;
         int64_t replicas;
         int64_t max_memory; /* bytes */
+        int64_t max_clients;
         int64_t min_replicas_to_write;
         usec_t lease;
         bool tls, auth, durable;
@@ -127,7 +129,12 @@ struct redis_member {
         struct str name;          /* "sessions-0" */
         const struct object *pod; /* NULL: there is none */
         bool ready, in_sync;
-        bool stale;         /* it is not as the template says now */
+        usec_t ready_since;   /* wall time; 0: not told */
+        usec_t unready_since; /* likewise; 0: its pod is, though it may be going, or not told */
+        bool stale;           /* it is not as the template says now, or waits for another start */
+        bool applied;         /* all that it was told last is in force */
+        bool has_lag;
+        int64_t lag;        /* bytes */
         struct str trouble; /* why it does not start; absent: nothing that can be told */
 };
 
@@ -138,13 +145,16 @@ struct redis_situation {
         int leader;                      /* whose pod is there; or FAILOVER_NOBODY */
         failover_set in_sync;
         const struct statefulset_state *set; /* NULL: there is none */
+        int64_t replicas;                    /* that it has, or, without it, that the pods tell of */
         bool set_seen;                       /* its controller has seen our last change of it */
+        bool lease_there;                    /* whatever it says */
+        struct str lease_problem;            /* why it cannot be read; absent: it can, or there is none */
         bool bootstrapped;
 };
 
-/* REVISION is that of the template that is wanted. */
+/* REVISION is that of the template that is wanted, CONFIG the version of what the agents were told. */
 void redis_observe(const struct view *view, const struct redis_settings *settings, struct str revision,
-                   struct arena *a, struct redis_situation *ret);
+                   struct str config, struct arena *a, struct redis_situation *ret);
 
 /* --- Secrets (secrets.c) ---------------------------------------------------------- */
 
@@ -152,6 +162,7 @@ void redis_observe(const struct view *view, const struct redis_settings *setting
 
 /* What we have told the agents, and remember with it, in the Secret NAME-agent. */
 struct redis_intent {
+        struct str version; /* of the config.json that is there: what members report */
         int64_t members;
         failover_set fenced;
         int64_t handover; /* the number of the last request; 0: there was none */
@@ -166,6 +177,7 @@ struct redis_intent {
         /* A change of the password: the second one is on its way in, or out. Absent: none. */
         struct str rotation; /* "adding" or "dropping" */
         usec_t since;        /* that step; wall time */
+        usec_t lease_gone;   /* since when there is no Lease although there was one; wall time; 0: there is */
         /* What annotations have said and was dealt with. */
         struct str handover_done, promote_done, rotate_done;
 };
@@ -186,7 +198,7 @@ int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_
 /* Another password, from the view's random bytes. WHAT tells several of one reconcile apart. */
 struct str redis_new_password(const struct view *view, const char *what, struct arena *a);
 
-/* The four Secrets, as they are to be. 0 or -ENOMEM. */
+/* The five Secrets, as they are to be. 0 or -ENOMEM. */
 int redis_plan_secrets(const struct view *view, const struct redis_settings *settings,
                        const struct redis_secrets *secrets, const struct redis_intent *intent,
                        struct plan *plan) _must_check_;
@@ -210,19 +222,32 @@ struct redis_event {
 struct redis_decision {
         struct redis_intent intent;
         int64_t replicas;           /* of the StatefulSet */
+        bool remake_lease;          /* it is gone for good */
+        bool remake_set;            /* the StatefulSet goes, to be made anew with larger volumes */
         const struct object *evict; /* the pod that is to be replaced now; NULL: none */
         /* What is on its way, for people; absent: nothing. */
         struct str reason, message;
         struct redis_event events[REDIS_EVENTS_MAX];
         size_t n_events;
-        bool paused; /* by an annotation: then nothing of it is done */
-        usec_t wake; /* look again then, clock_now's; or USEC_NEVER */
+        bool paused;        /* by an annotation: then nothing of it is done */
+        struct str unknown; /* what the annotation that fences names, and is no member; absent: nothing */
+        usec_t wake;        /* look again then, clock_now's; or USEC_NEVER */
 };
 
 /* What to tell the agents and whom to replace, from how it is. 0 or -ENOMEM. */
 int redis_decide(const struct view *view, const struct redis_settings *settings,
                  const struct redis_situation *now, const struct redis_secrets *secrets, struct arena *a,
                  struct redis_decision *ret) _must_check_;
+
+/* --- volumes (grow.c) ---------------------------------------------------------------- */
+
+/* The size that the StatefulSet asks claims to have; absent: there is none, or no volumes. */
+struct str redis_claimed(const struct redis_situation *now);
+
+/* Where the spec wants larger volumes: the next step to that, into the plan and DECISION. 0 or -ENOMEM. */
+int redis_grow(const struct view *view, const struct redis_settings *settings,
+               const struct redis_situation *now, struct redis_decision *decision, struct plan *plan)
+        _must_check_;
 
 /* --- children (children.c, network.c) ------------------------------------------------ */
 

@@ -3,6 +3,7 @@
  * What the Secrets of a Redis hold:
  *
  *      NAME-app     host, port, username, password, uri, ca.crt       for applications
+ *      NAME-env     URL, HOST, PORT, USERNAME, PASSWORD, CA_FILE      the same, as variables
  *      NAME-agent   config.json, which the agents watch; state.json, what we remember
  *      NAME-ca      ca.crt, ca.key, previous.crt                      for us alone
  *      NAME-tls     ca.crt, tls.crt, tls.key                          for the members
@@ -10,8 +11,10 @@
  * What stands in them is what counts: a password that is there is kept. config.c writes
  * config.json.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 
 #include "base/base64.h"
 #include "controller/redis/redis.h"
@@ -59,6 +62,7 @@ static void read_config(yyjson_val *root, struct redis_intent *told)
         yyjson_val *fenced = yyjson_obj_get(root, "fenced"), *users = json_get_path(root, "/redis/users"), *v;
         size_t i, n;
 
+        told->version = json_get_str(root, "version");
         told->members = json_get_int(root, "members", 0);
         told->handover = json_get_int(handover, "number", 0);
         told->handover_to = (int)json_get_int(handover, "to", FAILOVER_NOBODY);
@@ -77,6 +81,7 @@ static void read_state(yyjson_val *root, struct redis_intent *told)
         told->promote_done = json_get_str(root, "promote");
         told->rotate_done = json_get_str(root, "rotate");
         told->rotation = json_get_str(root, "rotation");
+        told->lease_gone = json_get_int(root, "leaseGone", 0) * USEC_SEC;
         told->since = json_get_int(root, "since", 0) * USEC_SEC;
         told->asked = json_get_int(root, "asked", 0) * USEC_SEC;
 }
@@ -125,9 +130,10 @@ static bool read_one(const struct view *view, struct plan *plan, const char *suf
 int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_secrets *ret)
 {
         struct arena *a = plan->arena;
-        const struct object *app, *agent, *ca, *tls;
+        const struct object *app, *env, *agent, *ca, *tls;
         bool known = read_one(view, plan, "-app", &app);
 
+        known &= read_one(view, plan, "-env", &env);
         known &= read_one(view, plan, "-agent", &agent);
         known &= read_one(view, plan, "-ca", &ca);
         known &= read_one(view, plan, "-tls", &tls);
@@ -186,6 +192,8 @@ static struct str state_json(const struct redis_intent *i, struct arena *a)
                 json_put_str(&w, "rotation", i->rotation);
         if (i->since)
                 json_put_int(&w, "since", i->since / USEC_SEC);
+        if (i->lease_gone)
+                json_put_int(&w, "leaseGone", i->lease_gone / USEC_SEC);
         if (i->asked)
                 json_put_int(&w, "asked", i->asked / USEC_SEC);
         json_end(&w);
@@ -237,27 +245,79 @@ static int plan_secret(const struct view *view, const char *suffix, struct data 
         return plan->error;
 }
 
+static struct str host_of(const struct view *view, const char *suffix, struct arena *a)
+{
+        return arena_printf(a, "%.*s%s.%.*s.svc", STR_FMT(view->self->name), suffix,
+                            STR_FMT(view->self->namespace));
+}
+
+/* A password that somebody chose may have what ends one in a URI. */
+static struct str escaped(struct str password, struct arena *a)
+{
+        char *out = arena_alloc(a, 3 * password.len + 1);
+        size_t n = 0;
+
+        for (size_t i = 0; out && i < password.len; i++) {
+                unsigned char byte = (unsigned char)password.data[i];
+
+                if (isalnum(byte) || byte == '-' || byte == '.' || byte == '_' || byte == '~')
+                        out[n++] = (char)byte;
+                else
+                        n += (size_t)snprintf(out + n, 4, "%%%02X", byte);
+        }
+        return out ? str_n(out, n) : STR_NULL;
+}
+
+static struct str uri_of(const struct view *view, const struct redis_settings *s,
+                         const struct redis_intent *i, struct arena *a)
+{
+        struct str who =
+                s->auth ? arena_join(a, STR("default:"), escaped(i->passwords[0], a), STR("@")) : STR("");
+
+        return arena_join(a, s->tls ? STR("rediss://") : STR("redis://"), who, host_of(view, "", a),
+                          STR(":6379/0"));
+}
+
 static int plan_app(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
                     struct str trusted, struct plan *plan)
 {
         struct arena *a = plan->arena;
-        struct str space = view->self->namespace, name = view->self->name;
-        struct str host = arena_join(a, name, STR("."), space, STR(".svc"));
-        struct str who = s->auth ? arena_join(a, STR("default:"), i->passwords[0], STR("@")) : STR("");
         struct data d;
 
         begin(&d);
-        put(&d, "host", host);
-        put(&d, "host-ro", arena_join(a, name, STR("-ro."), space, STR(".svc")));
+        put(&d, "host", host_of(view, "", a));
+        put(&d, "host-ro", host_of(view, "-ro", a));
         put(&d, "port", STR("6379"));
         if (s->auth) {
                 put(&d, "username", STR("default"));
                 put(&d, "password", i->passwords[0]);
         }
-        put(&d, "uri", arena_join(a, s->tls ? STR("rediss://") : STR("redis://"), who, host, STR(":6379/0")));
+        put(&d, "uri", uri_of(view, s, i, a));
         if (s->tls)
                 put(&d, "ca.crt", trusted);
         return plan_secret(view, "-app", &d, plan);
+}
+
+/* As an App has them that says access.to (controller/app/connect.c), whence the path. */
+static int plan_env(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
+                    struct plan *plan)
+{
+        struct arena *a = plan->arena;
+        struct str name = view->self->name;
+        struct data d;
+
+        begin(&d);
+        put(&d, "URL", uri_of(view, s, i, a));
+        put(&d, "HOST", host_of(view, "", a));
+        put(&d, "HOST_RO", host_of(view, "-ro", a));
+        put(&d, "PORT", STR("6379"));
+        if (s->auth) {
+                put(&d, "USERNAME", STR("default"));
+                put(&d, "PASSWORD", i->passwords[0]);
+        }
+        if (s->tls)
+                put(&d, "CA_FILE", arena_join(a, STR("/etc/keelson/redis/"), name, STR("/ca.crt")));
+        return plan_secret(view, "-env", &d, plan);
 }
 
 static int plan_agent(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
@@ -307,5 +367,7 @@ int redis_plan_secrets(const struct view *view, const struct redis_settings *set
                 r = plan_agent(view, settings, intent, plan);
         if (r == 0)
                 r = plan_app(view, settings, intent, trusted, plan);
+        if (r == 0)
+                r = plan_env(view, settings, intent, plan);
         return r;
 }

@@ -17,6 +17,9 @@
 #define NANOS 1000000000
 /* For the agent, the server's code and its connections. */
 #define OVERHEAD_MIB 64
+#define CLIENTS_MIB 32
+#define CLIENT_BYTES (48 * 1024) /* of one that does nothing, and a little more */
+#define CLIENTS_MAX 10000
 
 /* docs/redis.md has the same table. */
 struct row {
@@ -105,6 +108,13 @@ static int pair(struct str cpu, struct str memory, struct arena *a, struct schem
         return 0;
 }
 
+/* Each connection takes memory that maxmemory does not count, TLS most of it. So many have room
+ * beside the data, and half of it is left for what a save and a copy need. */
+static int64_t clients_of(int64_t memory)
+{
+        return MIN((CLIENTS_MIB * MIB + memory / 4) / CLIENT_BYTES, CLIENTS_MAX);
+}
+
 /* While a server saves or copies its data, what changes meanwhile is there twice. */
 static int settle_resources(const struct redis_spec *spec, const struct row *row, int64_t memory,
                             struct arena *a, struct redis_settings *s)
@@ -153,6 +163,7 @@ int redis_settle(const struct view *view, struct arena *a, struct redis_settings
                 .image = image_of(spec),
                 .replicas = spec->has_replicas ? spec->replicas : row->replicas,
                 .max_memory = bytes_of(memory) / 10 * 9,
+                .max_clients = clients_of(bytes_of(memory)),
                 .tls = spec->tls->enabled,
                 .auth = spec->auth->enabled,
                 .durable = spec->persistence &&
@@ -168,6 +179,7 @@ int redis_settle(const struct view *view, struct arena *a, struct redis_settings
         show(ret, "replicas", number(ret->replicas, a), spec->has_replicas ? FROM_REDIS : from);
         show(ret, "memory", memory, spec->memory.data ? FROM_REDIS : from);
         show(ret, "maxmemory", number(ret->max_memory, a), spec->memory.data ? FROM_REDIS : from);
+        show(ret, "maxclients", number(ret->max_clients, a), spec->memory.data ? FROM_REDIS : from);
         show(ret, "failover.minReplicasToWrite", number(ret->min_replicas_to_write, a),
              spec->failover->has_min_replicas_to_write ? FROM_REDIS : FROM_BUILT_IN);
         check_together(ret, memory, problems);

@@ -33,6 +33,18 @@ static struct verdict reconciling(struct str reason, struct str message)
         return (struct verdict){ RECONCILING, reason, message };
 }
 
+/* Mostly for a moment. Where a quota or a policy refuses it, only the StatefulSet is told. */
+static struct verdict missing(const struct view *view, struct str reason, const struct redis_member *m,
+                              struct arena *a)
+{
+        return reconciling(
+                reason,
+                arena_printf(a,
+                             "there is no pod %.*s yet; if it stays so, events tell why: kubectl -n "
+                             "%.*s describe statefulset %.*s",
+                             STR_FMT(m->name), STR_FMT(view->self->namespace), STR_FMT(view->self->name)));
+}
+
 /* --- the verdict ------------------------------------------------------------------------- */
 
 /* Since when there is no primary, wall time; 0: there is, or it is not known. */
@@ -52,9 +64,10 @@ static usec_t unavailable_since(const struct redis_status *before)
 
 /* Nobody leads. Mostly that is over in seconds; where it is not, it may be for a person to say
  * that what is there is all there is. */
-static struct verdict judge_no_primary(const struct view *view, const struct redis_situation *now,
+static struct verdict judge_no_primary(const struct view *view, const struct redis_outlook *o,
                                        struct plan *plan)
 {
+        const struct redis_situation *now = o->now;
         const struct redis *self = view->self->state;
         usec_t since = unavailable_since(self->status);
         bool long_ago = since && view->wall - since >= CONSENT_AFTER;
@@ -65,6 +78,14 @@ static struct verdict judge_no_primary(const struct view *view, const struct red
                                            arena_printf(plan->arena, "%.*s does not start: %.*s",
                                                         STR_FMT(now->members[i].name),
                                                         STR_FMT(now->members[i].trouble)));
+        if (o->decision->intent.lease_gone)
+                return reconciling(
+                        STR("LeaseGone"),
+                        STR("somebody deleted the Lease, and no leader has made it again; the operator is "
+                            "going to, and all members must be there then for one to lead"));
+        for (size_t i = 0; i < now->n && !(now->bootstrapped && long_ago); i++)
+                if (now->set_seen && !now->members[i].pod)
+                        return missing(view, STR("NoPrimary"), &now->members[i], plan->arena);
         if (!now->bootstrapped || !long_ago) {
                 if (now->bootstrapped)
                         plan_wake(plan, view->now + CONSENT_AFTER);
@@ -81,13 +102,54 @@ static struct verdict judge_no_primary(const struct view *view, const struct red
                              STR_FMT(view->self->name), STR_FMT(view->self->name)));
 }
 
-static struct verdict judge_members(const struct redis_outlook *o, struct arena *a)
+/* A primary goes on without, as long as all others promise it not to lead; we cannot see that. */
+static struct verdict judge_unreadable(const struct view *view, const struct redis_outlook *o,
+                                       struct plan *plan)
+{
+        return stalled(
+                STR("LeaseUnreadable"),
+                arena_printf(plan->arena,
+                             "somebody has edited the Lease of the members (%.*s), so none of them can "
+                             "take over; delete it, and the primary makes it again as it was: kubectl "
+                             "-n %.*s delete lease %.*s",
+                             STR_FMT(o->now->lease_problem), STR_FMT(view->self->namespace),
+                             STR_FMT(view->self->name)));
+}
+
+/* The Lease names one that was cut off or lost, and no other one may lead, or it would. */
+static bool is_primary_lost(const struct view *view, const struct redis_situation *now)
+{
+        const struct redis_member *m;
+
+        if (now->leader == FAILOVER_NOBODY)
+                return false;
+        m = &now->members[now->leader];
+        return m->unready_since && view->wall - m->unready_since >= CONSENT_AFTER;
+}
+
+static struct verdict judge_lost_primary(const struct view *view, const struct redis_situation *now,
+                                         struct arena *a)
+{
+        struct str name = now->members[now->leader].name;
+
+        return stalled(
+                STR("NeedsConsent"),
+                arena_printf(a,
+                             "%.*s, the primary, has not been ready for two minutes, and no other member has "
+                             "all that it has; bring it back, with its node, or, if it is gone for good, "
+                             "choose one with kubectl annotate redis %.*s keelson.dev/promote=%.*s-N",
+                             STR_FMT(name), STR_FMT(view->self->name), STR_FMT(view->self->name)));
+}
+
+static struct verdict judge_members(const struct view *view, const struct redis_outlook *o, struct arena *a)
 {
         const struct redis_situation *now = o->now;
 
         for (size_t i = 0; i < now->n; i++) {
                 const struct redis_member *m = &now->members[i];
 
+                if (!m->pod)
+                        return missing(view, STR("MemberNotReady"), m, a);
                 if (!m->ready)
                         return m->trouble.data
                                        ? reconciling(STR("MemberNotStarting"),
@@ -105,19 +167,47 @@ static struct verdict judge_members(const struct redis_outlook *o, struct arena 
                                               STR_FMT(now->members[now->leader].name), now->n) };
 }
 
+static struct str fenced_names(const struct redis_outlook *o, struct arena *a)
+{
+        struct str names = STR("");
+
+        for (size_t i = 0; i < o->now->n; i++)
+                if (o->decision->intent.fenced & failover_only((int)i))
+                        names = arena_join(a, names, names.len ? STR(", ") : STR(""),
+                                           o->now->members[i].name);
+        return names;
+}
+
 /* What a person has asked for goes before what follows from it. */
 static struct verdict judge_wishes(const struct view *view, const struct redis_outlook *o, struct plan *plan)
 {
+        if (o->decision->unknown.data)
+                return stalled(
+                        STR("AnnotationRefused"),
+                        arena_printf(plan->arena,
+                                     "the annotation keelson.dev/fence has \"%.*s\", which is no member; "
+                                     "name members, such as %.*s-0, or take it away",
+                                     (int)MIN(o->decision->unknown.len, 64), o->decision->unknown.data,
+                                     STR_FMT(view->self->name)));
         if (o->decision->intent.fenced)
                 return stalled(
                         STR("Fenced"),
-                        STR("members are fenced by the annotation keelson.dev/fence; take it away when "
-                            "they are to run again"));
+                        arena_printf(
+                                plan->arena,
+                                "%.*s: fenced by the annotation keelson.dev/fence; take it away when they are "
+                                "to run again",
+                                STR_FMT(fenced_names(o, plan->arena))));
+        if (o->now->lease_problem.data)
+                return judge_unreadable(view, o, plan);
         if (o->now->leader == FAILOVER_NOBODY)
-                return judge_no_primary(view, o->now, plan);
+                return judge_no_primary(view, o, plan);
+        if (is_primary_lost(view, o->now))
+                return judge_lost_primary(view, o->now, plan->arena);
+        if (o->now->members[o->now->leader].unready_since)
+                plan_wake(plan, view->now + CONSENT_AFTER);
         if (o->decision->reason.data)
                 return reconciling(o->decision->reason, o->decision->message);
-        return judge_members(o, plan->arena);
+        return judge_members(view, o, plan->arena);
 }
 
 static struct verdict judge(const struct view *view, const struct redis_outlook *o, struct plan *plan)
@@ -131,6 +221,13 @@ static struct verdict judge(const struct view *view, const struct redis_outlook 
                 return stalled(STR("InvalidSpec"), str_c(object_invalid(view->self)));
         if (o->problems)
                 return stalled(STR("InvalidSpec"), problems_text(o->problems));
+        if (f->permanent && str_starts(f->message, redis_claim_kind.api.kind))
+                return stalled(
+                        STR("VolumesCannotGrow"),
+                        arena_printf(plan->arena,
+                                     "%.*s; let the StorageClass allow it (allowVolumeExpansion: true), "
+                                     "else move to another Redis with larger volumes",
+                                     STR_FMT(f->message)));
         if (f->reason.data)
                 return f->permanent ? stalled(f->reason, f->message) : reconciling(f->reason, f->message);
         if (!view->image.data)
@@ -153,16 +250,29 @@ static struct verdict judge(const struct view *view, const struct redis_outlook 
 
 /* --- conditions ---------------------------------------------------------------------------- */
 
-static void put_available(struct condition_set *set, const struct redis_situation *now, struct arena *a)
+static void put_available(struct condition_set *set, const struct view *view,
+                          const struct redis_situation *now, struct arena *a)
 {
         const struct redis_member *m;
 
+        if (now->lease_problem.data) {
+                condition_put(set, STR("Available"), CONDITION_UNKNOWN, STR("LeaseUnreadable"),
+                              STR("who takes writes cannot be told, for the Lease cannot be read"));
+                return;
+        }
         if (now->leader == FAILOVER_NOBODY) {
                 condition_put(set, STR("Available"), CONDITION_FALSE, STR("NoPrimary"),
-                              now->lease ? STR("no member takes writes") : STR("no member has ever led"));
+                              now->bootstrapped ? STR("no member takes writes")
+                                                : STR("no member has ever led"));
                 return;
         }
         m = &now->members[now->leader];
+        if (is_primary_lost(view, now)) {
+                condition_put(set, STR("Available"), CONDITION_FALSE, STR("PrimaryLost"),
+                              arena_printf(a, "%.*s is the primary, and has not been ready for two minutes",
+                                           STR_FMT(m->name)));
+                return;
+        }
         condition_put(set, STR("Available"), CONDITION_TRUE, STR("PrimaryElected"),
                       arena_printf(a, "%.*s takes writes", STR_FMT(m->name)));
 }
@@ -202,13 +312,13 @@ static void keep(struct condition_set *set, const struct redis_status *before, s
                       STR("the members were not looked at yet"));
 }
 
-static void put_conditions(struct condition_set *set, const struct verdict *v, const struct redis_outlook *o,
-                           const struct redis_status *before, struct arena *a)
+static void put_conditions(struct condition_set *set, const struct view *view, const struct verdict *v,
+                           const struct redis_outlook *o, const struct redis_status *before, struct arena *a)
 {
         condition_put(set, STR("Ready"), v->phase == READY ? CONDITION_TRUE : CONDITION_FALSE, v->reason,
                       v->message);
         if (o->now) {
-                put_available(set, o->now, a);
+                put_available(set, view, o->now, a);
                 put_redundant(set, o, a);
         } else {
                 keep(set, before, STR("Available"));
@@ -249,6 +359,8 @@ static int fill_members(const struct redis_outlook *o, struct redis_status *stat
                         .ready = m->ready,
                         .current = m->pod && !m->stale,
                         .has_current = true,
+                        .lag = m->lag,
+                        .has_lag = m->has_lag,
                 };
                 if (m->in_sync)
                         status->in_sync.items[status->in_sync.n++] = m->name;
@@ -267,7 +379,7 @@ static void fill_version(const struct redis_outlook *o, const struct redis_statu
         bool current = o->now->n > 0;
 
         for (size_t i = 0; i < o->now->n; i++)
-                current &= o->now->members[i].pod && !o->now->members[i].stale;
+                current &= o->now->members[i].ready && !o->now->members[i].stale;
         if (current) {
                 status->version = o->settings->spec->version;
                 status->image = o->settings->image;
@@ -291,6 +403,24 @@ static void tell_failover(const struct redis_situation *now, struct plan *plan)
                                 STR_FMT(lease->cause), STR_FMT(lost)));
 }
 
+/* It is known a moment after who leads. */
+static void fill_duration(const struct lease_state *lease, struct redis_status *status, struct arena *a)
+{
+        struct redis_status_last_failover *last;
+
+        if (!status->last_failover || !lease->has_outage_millis || lease->outage_epoch != lease->epoch ||
+            (status->last_failover->has_duration_millis &&
+             status->last_failover->duration_millis == lease->outage_millis))
+                return;
+        last = arena_new(a, struct redis_status_last_failover);
+        if (!last)
+                return;
+        *last = *status->last_failover;
+        last->duration_millis = lease->outage_millis;
+        last->has_duration_millis = true;
+        status->last_failover = last;
+}
+
 /* A new epoch that has a leader: the lead has changed, or was taken again. */
 static void fill_failover(const struct view *view, const struct redis_outlook *o,
                           const struct redis_status *before, struct redis_status *status, struct plan *plan)
@@ -310,8 +440,10 @@ static void fill_failover(const struct view *view, const struct redis_outlook *o
                 return;
         }
         status->primary = now->members[now->leader].name;
-        if (before && before->has_epoch && before->epoch == now->lease->epoch)
+        if (before && before->has_epoch && before->epoch == now->lease->epoch) {
+                fill_duration(now->lease, status, plan->arena);
                 return;
+        }
         last = arena_new(plan->arena, struct redis_status_last_failover);
         if (!last)
                 return;
@@ -327,6 +459,7 @@ static void fill_failover(const struct view *view, const struct redis_outlook *o
                 .has_lost_bytes = true,
         };
         status->last_failover = last;
+        fill_duration(now->lease, status, plan->arena);
         tell_failover(now, plan);
 }
 
@@ -385,7 +518,7 @@ int redis_report(const struct view *view, const struct redis_outlook *o, struct 
 
         condition_begin(&set, plan->arena, before ? &before->conditions : NULL, view->self->generation,
                         view->wall);
-        put_conditions(&set, &verdict, o, before, plan->arena);
+        put_conditions(&set, view, &verdict, o, before, plan->arena);
         status.conditions.items = set.items;
         status.conditions.n = set.n;
         if (o->settings && o->now)

@@ -12,6 +12,7 @@
 #define NAME_MAX_LEN 50
 #define MEMORY_MIN "16Mi"
 #define STORAGE_MIN "64Mi"
+#define CLIENTS_MIN 64
 
 /* --- sizes -------------------------------------------------------------------------------- */
 
@@ -96,6 +97,14 @@ static bool is_config_value(struct str value)
         return true;
 }
 
+/* The members and their agents are clients as well. */
+static bool has_room_for_members(struct str name, struct str value)
+{
+        int64_t n;
+
+        return !str_eq(name, STR("maxclients")) || (str_to_int64(value, &n) == 0 && n >= CLIENTS_MIN);
+}
+
 static void check_config(const struct redis_spec *spec, struct problems *p)
 {
         for (size_t i = 0; i < spec->config.n; i++) {
@@ -117,6 +126,10 @@ static void check_config(const struct redis_spec *spec, struct problems *p)
                 else if (!is_config_value(spec->config.items[i].value))
                         problem_add(p, path,
                                     "must not have line breaks, control characters, quotes or backslashes");
+                else if (!has_room_for_members(name, spec->config.items[i].value))
+                        problem_add(p, path,
+                                    "must be a number of %d or more, for members are clients as well",
+                                    CLIENTS_MIN);
         }
 }
 

@@ -20,7 +20,7 @@ PAGES = {
 # What the kinds have in common is told once.
 COMMON = "docs/app.md"
 MAKERS = (
-    r"\b(stalled|reconciling|give_up|go_wrong|condition_put|plan_event|task_fail|task_tell|tell_event)\(|"
+    r"\b(stalled|reconciling|give_up|go_wrong|condition_put|plan_event|plan_event_at_once|task_fail|task_tell|tell_event)\(|"
     r"\bsay\([dt], |\bsay_event\(d, |\bkeeper_object_write\(|"
     r"\breason = |\(struct (verdict|usage)\)"
 )

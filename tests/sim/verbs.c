@@ -335,6 +335,24 @@ static struct sim_reply json_patch(struct sim_api *api, const struct kube_call *
         return store(api, o, doc);
 }
 
+/* What O owns is nobody's from here on. */
+static void disown(struct sim_api *api, const struct sim_object *owner)
+{
+        list_for_each_safe (link, &api->objects) {
+                struct sim_object *o = container_of(link, struct sim_object, link);
+                yyjson_mut_val *meta = sim_meta(yyjson_mut_doc_get_root(o->doc));
+                yyjson_mut_val *first = yyjson_mut_arr_get_first(yyjson_mut_obj_get(meta, "ownerReferences"));
+                char namespace[256], name[256];
+
+                if (!first || !str_eq(sim_get_str(first, "uid"), owner->uid))
+                        continue;
+                snprintf(namespace, sizeof(namespace), "%.*s", STR_FMT(o->namespace));
+                snprintf(name, sizeof(name), "%.*s", STR_FMT(o->name));
+                sim_api_patch(api, o->kind, namespace, name, "{\"metadata\":{\"ownerReferences\":null}}",
+                              "garbage-collector");
+        }
+}
+
 static struct sim_reply delete_object(struct sim_api *api, const struct kube_call *call)
 {
         struct sim_object *o = sim_api_find(api, call->kind, call->namespace, call->name);
@@ -347,6 +365,8 @@ static struct sim_reply delete_object(struct sim_api *api, const struct kube_cal
                 return refuse(409, "Conflict", "Precondition failed: UID");
         if (call->if_version.data && !has_version(o, call->if_version))
                 return refuse(409, "Conflict", "Precondition failed: ResourceVersion");
+        if (str_eq(call->propagation, STR("Orphan")))
+                disown(api, o);
         if (yyjson_mut_arr_size(yyjson_mut_obj_get(meta, "finalizers")) > 0) {
                 sim_begin_deletion(api, o);
                 return reply_with(200, o);

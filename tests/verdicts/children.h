@@ -44,6 +44,19 @@ static inline void put_referenced(struct cluster *c, yyjson_val *list, const cha
         }
 }
 
+static inline void put_redises(struct cluster *c, yyjson_val *spec)
+{
+        yyjson_val *to;
+        size_t i, n;
+
+        yyjson_arr_foreach (yyjson_obj_get(yyjson_obj_get(spec, "access"), "to"), i, n, to) {
+                const char *name = yyjson_get_str(yyjson_obj_get(to, "redis"));
+
+                if (name)
+                        make_redis(c, name, "");
+        }
+}
+
 /* Adds each child as a line of JSON. */
 static inline void put_children(const struct plan *plan, struct buf *to)
 {
@@ -68,6 +81,7 @@ static inline void app_children(yyjson_val *spec, struct buf *to)
         c.f.view.image = STR("keelson.dev/keelson:1");
         put_referenced(&c, yyjson_obj_get(spec, "envFrom"), data.data);
         put_referenced(&c, yyjson_obj_get(spec, "configFiles"), data.data);
+        put_redises(&c, spec);
         settle(&c);
         ck_assert_msg(!str_eq_c(condition_at(&c, "Stalled", "reason"), "InvalidSpec"), "%s: %.*s", text,
                       STR_FMT(condition_at(&c, "Stalled", "message")));

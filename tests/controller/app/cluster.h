@@ -113,6 +113,22 @@ static inline void set_object(struct cluster *c, const char *plural, const char 
                     rest);
 }
 
+/* A Redis of that name, with the fields SPEC, and the Secrets that its controller makes. */
+static inline void make_redis(struct cluster *c, const char *name, const char *spec)
+{
+        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%s\","
+                            "\"resourceVersion\":\"%lld\"},\"spec\":{%s}}",
+                            name, name, ++c->version, spec);
+        char text[64];
+
+        put(&c->f, &app_redis_kind, json);
+        free(json);
+        snprintf(text, sizeof(text), "%s-env", name);
+        set_object(c, "secrets", text, "\"data\":{\"URL\":\"eA==\"}");
+        snprintf(text, sizeof(text), "%s-app", name);
+        set_object(c, "secrets", text, "\"data\":{\"ca.crt\":\"eA==\"}");
+}
+
 /* --- the App and its Deployment --------------------------------------------------------- */
 
 static inline void put_app(struct cluster *c)
@@ -338,6 +354,8 @@ static inline void carry(struct cluster *c, const struct effect *e)
         case EFFECT_COPY:
                 carry_copy(c, e);
                 break;
+        case EFFECT_PATCH:
+                ck_abort_msg("an App needs none");
         case EFFECT_DELETE:
                 carry_delete(c, e);
                 break;

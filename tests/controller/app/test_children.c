@@ -24,6 +24,10 @@ static const char everything[] =
             "\"access\":{\"from\":[{\"app\":\"web\"}],\"to\":[{\"app\":\"pay\"},{\"postgres\":\"shop\"},"
             "{\"redis\":\"sessions\"},{\"host\":\"api.stripe.com\"},{\"cidr\":\"10.20.0.0/16\"}]}}");
 
+static const char sessions[] =
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"sessions\",\"uid\":\"u-redis\","
+        "\"resourceVersion\":\"4\"},\"spec\":{\"access\":{\"from\":[{\"app\":\"shop\"}]}}}";
+
 #define WITH_INGRESS                                                                                         \
         "\"ingressClassName\":\"nginx\",\"ingressNamespace\":\"ingress\",\"certificateIssuer\":{"            \
         "\"kind\":\"ClusterIssuer\",\"name\":\"letsencrypt\"}"
@@ -60,6 +64,7 @@ START_TEST(children_are_rendered_as_the_golden_files_say)
                 if (goldens[i].environment) {
                         put(&f, &environment_kind, goldens[i].environment);
                         put(&f, &app_deployment_kind, CHILD("shop", ",\"spec\":{\"replicas\":3}"));
+                        put(&f, &app_redis_kind, sessions);
                 }
                 if (goldens[i].httproutes)
                         serve_httproutes(&f);

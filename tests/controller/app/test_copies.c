@@ -88,8 +88,8 @@ static void check_bounded(struct cluster *c, enum rollout rollout)
                 free(data);
                 free(secret);
         }
-        ck_assert_uint_le(most, 72);
-        ck_assert_uint_le(c->n_objects, 2 + 1 + 2 * 72);
+        ck_assert_uint_le(most, APP_CONFIG_MAX + 24);
+        ck_assert_uint_le(c->n_objects, 2 + 1 + 2 * (APP_CONFIG_MAX + 24));
 }
 
 START_TEST(copies_do_not_pile_up_while_an_app_is_never_ready)
@@ -124,9 +124,9 @@ START_TEST(the_oldest_and_the_newest_stay)
                 free(data);
                 free(secret);
         }
-        /* The last is in use; of the others, 48 and 16. */
+        /* The last is in use; of the others, APP_CONFIG_MAX and 16. */
         for (int day = 0; day < 100; day++) {
-                bool stays = day < 48 || day >= 99 - 16;
+                bool stays = day < APP_CONFIG_MAX || day >= 99 - 16;
 
                 ck_assert_msg((find_object(&c, "configmaps", str_c(maps[day])) != NULL) == stays, "day %d",
                               day);

@@ -154,22 +154,6 @@ START_TEST(the_status_says_that_names_are_not_enforced)
 }
 END_TEST
 
-START_TEST(a_redis_that_is_not_there_is_told)
-{
-        struct fixture f;
-
-        policy(&f, NULL, ",\"access\":{\"to\":[{\"app\":\"a\"},{\"redis\":\"sessions\"}]}");
-        ck_str_eq(str_at(status(&f), "/access/notEnforced/0/setting"), "access.to[1].redis");
-        put(&f, &app_redis_kind,
-            "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"sessions\",\"uid\":\"u-redis\","
-            "\"resourceVersion\":\"9\"}}");
-        ck_assert_int_eq(reconcile(&f), 0);
-        ck_assert_ptr_null(find_effect(&f, EFFECT_STATUS, NULL) ? json_get_path(status(&f), "/access")
-                                                                : NULL);
-        end(&f);
-}
-END_TEST
-
 static const TTest *const tests[] = {
         without_a_word_nobody_comes_in_and_only_dns_goes_out,
         named_apps_come_in_at_the_port,
@@ -177,6 +161,5 @@ static const TTest *const tests[] = {
         hosts_let_the_outside_in,
         each_destination_is_let_through_and_no_more,
         the_status_says_that_names_are_not_enforced,
-        a_redis_that_is_not_there_is_told,
 };
 TEST_MAIN("app/network", tests)

@@ -113,6 +113,13 @@ static const struct trouble troubles[] = {
           "between 1s and 1h" },
         { "\"strategy\":{\"progressDeadline\":\"1s\"}", "spec.strategy.progressDeadline",
           "between 10s and 24h" },
+        { "\"configFiles\":[{\"secretRef\":{\"name\":\"a\"},\"mountPath\":\"/etc\"}],\"access\":{\"to\":[{\"redis\":\"b\"}]}",
+          "spec.configFiles[0].mountPath", "has to leave /etc/keelson/redis free" },
+        { "\"configFiles\":[{\"secretRef\":{\"name\":\"a\"},\"mountPath\":\"/etc/keelson\"}],\"access\":{\"to\":[{\"redis\":\"b\"}]}",
+          "spec.configFiles[0].mountPath", "has to leave /etc/keelson/redis free" },
+        { "\"access\":{\"to\":[{\"redis\":\"a\"},{\"redis\":\"b\"},{\"redis\":\"c\"},{\"redis\":\"d\"},{\"redis\":\"e\"},"
+          "{\"redis\":\"f\"},{\"redis\":\"g\"},{\"redis\":\"h\"},{\"redis\":\"i\"}]}",
+          "spec.access.to", "an App may have 8" },
         { "\"access\":{\"to\":[{\"app\":\"a\"},{\"app\":\"a\",\"redis\":\"b\"}]}", "spec.access.to[1]",
           "exactly one of" },
         { "\"access\":{\"to\":[{\"port\":3}]}", "spec.access.to[0]", "exactly one of" },

@@ -31,7 +31,8 @@ struct cluster {
         struct fixture f;
         const char *spec; /* JSON */
         const char *annotations;
-        char *status; /* as it was written last */
+        char *status;                 /* as it was written last */
+        const char *members, *outage; /* JSON of what the leader says beside the record; NULL: nothing */
         struct held objects[OBJECTS_MAX];
         size_t n_objects;
         long long generation, version;
@@ -40,7 +41,8 @@ struct cluster {
         size_t n_changes, n_events;
         char event[512]; /* the last one: "Reason: message" */
         /* So far. */
-        size_t n_applies, n_deletes;
+        size_t n_applies, n_deletes, n_patches;
+        bool alone;        /* the last one that was deleted left what it owned */
         char deleted[128]; /* the last one */
 };
 
@@ -178,8 +180,37 @@ static inline void carry_delete(struct cluster *c, const struct effect *e)
 {
         c->n_changes++;
         c->n_deletes++;
+        c->alone = e->alone;
         snprintf(c->deleted, sizeof(c->deleted), "%.*s", STR_FMT(e->name));
         remove_from_cache(c, e->kind, c->deleted);
+}
+
+/* A volume of a member, of SIZE. */
+static inline void put_claim(struct cluster *c, struct str name, struct str size)
+{
+        char *json = print_(
+                "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"%.*s\","
+                "\"uid\":\"u-%.*s\",\"resourceVersion\":\"%lld\"},\"spec\":{\"resources\":{\"requests\":{"
+                "\"storage\":\"%.*s\"}}}}",
+                STR_FMT(name), STR_FMT(name), ++c->version, STR_FMT(size));
+
+        hold(c, &redis_claim_kind, name, json);
+}
+
+static inline void carry_patch(struct cluster *c, const struct effect *e)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct held *h = find_held(c, e->kind, e->name);
+
+        ck_assert_ptr_eq(e->kind, &redis_claim_kind);
+        ck_assert_ptr_nonnull(h);
+        ck_assert_int_eq(json_parse(e->json, &doc, NULL), 0);
+        c->n_changes++;
+        c->n_patches++;
+        put_claim(
+                c, e->name,
+                json_get_str(json_get_path(yyjson_doc_get_root(doc), "/spec/resources/requests"), "storage"));
+        put(&c->f, e->kind, find_held(c, e->kind, e->name)->json);
 }
 
 static inline void carry(struct cluster *c, const struct effect *e)
@@ -190,6 +221,9 @@ static inline void carry(struct cluster *c, const struct effect *e)
                 break;
         case EFFECT_DELETE:
                 carry_delete(c, e);
+                break;
+        case EFFECT_PATCH:
+                carry_patch(c, e);
                 break;
         case EFFECT_READ:
                 carry_read(c, e);
@@ -296,7 +330,9 @@ static inline struct str revision_now(struct cluster *c)
         return json_get_str(json_get_path(set, "/spec/template/metadata/labels"), "keelson.dev/revision");
 }
 
-static inline void put_member(struct cluster *c, int i, bool ready, struct str revision, const char *life)
+/* READY: "True" or "False", and what the condition has behind that. */
+static inline void put_member_as(struct cluster *c, int i, const char *ready, struct str revision,
+                                 const char *life)
 {
         char name[32], *json;
 
@@ -305,9 +341,14 @@ static inline void put_member(struct cluster *c, int i, bool ready, struct str r
                       "\"resourceVersion\":\"%lld\",\"labels\":{\"app.kubernetes.io/instance\":\"db\","
                       "\"keelson.dev/revision\":\"%.*s\"}},\"status\":{\"conditions\":[{\"type\":\"Ready\","
                       "\"status\":\"%s\"}]}}",
-                      name, name, life, ++c->version, STR_FMT(revision), ready ? "True" : "False");
+                      name, name, life, ++c->version, STR_FMT(revision), ready);
         put(&c->f, &redis_pod_kind, json);
         free(json);
+}
+
+static inline void put_member(struct cluster *c, int i, bool ready, struct str revision, const char *life)
+{
+        put_member_as(c, i, ready ? "True" : "False", revision, life);
 }
 
 static inline void run_members(struct cluster *c, int n)
@@ -316,11 +357,24 @@ static inline void run_members(struct cluster *c, int n)
                 put_member(c, i, true, revision_now(c), "1");
 }
 
+/* The leader's report, in a JSON string. */
+static inline char *report_(struct cluster *c, int epoch)
+{
+        _cleanup_(buf_release) struct buf text = BUF_INIT(4096), quoted = BUF_INIT(8192);
+        struct json_writer w;
+
+        buf_printf(&text, "{\"epoch\":%d,%s\"members\":[%s]}", epoch, c->outage ? c->outage : "",
+                   c->members ? c->members : "");
+        json_writer_init(&w, &quoted);
+        json_str(&w, buf_str(&text));
+        return print_(",\"failover.keelson.dev/report\":%.*s", STR_FMT(buf_str(&quoted)));
+}
+
 /* The agents' write to the Lease. REST is more of the record. */
 static inline void put_record(struct cluster *c, const char *phase, int holder, const char *life, int epoch,
                               const char *in_sync, const char *rest)
 {
-        char *json, who[256] = "";
+        char *json, who[256] = "", *report = report_(c, epoch);
 
         if (holder >= 0)
                 snprintf(
@@ -334,8 +388,9 @@ static inline void put_record(struct cluster *c, const char *phase, int holder, 
                       "\"name\":\"db\",\"uid\":\"u-redis\",\"controller\":true}],\"annotations\":{"
                       "\"failover.keelson.dev/record\":\"{\\\"phase\\\":\\\"%s\\\",\\\"epoch\\\":%d,%s"
                       "\\\"inSync\\\":%s,\\\"lineage\\\":\\\"abc\\\",\\\"position\\\":{\\\"timeline\\\":%d,"
-                      "\\\"offset\\\":%lld},\\\"final\\\":false%s}\"}}}",
-                      c->version, phase, epoch, who, in_sync, epoch, c->version, rest);
+                      "\\\"offset\\\":%lld},\\\"final\\\":false%s}\"%s}}}",
+                      c->version, phase, epoch, who, in_sync, epoch, c->version, rest, report);
+        free(report);
         put(&c->f, &redis_lease_kind, json);
         hold(c, &redis_lease_kind, STR("db"), json);
 }

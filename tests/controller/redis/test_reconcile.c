@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster.h"
+#include "failover/record.h"
 
 static struct cluster c;
 
@@ -12,6 +13,7 @@ static void begin_running(const char *spec)
         lead(&c, 0, 1, "[0,1,2]");
         settle(&c);
         ck_condition(&c, "Ready", "True", "Ready");
+        pass(&c, 5 * USEC_SEC); /* clients have followed */
 }
 
 static void must_wait(void)
@@ -34,6 +36,7 @@ START_TEST(all_that_members_need_is_made)
                 { &redis_secret_kind, "db-agent" },
                 { &redis_secret_kind, "db-app" },
                 { &redis_secret_kind, "db-ca" },
+                { &redis_secret_kind, "db-env" },
                 { &redis_secret_kind, "db-tls" },
                 { &redis_lease_kind, "db" },
                 { &common_networkpolicy_kind, "db" },
@@ -57,6 +60,7 @@ START_TEST(all_that_members_need_is_made)
         ck_str_eq(str_at(set, "/spec/template/spec/containers/0/resources/requests/memory"), "1088Mi");
         ck_str_eq(str_at(set, "/spec/template/spec/containers/0/resources/limits/memory"), "1600Mi");
         ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxmemory"), "966367638");
+        ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxclients"), "6144");
         ck_assert_int_eq(int_at(config(&c), "/members"), 3);
         ck_assert_int_eq(int_at(config(&c), "/leaseMillis"), 4000);
         ck_assert_int_eq(int_at(config(&c), "/redis/minReplicasToWrite"), 1);
@@ -79,13 +83,55 @@ START_TEST(what_stands_is_left_alone)
 }
 END_TEST
 
-START_TEST(a_lease_is_made_once)
+/* Whoever led makes it again, if it is well. */
+START_TEST(a_lease_that_is_gone_is_waited_for)
 {
         begin_running("\"replicas\":3");
         remove_from_cache(&c, &redis_lease_kind, "db");
         settle(&c);
         ck_assert_ptr_null(find_held(&c, &redis_lease_kind, STR("db")));
         ck_condition(&c, "Available", "False", "NoPrimary");
+        ck_condition(&c, "Ready", "False", "LeaseGone");
+        pass(&c, 25 * USEC_SEC);
+        settle(&c);
+        ck_assert_ptr_null(find_held(&c, &redis_lease_kind, STR("db")));
+        lead(&c, 0, 1, "[0,1,2]");
+        settle(&c);
+        ck_condition(&c, "Ready", "True", "Ready");
+        remove_from_cache(&c, &redis_lease_kind, "db");
+        settle(&c);
+        pass(&c, 25 * USEC_SEC); /* it counts anew */
+        settle(&c);
+        ck_assert_ptr_null(find_held(&c, &redis_lease_kind, STR("db")));
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(a_lease_that_nobody_makes_again_is_made_by_us)
+{
+        struct failover_record record;
+        struct str text;
+
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 0, "1", 5, "[0]", MORE("LeaseExpired", "1", "0"));
+        annotate(&c, "\"keelson.dev/handover\":\"db-1\"");
+        settle(&c);
+        remove_from_cache(&c, &redis_lease_kind, "db");
+        settle(&c);
+        pass(&c, 31 * USEC_SEC);
+        settle(&c);
+        text = json_get_str(json_get_path(held_json(&c, &redis_lease_kind, "db"), "/metadata/annotations"),
+                            FAILOVER_ANNOTATION);
+        ck_assert_int_eq(failover_record_read(text, &record, NULL), 0);
+        ck_assert_int_eq(record.phase, FAILOVER_BOOTSTRAP);
+        ck_assert_uint_gt(record.epoch, 5);
+        ck_assert_uint_eq(record.in_sync, 7); /* all must answer, whoever was in the set */
+        ck_assert_str_eq(record.lineage, "");
+        ck_assert_uint_eq(record.request, 1); /* which is not to be carried out again */
+        ck_assert_int_eq(record.holder.member, FAILOVER_NOBODY);
+        ck_assert(str_starts(str_c(c.event), STR("LeaseMade")));
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        ck_assert_int_eq(int_at(parse_(&c, c.status), "/epoch"), 5); /* till somebody leads */
         end_cluster(&c);
 }
 END_TEST
@@ -142,12 +188,36 @@ START_TEST(replicas_are_replaced_first_and_the_leader_last)
         must_wait();
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1); /* not dealt with yet */
         put_record(&c, "Held", 2, "2", 2, "[0,1,2]", MORE("Planned", "0", "1"));
+        must_wait(); /* clients still come to it */
+        pass(&c, 5 * USEC_SEC);
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-0");
         put_member(&c, 0, true, revision_now(&c), "2");
         settle(&c);
         ck_condition(&c, "Ready", "True", "Ready");
         ck_assert_uint_eq(c.n_deletes, 3);
+        end_cluster(&c);
+}
+END_TEST
+
+/* The routes of those that read have changed, and the primary's would wait for that. */
+START_TEST(a_member_that_has_just_become_ready_delays_the_handover)
+{
+        char since[CLOCK_RFC3339_MAX], *ready;
+
+        begin_running("\"replicas\":2");
+        change_spec(&c, "\"replicas\":2,\"memory\":\"1Gi\"");
+        settle(&c);
+        ck_assert_str_eq(c.deleted, "db-1");
+        (void)clock_format(c.f.view.wall, false, since);
+        ready = print_("True\",\"lastTransitionTime\":\"%s", since);
+        put_member_as(&c, 1, ready, revision_now(&c), "2");
+        free(ready);
+        must_wait();
+        ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
+        pass(&c, 5 * USEC_SEC);
+        must_wait();
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
         end_cluster(&c);
 }
 END_TEST
@@ -167,6 +237,19 @@ START_TEST(a_handover_that_did_not_come_about_is_asked_for_again)
         pass(&c, USEC_MINUTE);
         settle(&c);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 2);
+        end_cluster(&c);
+}
+END_TEST
+
+/* The record names all that may lead, and nobody has anything yet. */
+START_TEST(before_the_first_primary_nobody_is_in_sync)
+{
+        begin_cluster(&c, "\"replicas\":3");
+        settle(&c);
+        run_members(&c, 3);
+        settle(&c);
+        ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(parse_(&c, c.status), "inSync")), 0);
+        ck_condition(&c, "Redundant", "False", "MembersOutOfSync");
         end_cluster(&c);
 }
 END_TEST
@@ -251,79 +334,6 @@ START_TEST(members_that_come_are_told_at_once)
 }
 END_TEST
 
-/* --- passwords --------------------------------------------------------------------------------- */
-
-static size_t n_passwords(void)
-{
-        return yyjson_arr_size(json_get_path(config(&c), "/redis/users/0/passwords"));
-}
-
-START_TEST(an_old_password_is_valid_until_all_know_the_new_one)
-{
-        char first[128];
-
-        begin_running("\"replicas\":3");
-        snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
-        ck_assert_uint_ge(strlen(first), 40);
-        annotate(&c, "\"keelson.dev/rotate-password\":\"1\"");
-        settle(&c);
-        ck_assert_uint_eq(n_passwords(), 2);
-        ck_str_eq(secret_at(&c, "db-app", "password"), first);
-        put_member(&c, 1, false, revision_now(&c), "1");
-        pass(&c, 2 * USEC_MINUTE);
-        settle(&c);
-        ck_str_eq(secret_at(&c, "db-app", "password"), first); /* one member may not know it */
-        put_member(&c, 1, true, revision_now(&c), "1");
-        settle(&c);
-        ck_assert(!str_eq_c(secret_at(&c, "db-app", "password"), first));
-        ck_assert_uint_eq(n_passwords(), 2);
-        pass(&c, 11 * USEC_MINUTE);
-        settle(&c);
-        ck_assert_uint_eq(n_passwords(), 1);
-        snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
-        ck_str_eq(json_val_str(json_get_path(config(&c), "/redis/users/0/passwords/0")), first);
-        pass(&c, USEC_HOUR);
-        settle(&c);
-        ck_assert_uint_eq(n_passwords(), 1); /* once for each value */
-        end_cluster(&c);
-}
-END_TEST
-
-START_TEST(a_password_that_somebody_wrote_is_the_one)
-{
-        struct held *h;
-        char *json;
-
-        begin_running("\"replicas\":3");
-        h = find_held(&c, &redis_secret_kind, STR("db-app"));
-        json = print_("{\"kind\":\"Secret\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"db-app\",\"uid\":"
-                      "\"u-secrets-db-app\",\"resourceVersion\":\"%lld\",\"ownerReferences\":[{\"kind\":"
-                      "\"Redis\",\"name\":\"db\",\"uid\":\"u-redis\",\"controller\":true}]},\"data\":{"
-                      "\"password\":\"bXkgb3du\"}}",
-                      ++c.version);
-        free(h->json);
-        h->json = json;
-        put(&c.f, &redis_secret_kind, json); /* a look, which comes every few minutes */
-        settle(&c);
-        ck_assert_uint_eq(n_passwords(), 2);
-        ck_str_eq(json_val_str(json_get_path(config(&c), "/redis/users/0/passwords/0")), "my own");
-        ck_str_eq(secret_at(&c, "db-app", "password"), "my own");
-        end_cluster(&c);
-}
-END_TEST
-
-START_TEST(without_auth_there_is_no_password)
-{
-        begin_cluster(&c, "\"replicas\":1,\"auth\":{\"enabled\":false},\"tls\":{\"enabled\":false}");
-        settle(&c);
-        ck_assert_uint_eq(n_passwords(), 0);
-        ck_assert(yyjson_get_bool(json_get_path(config(&c), "/redis/users/0/noPassword")));
-        ck_str_eq(secret_at(&c, "db-app", "uri"), "redis://db.shop.svc:6379/0");
-        ck_assert_ptr_null(secret_at(&c, "db-app", "password").data);
-        end_cluster(&c);
-}
-END_TEST
-
 /* --- what people ask for ------------------------------------------------------------------------ */
 
 START_TEST(annotations_become_requests_once)
@@ -358,6 +368,76 @@ START_TEST(a_wish_that_names_nobody_is_told)
         settle(&c);
         ck_assert_ptr_null(find_event(&c.f, "AnnotationRefused"));
         ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
+        end_cluster(&c);
+}
+END_TEST
+
+static void put_unready(int member)
+{
+        char stamp[CLOCK_RFC3339_MAX], *more;
+
+        (void)clock_format(c.f.view.wall, false, stamp);
+        more = print_("False\",\"lastTransitionTime\":\"%s", stamp);
+        put_member_as(&c, member, more, revision_now(&c), "1");
+        free(more);
+}
+
+/* No other one may lead, so the Lease still names it. */
+START_TEST(a_primary_that_is_lost_is_no_primary)
+{
+        begin_running("\"replicas\":3");
+        lead(&c, 0, 1, "[0]");
+        put_unready(0);
+        settle(&c);
+        ck_condition(&c, "Available", "True", "PrimaryElected");
+        ck_condition(&c, "Ready", "False", "MemberNotReady");
+        ck_assert_int_le(c.f.plan.wake, c.f.view.now + 2 * USEC_MINUTE);
+        pass(&c, 2 * USEC_MINUTE + USEC_SEC);
+        settle(&c);
+        ck_condition(&c, "Available", "False", "PrimaryLost");
+        ck_condition(&c, "Stalled", "True", "NeedsConsent");
+        put_member(&c, 0, true, revision_now(&c), "1");
+        settle(&c);
+        ck_condition(&c, "Available", "True", "PrimaryElected");
+        end_cluster(&c);
+}
+END_TEST
+
+/* It is thought to stop a member, and does not. */
+START_TEST(a_fence_around_nobody_is_told)
+{
+        begin_running("\"replicas\":3");
+        annotate(&c, "\"keelson.dev/fence\":\"db-1, nobody\"");
+        settle(&c);
+        ck_condition(&c, "Stalled", "True", "AnnotationRefused");
+        ck_assert_ptr_nonnull(strstr(condition_at(&c, "Stalled", "message").data, "\"nobody\""));
+        ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(config(&c), "fenced")), 1);
+        annotate(&c, "\"keelson.dev/fence\":\" db-1 ,\"");
+        settle(&c);
+        ck_condition(&c, "Stalled", "True", "Fenced");
+        end_cluster(&c);
+}
+END_TEST
+
+/* A quota or a policy refuses it, of which the StatefulSet alone is told. */
+START_TEST(a_pod_that_is_not_made_is_named)
+{
+        begin_cluster(&c, "\"replicas\":3");
+        settle(&c);
+        put_member(&c, 0, false, revision_now(&c), "1");
+        put_member(&c, 1, false, revision_now(&c), "1");
+        settle(&c);
+        pass(&c, 3 * USEC_MINUTE);
+        settle(&c);
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        ck_assert_ptr_nonnull(strstr(condition_at(&c, "Ready", "message").data, "there is no pod db-2 yet"));
+        put_member(&c, 0, true, revision_now(&c), "1");
+        put_member(&c, 1, true, revision_now(&c), "1");
+        lead(&c, 0, 1, "[0,1]");
+        settle(&c);
+        ck_condition(&c, "Ready", "False", "MemberNotReady");
+        ck_assert_ptr_nonnull(
+                strstr(condition_at(&c, "Ready", "message").data, "kubectl -n shop describe statefulset db"));
         end_cluster(&c);
 }
 END_TEST
@@ -471,21 +551,24 @@ END_TEST
 static const TTest *const tests[] = {
         all_that_members_need_is_made,
         what_stands_is_left_alone,
-        a_lease_is_made_once,
+        a_lease_that_is_gone_is_waited_for,
+        a_lease_that_nobody_makes_again_is_made_by_us,
         what_the_agents_did_meanwhile_is_told,
         another_pod_of_the_leaders_name_does_not_lead,
         replicas_are_replaced_first_and_the_leader_last,
+        a_member_that_has_just_become_ready_delays_the_handover,
         a_handover_that_did_not_come_about_is_asked_for_again,
+        before_the_first_primary_nobody_is_in_sync,
         a_member_that_does_not_start_is_replaced_at_once,
         what_a_running_server_takes_replaces_nobody,
         a_paused_one_is_not_changed,
         members_that_go_hand_over_and_leave_the_set_first,
         members_that_come_are_told_at_once,
-        an_old_password_is_valid_until_all_know_the_new_one,
-        a_password_that_somebody_wrote_is_the_one,
-        without_auth_there_is_no_password,
         annotations_become_requests_once,
         a_wish_that_names_nobody_is_told,
+        a_primary_that_is_lost_is_no_primary,
+        a_fence_around_nobody_is_told,
+        a_pod_that_is_not_made_is_named,
         a_person_is_asked_where_nobody_may_lead,
         certificates_are_renewed_in_time,
         an_old_ca_stays_trusted_beside_the_new_one,

@@ -109,6 +109,18 @@ START_TEST(settings_of_keelson_are_refused)
 }
 END_TEST
 
+START_TEST(members_have_room_among_the_clients)
+{
+        const char *said =
+                "spec.config.maxclients: must be a number of 64 or more, for members are clients as well";
+
+        ck_str_eq(verdict(NULL, "\"config\":{\"maxclients\":\"64\"}"), "");
+        ck_str_eq(verdict(NULL, "\"config\":{\"maxclients\":\"3\"}"), said);
+        ck_str_eq(verdict(NULL, "\"config\":{\"maxclients\":\"many\"}"), said);
+        arena_release(&a);
+}
+END_TEST
+
 START_TEST(a_value_stays_in_its_line)
 {
         static const char *const values[] = { "a\\nb", "a\\rb", "a\\u0000b", "\\\"", "'", "\\\\", "\\u007f" };
@@ -146,9 +158,7 @@ START_TEST(what_is_unwise_is_told)
 END_TEST
 
 static const TTest *const tests[] = {
-        what_may_not_change_is_refused,
-        settings_of_keelson_are_refused,
-        a_value_stays_in_its_line,
-        what_is_unwise_is_told,
+        what_may_not_change_is_refused, settings_of_keelson_are_refused, members_have_room_among_the_clients,
+        a_value_stays_in_its_line,      what_is_unwise_is_told,
 };
 TEST_MAIN("redis/validate", tests)
