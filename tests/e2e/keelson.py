@@ -27,6 +27,7 @@ IMAGES = {
     "keelson.dev/webapp:2": os.environ.get("KEELSON_WEBAPP_IMAGE_2"),
     "keelson.dev/redis:8": os.environ.get("KEELSON_REDIS_IMAGE"),
     "keelson.dev/valkey:8": os.environ.get("KEELSON_VALKEY_IMAGE"),
+    "keelson.dev/redis:7": os.environ.get("KEELSON_REDIS_7_IMAGE"),
 }
 WEBAPP_1 = IMAGES["keelson.dev/webapp:1"] or "keelson.dev/webapp:1"
 WEBAPP_2 = IMAGES["keelson.dev/webapp:2"] or "keelson.dev/webapp:2"

@@ -44,6 +44,7 @@ def assert_shown(text):
     assert re.search(r"^app\.keelson\.dev/shop +True +Ready +2 +2 ", text, re.MULTILINE)
     for condition, status in [("Ready", "True"), ("Available", "True"), ("Reconciling", "False"), ("Stalled", "False")]:
         assert re.search(rf"^{condition} +{status} ", text, re.MULTILINE)
+    assert re.search(r"^redis\.keelson\.dev/sessions +True +Ready +sessions-\d +3 +3 ", text, re.MULTILINE)
     assert re.search(r"^\$ curl http://[\d.]+:8080/\nHello from shop-\S+, version 1$", text, re.MULTILINE)
 
 

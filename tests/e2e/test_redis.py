@@ -17,7 +17,7 @@ VALKEY_8 = IMAGES["keelson.dev/valkey:8"] or "keelson.dev/valkey:8"
 CHILDREN = {
     "statefulset": ["sessions"],
     "service": ["sessions", "sessions-members", "sessions-ro"],
-    "secret": ["sessions-agent", "sessions-app", "sessions-ca", "sessions-tls"],
+    "secret": ["sessions-agent", "sessions-app", "sessions-ca", "sessions-env", "sessions-tls"],
     "lease": ["sessions"],
     "serviceaccount": ["sessions-agent"],
     "role": ["sessions-agent"],
@@ -196,6 +196,123 @@ def test_members_run_fail_over_and_are_replaced(space):
     wait_until(replaced, 300, "all pods to be others")
     wait_for(space, "Ready", "True Ready")
     assert ask(space, "mget", "before", "after").split() == ["1", "1"]
+
+
+@pytest.mark.long(120)
+def test_an_app_that_names_it_has_all_it_takes_to_connect(space):
+    # The image has redis-cli; what else it runs is its own affair.
+    app = {"apiVersion": "keelson.dev/v1alpha1", "kind": "App", "metadata": {"name": "shop"},
+           "spec": {"image": REDIS_8, "replicas": 1, "access": {"to": [{"redis": "sessions"}]}}}
+    apply(app, namespace=space)
+    stalled = wait_until(lambda: (thing := get("app", "shop", space)) and condition(thing, "Stalled") == "True RedisNotFound" and thing,
+                         60, "the App to say what it lacks")
+    assert 'there is no Redis "sessions"' in message_of(stalled, "Stalled")
+    assert not get("pod", None, space)  # none that would wait without a word
+    apply(redis(replicas=1, access={"from": [{"app": "shop"}]}), namespace=space)
+
+    def pods():
+        found = get("pod", None, space, selector="app.kubernetes.io/name=app,app.kubernetes.io/instance=shop")
+        return [pod["metadata"]["name"] for pod in found if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+
+    def pings(pod):
+        script = 'redis-cli --no-auth-warning -u "$REDIS_URL" --cacert "$REDIS_CA_FILE" ping'
+        return kubectl("-n", space, "exec", pod, "-c", "app", "--", "bash", "-c", script, timeout=30).strip()
+
+    wait_until(lambda: pods() and pings(pods()[0]) == "PONG", 180, "the App's pod to reach its Redis")
+    first = pods()
+    assert "access" not in get("app", "shop", space)["status"]
+    # Another password: all members say that they have it, the App is told, and has other pods.
+    kubectl("-n", space, "annotate", "redis", "sessions", "keelson.dev/rotate-password=1")
+    wait_until(lambda: len(pods()) == 1 and pods() != first and pings(pods()[0]) == "PONG", 240, "a pod with the new password")
+
+
+def write_steadily(space, member, seconds):
+    """From inside a pod, to the Service; how many of the writes failed."""
+    secret = get("secret", "sessions-app", space)["data"]
+    password = base64.b64decode(secret["password"]).decode()
+    script = f"""
+        end=$((SECONDS + {seconds})); failed=0
+        while [ $SECONDS -lt $end ]; do
+            out=$(timeout 5 redis-cli --no-auth-warning -a {password} --tls --cacert /tls/ca.crt -h sessions incr steady 2>&1)
+            case $out in [0-9]*) ;; *) failed=$((failed + 1)) ;; esac
+            sleep 0.2
+        done
+        echo $failed"""
+    return int(kubectl("-n", space, "exec", member, "-c", "redis", "--", "bash", "-c", script, timeout=seconds + 30))
+
+
+@pytest.mark.long(150)
+def test_a_lease_that_somebody_deletes_is_made_again(space):
+    apply(redis(replicas=3, persistence={"size": "64Mi"}), namespace=space)
+    wait_for(space, "Ready", "True Ready")
+    first, uid = primary(space), get("lease", "sessions", space)["metadata"]["uid"]
+    wait_for_write(space, "before")
+
+    # By the primary, which is well: clients see nothing of it.
+    kubectl("-n", space, "delete", "lease", "sessions")
+    assert write_steadily(space, first, 5) == 0
+    lease = wait_until(lambda: (thing := get("lease", "sessions", space)) and thing["metadata"]["uid"] != uid and thing, 30, "another Lease")
+    assert lease["metadata"]["ownerReferences"][0]["kind"] == "Redis"
+    assert lease["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "keelson"
+    wait_for(space, "Ready", "True Ready")
+    assert primary(space) == first
+
+    # With all members gone at that moment nobody does: then by the operator, and all data is there.
+    kubectl("-n", space, "annotate", "redis", "sessions", "keelson.dev/fence=*")
+    wait_for(space, "Stalled", "True Fenced")
+    wait_until(lambda: "Held" not in get("lease", "sessions", space)["metadata"]["annotations"]["failover.keelson.dev/record"], 60, "the release")
+    kubectl("-n", space, "delete", "lease", "sessions")
+    epoch = get("redis", "sessions", space)["status"]["epoch"]
+    made = wait_until(lambda: get("lease", "sessions", space), 120, "the operator to make it")
+    record = json.loads(made["metadata"]["annotations"]["failover.keelson.dev/record"])
+    assert record["epoch"] > epoch and record["inSync"] == [0, 1, 2]
+    kubectl("-n", space, "annotate", "redis", "sessions", "keelson.dev/fence-")
+    wait_for(space, "Ready", "True Ready")
+    assert ask(space, "get", "before") == "1"
+
+
+def sizes(space):
+    return [claim["spec"]["resources"]["requests"]["storage"] for claim in get("persistentvolumeclaim", None, space)]
+
+
+def resize(space, size):
+    kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "-p", json.dumps({"spec": {"persistence": {"size": size}}}))
+
+
+@pytest.mark.long(120)
+def test_volumes_are_grown_around_the_members(space):
+    # Nobody grows the volumes of this class, but it may be asked for.
+    grows = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": f"{space}-grows"},
+             "provisioner": "rancher.io/local-path", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": True}
+    apply(grows)
+    try:
+        apply(redis(replicas=2, persistence={"size": "64Mi", "className": f"{space}-grows"}), namespace=space)
+        wait_for(space, "Ready", "True Ready")
+        wait_for_write(space, "before")
+        uids = {pod["metadata"]["uid"] for pod in get("pod", None, space, selector=OURS)}
+        made = get("statefulset", "sessions", space)["metadata"]["uid"]
+        resize(space, "128Mi")
+        wait_until(lambda: (thing := get("statefulset", "sessions", space)) and thing["metadata"]["uid"] != made, 120, "another StatefulSet")
+        assert sizes(space) == ["128Mi"] * 2
+        template = get("statefulset", "sessions", space)["spec"]["volumeClaimTemplates"][0]
+        assert template["spec"]["resources"]["requests"]["storage"] == "128Mi"
+        wait_for(space, "Ready", "True Ready")
+        pods = get("pod", None, space, selector=OURS)
+        assert {pod["metadata"]["uid"] for pod in pods} == uids
+        wait_until(lambda: all(pod["metadata"]["ownerReferences"][0]["kind"] == "StatefulSet" for pod in get("pod", None, space, selector=OURS)),
+                   60, "the pods to be its own")
+        assert ask(space, "get", "before") == "1"
+    finally:
+        kubectl("delete", "storageclass", f"{space}-grows", "--wait=false")
+
+
+def test_a_class_that_grows_nothing_is_told(space):
+    apply(redis(replicas=1, persistence={"size": "64Mi"}), namespace=space)
+    wait_for(space, "Ready", "True Ready")
+    resize(space, "128Mi")
+    thing = wait_for(space, "Stalled", "True VolumesCannotGrow")
+    assert "allowVolumeExpansion: true" in message_of(thing, "Stalled")
+    assert sizes(space) == ["64Mi"] and ask(space, "ping") == "PONG"
 
 
 @pytest.mark.long(90)
