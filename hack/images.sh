@@ -8,6 +8,7 @@ PRODUCT_IMAGE=keelson.dev/keelson:dev
 WEBAPP_IMAGE=keelson.dev/webapp
 REDIS_IMAGE=keelson.dev/redis:8
 VALKEY_IMAGE=keelson.dev/valkey:8
+REDIS_7_IMAGE=keelson.dev/redis:7
 
 # all_command: builds what is stale; prints the path of each archive.
 all_command() {
@@ -17,6 +18,7 @@ all_command() {
         image_fresh "$WEBAPP_IMAGE:2" images/webapp/Dockerfile --build-arg VERSION=2
         image_fresh "$REDIS_IMAGE" images/redis/Dockerfile
         image_fresh "$VALKEY_IMAGE" images/valkey/Dockerfile
+        image_fresh "$REDIS_7_IMAGE" images/redis7/Dockerfile
 }
 
 # image_fresh REF DOCKERFILE [BUILDAH-OPTION...]

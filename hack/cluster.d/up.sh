@@ -62,6 +62,18 @@ watches_check() {
                 die "a cluster takes $wanted inotify instances, and root has fewer left; take another cluster down, or: sysctl fs.inotify.max_user_instances=512"
 }
 
+# unready_node: the first node that is not ready, and what its kubelet complained of last.
+unready_node() {
+        local node log complaint
+        for node in "${NODES[@]}"; do
+                kubectl get node "$node" --no-headers 2>/dev/null | awk '$2 == "Ready" { exit 1 }' || continue
+                log=$STATE/$node/log/kubelet.log
+                complaint=$(grep '^[EF][0-9]' "$log" 2>/dev/null | tail -n 1 | cut -d ']' -f 2- | cut -c 1-300)
+                echo "$node; its kubelet says:${complaint:- nothing}; more in $log"
+                return
+        done
+}
+
 nodes_up() {
         local node
         step "nodes: ${NODES[*]}"
@@ -71,6 +83,6 @@ nodes_up() {
         done
         addons_up
         import_images "$PAUSE_IMAGE" "$BASE_IMAGE"
-        wait_for 90 "the nodes to be ready (their logs: $STATE/node*/log/)" nodes_ready
+        (wait_for 90 "the nodes to be ready" nodes_ready 2>/dev/null) || die "not ready after 90 s: $(unready_node)"
         control_proxy_start
 }

@@ -12,6 +12,8 @@ test_bench() {
         [ -z "$JSON" ] || rm -f "$JSON"
         bench_small
         ! wanted scale || bench_scale
+        # An hour of broken nodes is for who asks for it.
+        [ -z "$ONLY" ] || ! wanted failover || bench_failover
 }
 
 # Nothing but what is measured: link-time optimisation and the simulator's --wrap do
@@ -64,4 +66,16 @@ bench_cluster() {
         export KEELSON_CLUSTER_PREFIX=$1 KEELSON_CLUSTER_SERVICE_NET=64.0/18
         hack/cluster down && hack/cluster up --control-plane-only || return
         hack/cluster stop controller-manager && hack/cluster stop scheduler
+}
+
+# For how long nobody takes writes when something happens to a Redis, beside one with Sentinel:
+# on the cluster of the end-to-end tests, which is left as they leave it.
+bench_failover() {
+        local times=(--times 3) json=()
+        [ -z "$QUICK" ] || times=(--times 1)
+        [ -z "$JSON" ] || json=(--json "$JSON")
+        need_packages python3 python3-pytest python3-yaml
+        (unset KUBECONFIG && e2e_cluster && /usr/bin/python3 tests/bench/failover/failover.py "${times[@]}" "${json[@]}" >&2) ||
+                { failed "failover: a promise was broken, or it broke off (see above)" && return; }
+        PASSED=$((PASSED + 1))
 }
