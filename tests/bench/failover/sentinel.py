@@ -69,8 +69,8 @@ class Sentinel(faults.Members):
     def _replicas_follow(self):
         with Server(tuple(self.address()), 2) as server:
             info = server.info("replication")
-        followers = [info.get(f"slave{n}", "") for n in range(2)]
-        return info["role"] == "master" and all("state=online" in f and "lag=0" in f or "lag=1" in f for f in followers)
+        followers = [set(info.get(f"slave{n}", "").split(",")) for n in range(2)]
+        return info["role"] == "master" and all("state=online" in f and f & {"lag=0", "lag=1"} for f in followers)
 
     def config(self):
         return {"sentinels": self.sentinels(), "master": NAME}
