@@ -22,6 +22,7 @@ import time
 import urllib.request
 
 from kube import ROOT, apply, get, kubectl, wait_until
+from recorder import Refused, Server
 
 LEASE_MILLIS = 4000
 PEER_PORT = 9121
@@ -420,40 +421,13 @@ def redis_command(member):
             "--run", member.folder / "run", "--tls", c.folder / "tls", "--hosts", c.hosts(), "--log-level", "debug"]
 
 
-class Redis:
-    """One connection, in the few words of RESP that the tests need."""
+class Redis(Server):
+    """A connection to the server of a member."""
 
     def __init__(self, address, password=None, timeout=2):
-        self.socket = socket.create_connection((address, PORT), timeout)
-        self.socket.settimeout(timeout)
-        self.file = self.socket.makefile("rb")
+        super().__init__((address, PORT), timeout)
         if password:
             self.ask("AUTH", "default", password)
-
-    def ask(self, *words):
-        self.send(*words)
-        return self._read()
-
-    def send(self, *words):
-        words = [str(w).encode() for w in words]
-        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
-
-    def _read(self):
-        line = self.file.readline()
-        if not line.endswith(b"\r\n"):
-            raise OSError("closed")
-        kind, rest = line[:1], line[1:-2]
-        if kind == b"-":
-            raise RuntimeError(rest.decode())
-        if kind == b"$":
-            return self.file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
-        if kind == b"*":
-            return [self._read() for _ in range(int(rest))]
-        return int(rest) if kind == b":" else rest.decode()
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 class Writers:
@@ -480,7 +454,7 @@ class Writers:
                 connection = connection or Redis(member.address, self.password)
                 connection.ask("RPUSH", "log", value)
                 self.acknowledged.append((sent, time.monotonic(), member.number, value))
-            except RuntimeError:  # read-only, or no replicas
+            except Refused:  # read-only, or no replicas
                 pass
             except OSError:
                 if connection:

@@ -22,15 +22,21 @@ MANIFEST = kube.ROOT / "manifests" / "install.yaml"
 DEFINITIONS = "app.kubernetes.io/part-of=keelson"  # the CRDs
 # What the manifest and the examples name, and what a cluster of KUBECONFIG can pull instead.
 IMAGES = {
-    "keelson.dev/keelson:dev": os.environ.get("KEELSON_IMAGE"),
-    "keelson.dev/webapp:1": os.environ.get("KEELSON_WEBAPP_IMAGE"),
-    "keelson.dev/webapp:2": os.environ.get("KEELSON_WEBAPP_IMAGE_2"),
-    "keelson.dev/redis:8": os.environ.get("KEELSON_REDIS_IMAGE"),
-    "keelson.dev/valkey:8": os.environ.get("KEELSON_VALKEY_IMAGE"),
-    "keelson.dev/redis:7": os.environ.get("KEELSON_REDIS_7_IMAGE"),
+    ours: os.environ.get(variable) or ours
+    for ours, variable in {
+        "keelson.dev/keelson:dev": "KEELSON_IMAGE",
+        "keelson.dev/webapp:1": "KEELSON_WEBAPP_IMAGE",
+        "keelson.dev/webapp:2": "KEELSON_WEBAPP_IMAGE_2",
+        "keelson.dev/redis:8": "KEELSON_REDIS_IMAGE",
+        "keelson.dev/valkey:8": "KEELSON_VALKEY_IMAGE",
+        "keelson.dev/redis:7": "KEELSON_REDIS_7_IMAGE",
+    }.items()
 }
-WEBAPP_1 = IMAGES["keelson.dev/webapp:1"] or "keelson.dev/webapp:1"
-WEBAPP_2 = IMAGES["keelson.dev/webapp:2"] or "keelson.dev/webapp:2"
+WEBAPP_1 = IMAGES["keelson.dev/webapp:1"]
+WEBAPP_2 = IMAGES["keelson.dev/webapp:2"]
+REDIS_7 = IMAGES["keelson.dev/redis:7"]
+REDIS_8 = IMAGES["keelson.dev/redis:8"]
+VALKEY_8 = IMAGES["keelson.dev/valkey:8"]
 # What every App with a port becomes.
 KINDS = {
     "deployment": "Deployment",
@@ -66,7 +72,7 @@ def manifest(path=MANIFEST):
     # What a Redis without an image gets comes from a registry.
     text = text.replace('  version: "8"\n', '  version: "8"\n  image: keelson.dev/redis:8\n')
     for ours, theirs in IMAGES.items():
-        text = text.replace(ours, theirs or ours)
+        text = text.replace(ours, theirs)
     return text
 
 

@@ -38,7 +38,7 @@ GONE, STALE, BACK = "gone", "stale", "back"
 # --- the client ---------------------------------------------------------------------
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """An answer that is an error."""
 
 
@@ -89,9 +89,9 @@ class Server:
         self.close()
 
 
-def connect(config, timeout=None):
+def connect(config):
     """To whom CONFIG leads: an address, or the primary that the Sentinels tell of."""
-    timeout = timeout or config["timeout"]
+    timeout = config["timeout"]
     address = config.get("address") or ask_sentinels(config, timeout)
     tls = ssl.create_default_context(cadata=config["ca"]) if config.get("ca") else None
     server = Server(tuple(address), timeout, tls, config.get("name"))

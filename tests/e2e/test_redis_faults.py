@@ -9,12 +9,11 @@ import pytest
 
 import faults
 import kube
-from keelson import IMAGES, figures
+from keelson import REDIS_8, figures
 from recorder import missing
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
-IMAGE = IMAGES["keelson.dev/redis:8"] or "keelson.dev/redis:8"
 # Acknowledged in the moment before a crash, when some 400 a second are: no planned case loses any.
 LOST_MAX = 200
 
@@ -24,7 +23,7 @@ def whole_redis(operator, module_space):
     """One for nearly all of it: with volumes, and so on all three nodes."""
     if not kube.OWN_CLUSTER:
         pytest.skip("breaks nodes, so it runs on hack/cluster only")
-    found = faults.Redis(module_space, "sessions", image=IMAGE, memory="64Mi", persistence={"size": "256Mi"},
+    found = faults.Redis(module_space, "sessions", image=REDIS_8, memory="64Mi", persistence={"size": "256Mi"},
                          scheduling={"spread": "Required"})
     found.create()
     found.wait_whole()
@@ -33,7 +32,7 @@ def whole_redis(operator, module_space):
 
 @pytest.fixture(name="cache")
 def memory_alone(operator, module_space):
-    found = faults.Redis(module_space, "cache", image=IMAGE, memory="64Mi")
+    found = faults.Redis(module_space, "cache", image=REDIS_8, memory="64Mi")
     found.create()
     yield found
     kube.delete("redis", "cache", module_space, wait=False)

@@ -6,14 +6,10 @@ import pytest
 
 import faults
 import kube
-from keelson import IMAGES, figures
+from keelson import REDIS_7, REDIS_8, VALKEY_8, figures
 from recorder import connect
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
-
-REDIS_7 = IMAGES["keelson.dev/redis:7"] or "keelson.dev/redis:7"
-REDIS_8 = IMAGES["keelson.dev/redis:8"] or "keelson.dev/redis:8"
-VALKEY_8 = IMAGES["keelson.dev/valkey:8"] or "keelson.dev/valkey:8"
 
 
 def servers_version(redis):

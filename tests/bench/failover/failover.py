@@ -23,8 +23,6 @@ import keelson
 import kube
 from sentinel import Sentinel
 
-IMAGE = keelson.IMAGES["keelson.dev/redis:8"] or "keelson.dev/redis:8"
-
 
 def median(values):
     return sorted(values)[(len(values) - 1) // 2]
@@ -110,7 +108,7 @@ def make(spaces, name, volumes):
             system = Sentinel(space, aof=volumes)
         else:
             more = {"persistence": {"size": "256Mi"}, "scheduling": {"spread": "Required"}} if volumes else {}
-            system = faults.Redis(space, "sessions", image=IMAGE, memory="64Mi", **more)
+            system = faults.Redis(space, "sessions", image=keelson.REDIS_8, memory="64Mi", **more)
         spaces[name, volumes] = system
         kube.wait_until(lambda: kube.get("serviceaccount", "default", space), 30, "the service account")
         system.create()
