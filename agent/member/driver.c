@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/member/driver.h"
 
-#include <errno.h>
-
 static usec_t whole_seconds(usec_t t)
 {
         return (t + USEC_SEC - 1) / USEC_SEC * USEC_SEC;
@@ -21,21 +19,13 @@ void driver_init(struct driver *d, const struct failover_id *self, usec_t lease,
 
 /* --- effects ------------------------------------------------------------------------ */
 
-/* Without a deadline in the kernel an agent that is stopped would go on being followed. One
- * that is put off in vain still stands, and is the earlier one: on a machine that is short of
- * time the answer may be late, which is no reason to end a server that is well. */
+/* Without a deadline in the kernel an agent that is stopped would go on being followed. */
 static void arm(struct driver *d, usec_t until)
 {
-        int r = d->engine->ops->arm(d->engine, until);
-
-        if (r == 0) {
-                d->armed = true;
+        d->armed = d->engine->ops->arm(d->engine, until) == 0;
+        if (d->armed)
                 return;
-        }
         d->arm_failed++;
-        if (r == -ETIMEDOUT && d->armed)
-                return;
-        d->armed = false;
         d->engine->ops->kill(d->engine, d->f.orders);
 }
 
@@ -74,7 +64,6 @@ static void do_effect(struct driver *d, const struct failover_effect *e, bool *u
                 break;
         case FAILOVER_DO_KILL:
                 d->engine->ops->kill(d->engine, e->order.number);
-                d->armed = false;
                 break;
         case FAILOVER_DO_ARM:
                 arm(d, e->until);

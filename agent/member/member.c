@@ -150,7 +150,7 @@ static void note_applied(struct member *m)
 
         if (!ops->settled(m->engine))
                 return;
-        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m), &m->refused);
+        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m));
         m->peers.applied = m->reporter.own;
 }
 
@@ -160,9 +160,9 @@ static void on_looked(void *arg, const struct failover_server *server)
         take(arg, &(struct failover_event){ .type = FAILOVER_SERVER, .server = *server });
 }
 
-static void on_canary(void *arg, usec_t began)
+static void on_canary(void *arg, usec_t began, bool kept)
 {
-        take(arg, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = began });
+        take(arg, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = { began, kept } });
 }
 
 static void hear_of(struct member *m, int member, uint64_t life, const char *address)
@@ -345,7 +345,7 @@ static void on_config(const struct settings *s, void *arg)
         struct error complaint = ERROR_INIT;
         int r = m->engine->ops->configure(m->engine, buf_str(&s->engine), &complaint);
 
-        m->refused = (struct failover_refusal){ 0 };
+        m->config_refused = false;
         if (r < 0)
                 complaint_of_settings(m, &complaint);
         take_settings(m, s);
@@ -456,7 +456,6 @@ static int start_engine(struct member *m, struct error *err)
         struct engine_handlers handlers = { .looked = on_looked,
                                             .canary = on_canary,
                                             .complained = complaint_of_engine,
-                                            .crashed = complaint_of_crash,
                                             .volume = complaint_of_volume,
                                             .arg = m };
 

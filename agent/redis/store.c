@@ -98,13 +98,7 @@ static void tell_written(struct redis *e, int result)
 {
         struct error why = ERROR_INIT;
 
-        if (result == VOLUME_GONE)
-                error_set(
-                        &why, VOLUME_GONE,
-                        "the volume %s is gone (unmounted, emptied, or its disk torn out): the server is down "
-                        "until it is back as it was",
-                        e->config.data);
-        else if (result == -ENOSPC || result == -EDQUOT)
+        if (result == -ENOSPC || result == -EDQUOT)
                 error_set(&why, -ENOSPC,
                           "the volume %s is full: no writes are taken before it is larger, or holds less",
                           e->config.data);
@@ -117,22 +111,6 @@ static void tell_written(struct redis *e, int result)
                           "writes are taken until it can",
                           e->config.data, (unsigned long long)e->volume_room);
         tell_volume(e, &why);
-}
-
-/* A server that goes on beside its data could still acknowledge, and one that is started where
- * they were would be empty. */
-static void look_whether_gone(struct redis *e, int result)
-{
-        bool gone = result == VOLUME_GONE;
-
-        if (gone == e->away || (result < 0 && !gone))
-                return;
-        e->away = gone;
-        e->prepared = e->prepared && !gone;
-        if (!e->keeper)
-                redis_tell_down(e);
-        else if (gone)
-                redis_end_server(e);
 }
 
 static void written(struct redis *e, const struct volume_done *done)
@@ -149,7 +127,7 @@ static void written(struct redis *e, const struct volume_done *done)
         if (!full)
                 e->leads_full = false;
         if ((done->result == 0 && !full) || (full && may_lead_full(e, clock_now())))
-                e->handlers.canary(e->handlers.arg, done->began);
+                e->handlers.canary(e->handlers.arg, done->began, done->result == 0);
         if (done->result == 0 && e->ended && done->began >= e->ended)
                 redis_tell_ended(e, USEC_NEVER);
 }
@@ -194,12 +172,10 @@ void redis_volume_done(struct volume *v, const struct volume_done *done, void *a
                 break;
         case VOLUME_PREPARE:
                 e->prepared = done->result == 0;
-                look_whether_gone(e, done->result);
                 e->has_aof = done->aof;
                 e->has_rdb = e->copy_there = done->rdb;
                 break;
         case VOLUME_WRITE:
-                look_whether_gone(e, done->result);
                 written(e, done);
                 break;
         }

@@ -16,6 +16,7 @@ struct failover_timing failover_timing_of(usec_t lease)
                 .hang = lease / 2,
                 .disk = lease / 4 * 3,
                 .lag = MAX(lease / 4 * 3, 3 * USEC_SEC),
+                .last = lease / 20,
                 .seal = 400 * USEC_MSEC,
                 .grace = 300 * USEC_MSEC,
                 .yield = USEC_SEC,
@@ -82,6 +83,7 @@ static void message_came(struct step *s, const struct failover_message *m)
 {
         if (m->to != s->f->self.member || m->from < 0 || m->from >= FAILOVER_MEMBERS_MAX)
                 return;
+        s->f->members[m->from].knows = MAX(s->f->members[m->from].knows, m->epoch);
         switch (m->type) {
         case FAILOVER_PROMISE:
                 asked_to_promise(s, m);
@@ -119,7 +121,7 @@ static void take_in(struct step *s, const struct failover_event *e)
                 server_seen(s, &e->server);
                 break;
         case FAILOVER_CANARY:
-                canary_seen(f, e->canary);
+                canary_seen(f, e->canary.began, e->canary.kept);
                 break;
         case FAILOVER_MESSAGE:
                 message_came(s, &e->message);
@@ -229,7 +231,7 @@ const char *failover_news_name(enum failover_news news)
                 "StoodForElection", "Chosen",    "Deferred",   "WaitingForMembers", "NoData",
                 "Promoted",         "Narrowed",  "Widened",    "WritesHeldBack",    "WritesResumed",
                 "OnPromises",       "Fenced",    "Superseded", "HandoverBegun",     "HandoverDone",
-                "HandoverFailed",   "LeaseGone",
+                "HandoverFailed",   "LeaseGone", "WritesLost",
         };
 
         return names[news];

@@ -104,6 +104,14 @@ enum failover_cause {
         FAILOVER_CAUSE_SHUTDOWN, /* the holder's pod is being stopped */
 };
 
+/* What is known of the writes that the last leader had and the present one has not. */
+enum failover_loss {
+        FAILOVER_LOSS_UNKNOWN,
+        FAILOVER_LOSS_AT_LEAST,   /* so many bytes, by what was heard of the last leader */
+        FAILOVER_LOSS_EXACT,      /* just so many: that one had told all that it had */
+        FAILOVER_LOSS_EVERYTHING, /* there were data, and the present leader began with none */
+};
+
 /* What the Lease says. */
 struct failover_record {
         enum failover_phase phase;
@@ -117,9 +125,16 @@ struct failover_record {
         bool final;                /* POSITION is all there is; a planned move, and nobody led since */
         enum failover_cause cause; /* why the last leader ended */
         int from;                  /* who that was */
-        uint64_t lost;             /* at its last renewal the former leader was this far ahead of this one */
-        uint64_t request;          /* the newest request for a hand-over that was dealt with */
-        uint64_t consent;          /* likewise the newest consent */
+        enum failover_loss loss;
+        uint64_t lost; /* bytes; of AT_LEAST and EXACT */
+        /* The leader of EPOCH began with what POSITION's timeline was up to there, and counts on from
+         * that. 0: it counts anew. */
+        struct {
+                uint64_t epoch;
+                struct failover_position position;
+        } start;
+        uint64_t request; /* the newest request for a hand-over that was dealt with */
+        uint64_t consent; /* likewise the newest consent */
 };
 
 /* What the user and the operator want. */
@@ -143,6 +158,7 @@ struct failover_timing {
         usec_t hang;       /* a server that has not answered for so long hangs */
         usec_t disk;       /* likewise its volume */
         usec_t lag;        /* a member of the set may be so far behind; twice that, and writing pauses */
+        usec_t last;       /* so long before its time is over a leader lets nobody write any more */
         usec_t seal;       /* for the answers of members that are not necessary */
         usec_t grace;      /* for the named successor to take a free lease */
         usec_t yield;      /* for the target to catch up while writing pauses */
@@ -167,8 +183,8 @@ struct failover_server {
         uint64_t order; /* the newest order that was carried out when it began */
         enum failover_server_state state;
         uint64_t run;  /* how often it was started */
-        bool expired;  /* DOWN: it was killed at the deadline that ARM has set */
-        bool gone;     /* DOWN: and so is its volume; no server can be started */
+        bool expired;  /* DOWN: its deadline in the kernel ended it */
+        bool gone;     /* its volume is not there any more: it is not to be started */
         bool has_data; /* not: it came up empty, or a copy is on its way into it */
         bool in_sync;  /* FOLLOWING: connected, and the first copy is complete */
         uint64_t
@@ -224,7 +240,7 @@ enum failover_event_type {
         FAILOVER_ABSENT, /* there is no Lease */
         FAILOVER_WROTE,
         FAILOVER_SERVER,
-        FAILOVER_CANARY, /* the volume took a small write, and kept it */
+        FAILOVER_CANARY, /* the volume is well */
         FAILOVER_MESSAGE,
         FAILOVER_POLICY,
         FAILOVER_STOP, /* the pod is to end */
@@ -243,7 +259,10 @@ struct failover_event {
                         char version[FAILOVER_VERSION_MAX]; /* WRITTEN: the new one */
                 } wrote;
                 struct failover_server server;
-                usec_t canary; /* when the write began */
+                struct {
+                        usec_t began; /* when the volume was tried */
+                        bool kept;    /* it took a write, and with it what was to be remembered by then */
+                } canary;
                 struct failover_message message;
                 struct failover_policy policy;
         };
@@ -276,6 +295,7 @@ enum failover_news {
         FAILOVER_YIELDED,     /* and is done */
         FAILOVER_STAYED,      /* or MEMBER was too late */
         FAILOVER_LEASE_GONE,  /* somebody deleted the Lease */
+        FAILOVER_WRITES_LOST, /* this member had BYTES that the leader of EPOCH has not */
 };
 
 enum failover_effect_type {
@@ -316,6 +336,8 @@ struct failover_effect {
                         int member;
                         failover_set members;
                         uint64_t epoch;
+                        uint64_t bytes;
+                        bool exact; /* BYTES are all that there were */
                 } news;
         };
 };
@@ -434,6 +456,15 @@ struct failover {
                 char lineage[FAILOVER_LINEAGE_MAX];
         } followed; /* whom it was told to follow last */
         struct failover_copy copy, remembered;
+        /* The most that it was seen to have as the leader of a timeline, whatever became of it since. */
+        struct failover_copy had;
+        bool had_all; /* nothing was acknowledged after that */
+        /* What the leader of EPOCH has not of that; 0: nothing is known. */
+        struct failover_missing {
+                uint64_t epoch;
+                uint64_t bytes;
+                bool exact; /* these are all */
+        } missing;
         usec_t remembered_at;
         uint64_t kept; /* the timeline that the volume is known to name */
 
@@ -447,6 +478,7 @@ struct failover {
                 uint64_t life;  /* which of its lives has */
                 usec_t met;     /* since when it follows without a break; 0: it does not */
                 uint64_t met_life;
+                uint64_t knows; /* the newest epoch of which its agent spoke */
         } members[FAILOVER_MEMBERS_MAX];
         bool held_back;
         uint64_t handled; /* the newest request for a hand-over that was dealt with here */

@@ -4,11 +4,6 @@
 #include "base/str.h"
 #include "failover/internal.h"
 
-static bool must_be_down(const struct failover *f)
-{
-        return f->stopping || is_in(f->policy.fenced, f->self.member);
-}
-
 /* A leader that is not an earlier life of this very member. */
 static bool has_leader(const struct failover *f)
 {
@@ -28,6 +23,29 @@ static bool disk_writes(const struct step *s)
 static bool is_disk_stuck(const struct step *s)
 {
         return !disk_writes(s) && s->f->alive > s->f->canary + s->f->timing.disk;
+}
+
+/* What it has beyond that with which the leader began is gone as soon as it follows. */
+static void count_missing(struct step *s)
+{
+        struct failover *f = s->f;
+        const struct failover_record *r = &f->record;
+        const struct failover_position *had = &f->had.position, *start = &r->start.position;
+        struct failover_effect *e;
+
+        if (!has_leader(f) || r->start.epoch != r->epoch || f->missing.epoch == r->epoch ||
+            had->timeline != start->timeline || strcmp(f->had.lineage, r->lineage) != 0)
+                return;
+        f->missing = (struct failover_missing){
+                .epoch = r->epoch,
+                .bytes = had->offset > start->offset ? had->offset - start->offset : 0,
+                .exact = f->had_all,
+        };
+        if (!f->missing.bytes)
+                return;
+        e = tell(s, FAILOVER_WRITES_LOST, f->self.member, 0);
+        e->news.bytes = f->missing.bytes;
+        e->news.exact = f->missing.exact;
 }
 
 static void order_server(struct step *s)
@@ -69,6 +87,8 @@ static void give_up(struct step *s)
         r = next_record(f);
         if (r.phase == FAILOVER_HELD) { /* else the end of the last leader stands there already */
                 r.cause = same_life(&r.holder, &f->self) ? f->cause : FAILOVER_CAUSE_RESTART;
+                if (f->had.position.timeline == r.epoch && failover_ahead(&f->had.position, &r.position))
+                        r.position = f->had.position;
                 r.from = f->self.member;
                 r.final = false;
         }
@@ -249,6 +269,7 @@ void follow(struct step *s)
 {
         struct failover *f = s->f;
 
+        count_missing(s);
         order_server(s);
         answer_seal(s);
         if (names_us(f))

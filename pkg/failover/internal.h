@@ -30,6 +30,12 @@ static inline bool is_in(failover_set set, int member)
         return (set & failover_only(member)) != 0;
 }
 
+/* Its server is to be down: nothing here may lead, nor follow. */
+static inline bool must_be_down(const struct failover *f)
+{
+        return f->stopping || is_in(f->policy.fenced, f->self.member) || f->server.gone;
+}
+
 struct failover_effect *effect(struct step *s, enum failover_effect_type type);
 struct failover_effect *tell(struct step *s, enum failover_news what, int member, failover_set members);
 
@@ -52,8 +58,8 @@ void read_if_stale(struct step *s);
 /* --- server.c ----------------------------------------------------------------- */
 
 void server_seen(struct step *s, const struct failover_server *server);
-/* The volume took a write that began at BEGAN, and with it all that it was told before. */
-void canary_seen(struct failover *f, usec_t began);
+/* The volume was well at BEGAN; KEPT: and has all that it was told before. */
+void canary_seen(struct failover *f, usec_t began, bool kept);
 void order(struct step *s, enum failover_order what, const struct failover_id *whom, uint64_t epoch);
 /* Was STATE seen since the newest order was carried out? */
 bool obeyed(const struct failover *f);
@@ -61,6 +67,8 @@ bool obeyed(const struct failover *f);
 bool harmless(const struct failover *f);
 /* The kernel's deadline follows the lease's. */
 void keep_armed(struct step *s);
+/* Why the server is down, which nobody told to be. */
+enum failover_cause cause_of_end(const struct failover *f);
 /* Ends holding: the server dies, whatever it does. */
 void fence(struct step *s, enum failover_cause cause, enum failover_news news);
 

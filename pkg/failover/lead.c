@@ -43,12 +43,22 @@ static failover_set fresh_set(const struct step *s)
 
                 if (!is_in(candidates(f), m))
                         continue;
-                /* To come in: connected, and up to date. To stay: not for long without. */
+                /* To come in: connected, up to date, and its agent knows whom its server follows.
+                 * To stay: not for long without. */
                 if (inside ? age <= (online ? f->timing.lag : f->timing.lag / 2)
-                           : online && age <= f->timing.lag / 2)
+                           : online && age <= f->timing.lag / 2 && f->members[m].knows >= f->epoch)
                         set |= failover_only(m);
         }
         return set;
+}
+
+/* Its time is over in a moment, or its disk's. Who lets nobody write any more by then knows
+ * what it had, and can say what is lost. */
+static bool is_about_to_end(const struct step *s)
+{
+        const struct failover *f = s->f;
+
+        return s->now >= MIN(f->valid_until, f->canary + f->timing.disk) - f->timing.last;
 }
 
 /* A member that could be promoted lacks more than it may, and the record cannot
@@ -205,8 +215,7 @@ void lead_begin(struct step *s)
 
 static bool must_go(const struct failover *f)
 {
-        return f->stopping || is_in(f->policy.fenced, f->self.member) ||
-               (f->policed && !is_in(f->policy.members, f->self.member));
+        return must_be_down(f) || (f->policed && !is_in(f->policy.members, f->self.member));
 }
 
 /* Ends leading if the server or its disk cannot serve; true if it did. */
@@ -216,7 +225,7 @@ static bool fence_if_unwell(struct step *s)
         bool stopped = f->role == FAILOVER_YIELDING && f->yield.to == FAILOVER_NOBODY;
 
         if (f->server.state == FAILOVER_DOWN && !stopped)
-                fence(s, FAILOVER_CAUSE_CRASH, FAILOVER_FENCED);
+                fence(s, cause_of_end(f), FAILOVER_FENCED);
         else if (s->now > f->alive + f->timing.hang && !stopped)
                 fence(s, FAILOVER_CAUSE_HANG, FAILOVER_FENCED);
         else if (stopped && s->now >= f->yield.until) /* its engine ought to have killed it long ago */
@@ -231,11 +240,14 @@ static bool fence_if_unwell(struct step *s)
 static void hold_back_or_resume(struct step *s)
 {
         struct failover *f = s->f;
-        bool back = must_hold_back(s);
+        bool ending = is_about_to_end(s), back = ending || must_hold_back(s);
 
         order(s, back ? FAILOVER_PAUSE : FAILOVER_LEAD, &f->self, f->epoch);
         if (back != f->held_back)
-                tell(s, back ? FAILOVER_HELD_BACK : FAILOVER_RESUMED, f->self.member, 0);
+                tell(s, back ? FAILOVER_HELD_BACK : FAILOVER_RESUMED, f->self.member, 0)->news.cause =
+                        !ending                                        ? FAILOVER_CAUSE_NONE
+                        : f->valid_until <= f->canary + f->timing.disk ? FAILOVER_CAUSE_EXPIRED
+                                                                       : FAILOVER_CAUSE_DISK;
         f->held_back = back;
 }
 
@@ -248,6 +260,9 @@ static struct failover_record led_record(const struct step *s)
         r.floor = is_kept_by(s, r.in_sync) ? f->epoch : MAX(r.floor, f->next.floor);
         r.request = MAX(r.request, f->handled);
         r.consent = MAX(r.consent, f->policy.consent_number); /* somebody leads: it was not needed */
+        r.loss = f->next.loss;
+        r.lost = f->next.lost;
+        r.start = f->next.start;
         return r;
 }
 

@@ -9,6 +9,13 @@
 #define IDENTITY_MAX (FAILOVER_UID_MAX + 32)
 #define LEASE_MAX (24 * USEC_HOUR)
 
+static const char *loss_name(size_t i)
+{
+        static const char *const names[] = { "Unknown", "AtLeast", "Exact", "Everything" };
+
+        return names[i];
+}
+
 /* --- to JSON ------------------------------------------------------------------------ */
 
 static void put_holder(struct json_writer *w, const struct failover_id *id)
@@ -28,6 +35,15 @@ static void put_position(struct json_writer *w, const struct failover_position *
         json_object(w);
         json_put_int(w, "timeline", (int64_t)p->timeline);
         json_put_int(w, "offset", (int64_t)p->offset);
+        json_end(w);
+}
+
+static void put_start(struct json_writer *w, const struct failover_record *r)
+{
+        json_key(w, "start");
+        json_object(w);
+        json_put_int(w, "epoch", (int64_t)r->start.epoch);
+        put_position(w, &r->start.position);
         json_end(w);
 }
 
@@ -51,7 +67,11 @@ int failover_record_write(const struct failover_record *r, struct buf *out)
         json_put_cstr(&w, "cause", failover_cause_name(r->cause));
         if (r->from != FAILOVER_NOBODY)
                 json_put_int(&w, "from", r->from);
-        json_put_int(&w, "lost", (int64_t)r->lost);
+        json_put_int(&w, "lost", (int64_t)r->lost); /* earlier releases read no record without */
+        if (r->loss != FAILOVER_LOSS_UNKNOWN)
+                json_put_cstr(&w, "loss", loss_name(r->loss));
+        if (r->start.epoch)
+                put_start(&w, r);
         json_put_int(&w, "request", (int64_t)r->request);
         json_put_int(&w, "consent", (int64_t)r->consent);
         json_end(&w);
@@ -89,25 +109,45 @@ static void read_holder(const struct fields *f, struct failover_record *r)
                 (void)fields_wrong(&holder, "uid", "the UID of a pod");
 }
 
-static void read_record(const struct fields *f, struct failover_record *r)
+static void read_position(const struct fields *f, struct failover_position *p)
 {
         struct fields position;
 
+        fields_enter(f, "position", &position);
+        p->timeline = fields_number(&position, "timeline", INT64_MAX);
+        p->offset = fields_number(&position, "offset", INT64_MAX);
+}
+
+/* Neither loss nor start is in records of earlier releases. */
+static void read_loss(const struct fields *f, struct failover_record *r)
+{
+        struct fields start;
+
+        r->lost = fields_number(f, "lost", INT64_MAX);
+        if (fields_has(f, "loss"))
+                r->loss = (enum failover_loss)fields_name(f, "loss", loss_name, FAILOVER_LOSS_EVERYTHING + 1);
+        if (!fields_has(f, "start"))
+                return;
+        fields_enter(f, "start", &start);
+        r->start.epoch = fields_number(&start, "epoch", INT64_MAX);
+        read_position(&start, &r->start.position);
+}
+
+static void read_record(const struct fields *f, struct failover_record *r)
+{
         r->phase = (enum failover_phase)fields_name(f, "phase", phase_name, FAILOVER_RELEASED + 1);
         r->epoch = fields_number(f, "epoch", INT64_MAX);
         read_holder(f, r);
         r->handover_to = fields_member(f, "handoverTo", FAILOVER_NOBODY);
         r->in_sync = fields_set(f, "inSync");
         fields_text(f, "lineage", r->lineage, sizeof(r->lineage));
-        fields_enter(f, "position", &position);
-        r->position.timeline = fields_number(&position, "timeline", INT64_MAX);
-        r->position.offset = fields_number(&position, "offset", INT64_MAX);
+        read_position(f, &r->position);
         if (fields_has(f, "floor")) /* not in records of earlier releases */
                 r->floor = fields_number(f, "floor", INT64_MAX);
         r->final = fields_bool(f, "final");
         r->cause = (enum failover_cause)fields_name(f, "cause", cause_name, FAILOVER_CAUSE_SHUTDOWN + 1);
         r->from = fields_member(f, "from", FAILOVER_NOBODY);
-        r->lost = fields_number(f, "lost", INT64_MAX);
+        read_loss(f, r);
         r->request = fields_number(f, "request", INT64_MAX);
         r->consent = fields_number(f, "consent", INT64_MAX);
 }

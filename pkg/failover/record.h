@@ -16,11 +16,12 @@
  *        "holder": {"member": 2, "uid": "8f14…", "incarnation": "00c0ffee00c0ffee", "address": "10.0.0.3"},
  *        "handoverTo": 1, "inSync": [0, 1, 2], "lineage": "…",
  *        "position": {"timeline": 7, "offset": 123456}, "floor": 6,
- *        "final": false, "cause": "ServerCrashed", "from": 0, "lost": 0, "request": 3, "consent": 0
+ *        "final": false, "cause": "ServerCrashed", "from": 0, "lost": 0, "loss": "AtLeast",
+ *        "start": {"epoch": 7, "position": {"timeline": 6, "offset": 120000}}, "request": 3, "consent": 0
  *      }
  *
- * holder is absent before there was one, handoverTo and from where they are nobody, floor in
- * records of earlier releases (0). Every
+ * holder is absent before there was one, handoverTo and from where they are nobody, loss and
+ * start where they are not known; floor (0), loss and start in records of earlier releases. Every
  * field is checked; fields that are not known are passed over, and gone with the next write.
  */
 #pragma once

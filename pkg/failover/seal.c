@@ -327,16 +327,43 @@ static uint64_t chosen_floor(const struct failover *f)
         return timeline >= f->record.floor ? MAX(floor, f->record.floor) : floor;
 }
 
+/* Is what this member has counted as the last leader's was: it followed that one, or never got
+ * beyond where that one had gone on. */
+static bool is_one_count(const struct failover *f)
+{
+        const struct failover_record *r = &f->record;
+        const struct failover_position *own = &f->copy.position, *start = &r->start.position;
+
+        return own->timeline == r->position.timeline ||
+               (r->start.epoch == r->position.timeline && own->timeline == start->timeline &&
+                own->offset <= start->offset);
+}
+
+/* What a restart left is counted at the least, and from a note that may be of before. */
+static enum failover_loss loss_of(const struct failover *f, uint64_t *ret)
+{
+        const struct failover_record *r = &f->record;
+        uint64_t there = r->position.offset, here = f->copy.position.offset;
+
+        *ret = 0;
+        if (f->copy.data <= FAILOVER_DATA_NONE)
+                return !r->lineage[0] && r->cause == FAILOVER_CAUSE_BOOTSTRAP ? FAILOVER_LOSS_EXACT
+                                                                              : FAILOVER_LOSS_EVERYTHING;
+        if (!r->lineage[0] || f->copy.data == FAILOVER_DATA_COLD || !is_one_count(f))
+                return FAILOVER_LOSS_UNKNOWN;
+        *ret = there > here ? there - here : 0;
+        return f->seals.final ? FAILOVER_LOSS_EXACT : FAILOVER_LOSS_AT_LEAST;
+}
+
 static void choose_self(struct step *s)
 {
         struct failover *f = s->f;
-        const struct failover_position *there = &f->record.position, *own = &f->copy.position;
 
         f->next = next_record(f);
         f->next.final = false; /* what was final is so no longer as soon as it leads */
-        f->next.lost = there->timeline == own->timeline && there->offset > own->offset
-                               ? there->offset - own->offset
-                               : 0;
+        f->next.loss = loss_of(f, &f->next.lost);
+        f->next.start.epoch = f->copy.data == FAILOVER_DATA_WARM ? f->epoch : 0;
+        f->next.start.position = f->copy.position;
         if (f->copy.data <= FAILOVER_DATA_NONE) /* a new beginning is another lineage */
                 memcpy(f->next.lineage, f->fresh_lineage, sizeof(f->next.lineage));
         else if (!f->next.lineage[0])
@@ -348,8 +375,8 @@ static void choose_self(struct step *s)
                 f->next.consent = f->policy.consent_number;
         /* A deferral of unknown outcome may yet be carried out: then a newer write comes first, too. */
         f->narrowed = !f->doubt && !f->record.final && f->next.in_sync == f->record.in_sync &&
-                      f->next.lost == f->record.lost && f->next.consent == f->record.consent &&
-                      f->next.floor >= f->record.floor && strcmp(f->next.lineage, f->record.lineage) == 0;
+                      f->next.consent == f->record.consent && f->next.floor >= f->record.floor &&
+                      strcmp(f->next.lineage, f->record.lineage) == 0;
         f->changed = !f->narrowed;
         f->chosen_run = f->server.run;
         f->role = FAILOVER_PROMOTING;
@@ -374,7 +401,7 @@ void seal(struct step *s)
         struct failover_record r;
         int chosen;
 
-        if (f->stopping || is_in(f->policy.fenced, f->self.member)) {
+        if (must_be_down(f)) {
                 fence(s, FAILOVER_CAUSE_SHUTDOWN, FAILOVER_FENCED);
                 return;
         }
@@ -415,7 +442,7 @@ void promote(struct step *s)
                 order(s, FAILOVER_LEAD, &f->self, f->epoch);
         }
         if (f->server.state == FAILOVER_DOWN)
-                fence(s, FAILOVER_CAUSE_CRASH, FAILOVER_FENCED);
+                fence(s, cause_of_end(f), FAILOVER_FENCED);
         else if (s->now >= f->ordered + f->timing.hang &&
                  !(obeyed(f) && f->server.state == FAILOVER_WRITABLE))
                 fence(s, FAILOVER_CAUSE_HANG, FAILOVER_FENCED);

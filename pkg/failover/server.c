@@ -16,6 +16,8 @@ void order(struct step *s, enum failover_order what, const struct failover_id *w
         f->want_epoch = epoch;
         f->want_whom = member;
         f->ordered = s->now;
+        if (what == FAILOVER_LEAD)
+                f->had_all = false;
         if (what == FAILOVER_LEAD || what == FAILOVER_PAUSE)
                 f->danger = f->orders + 1;
         if (what == FAILOVER_FOLLOW) {
@@ -58,6 +60,13 @@ void keep_armed(struct step *s)
         }
 }
 
+enum failover_cause cause_of_end(const struct failover *f)
+{
+        if (f->server.gone)
+                return FAILOVER_CAUSE_DISK;
+        return f->server.expired ? FAILOVER_CAUSE_FENCED : FAILOVER_CAUSE_CRASH;
+}
+
 void fence(struct step *s, enum failover_cause cause, enum failover_news news)
 {
         struct failover *f = s->f;
@@ -93,10 +102,10 @@ static void remember(struct step *s)
         effect(s, FAILOVER_DO_REMEMBER)->copy = f->copy;
 }
 
-void canary_seen(struct failover *f, usec_t began)
+void canary_seen(struct failover *f, usec_t began, bool kept)
 {
         f->canary = MAX(f->canary, began);
-        if (began > f->remembered_at)
+        if (kept && began > f->remembered_at)
                 f->kept = f->remembered.position.timeline;
 }
 
@@ -133,6 +142,16 @@ static void value_copy(struct failover *f, bool new_run)
         }
 }
 
+/* Of a leader alone: whom a follower follows may have become another's follower. One that holds
+ * writes back has all that it will ever have. */
+static void note_what_it_has(struct failover *f)
+{
+        if (!obeyed(f) || !can_write(f->server.state))
+                return;
+        f->had = f->copy;
+        f->had_all = f->server.state == FAILOVER_PAUSED;
+}
+
 void server_seen(struct step *s, const struct failover_server *server)
 {
         struct failover *f = s->f;
@@ -146,6 +165,7 @@ void server_seen(struct step *s, const struct failover_server *server)
         if (server->order > f->danger && !can_write(server->state))
                 f->danger = 0; /* whatever was ordered since is no order to write */
         value_copy(f, new_run);
+        note_what_it_has(f);
         remember(s);
         if (f->role == FAILOVER_LEADER || f->role == FAILOVER_YIELDING)
                 lead_server_seen(s);

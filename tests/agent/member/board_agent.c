@@ -94,7 +94,7 @@ static void tell(struct board_engine *e)
                 s.acked[m] = e->board[m].offset;
         }
         e->handlers.looked(e->handlers.arg, &s);
-        e->handlers.canary(e->handlers.arg, s.at);
+        e->handlers.canary(e->handlers.arg, s.at, true);
 }
 
 static void on_look(struct loop_timer *timer, void *arg)

@@ -152,5 +152,5 @@ void fake_engine_look(struct fake_engine *e, usec_t now)
 {
         e->server.at = now;
         e->handlers.looked(e->handlers.arg, &e->server);
-        e->handlers.canary(e->handlers.arg, now);
+        e->handlers.canary(e->handlers.arg, now, true);
 }

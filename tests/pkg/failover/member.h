@@ -133,7 +133,7 @@ static inline void shows(struct member *m, enum failover_server_state state)
 
 static inline void canary(struct member *m)
 {
-        step(m, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = m->now });
+        step(m, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = { m->now, true } });
 }
 
 static inline void hear(struct member *m, const struct failover_message *message)

@@ -248,6 +248,31 @@ START_TEST(who_falls_behind_leaves_the_set)
 }
 END_TEST
 
+/* Its agent stood still since before: what its server has of this epoch would not count there. */
+START_TEST(who_does_not_know_of_the_epoch_does_not_come_in)
+{
+        struct failover_message here = {
+                .type = FAILOVER_NO, .about = FAILOVER_PROMISE, .from = 2, .epoch = 5
+        };
+        struct member m;
+
+        begin_leading(&m);
+        m.f.record.in_sync = 3;
+        m.f.members[2].knows = 5;
+        for (here.epoch = 5; here.epoch <= 6; here.epoch++) {
+                usec_t until = m.now + L / 2;
+
+                hear(&m, &here);
+                while (m.now < until) {
+                        well_until(&m, m.now + 100 * USEC_MSEC);
+                        if (m.f.write.kind != FAILOVER_WRITE_NONE)
+                                wrote(&m, FAILOVER_WRITTEN);
+                }
+                ck_assert_uint_eq(m.f.record.in_sync, here.epoch < 6 ? 3 : 7);
+        }
+}
+END_TEST
+
 /* The record names the oldest timeline that anybody who could be promoted has for certain. */
 START_TEST(the_floor_is_what_all_of_the_set_have_kept)
 {
@@ -284,7 +309,7 @@ START_TEST(nor_is_it_raised_before_the_own_volume_has_it)
         led = m.now;
         while (m.now < led + 5 * L) {
                 m.now += 100 * USEC_MSEC;
-                m.f.canary = m.now; /* writes that began before it was told */
+                step(&m, &(struct failover_event){ .type = FAILOVER_CANARY, .canary = { m.now, false } });
                 shows_led(&m, FAILOVER_WRITABLE, 0);
                 if (m.f.write.kind != FAILOVER_WRITE_NONE)
                         wrote(&m, FAILOVER_WRITTEN);
@@ -372,6 +397,61 @@ START_TEST(a_lease_that_somebody_deleted_is_made_again_by_its_holder)
 }
 END_TEST
 
+static void shows_ended(struct member *m, bool expired, bool gone)
+{
+        struct failover_server v = server_in(m, FAILOVER_DOWN);
+
+        v.expired = expired;
+        v.gone = gone;
+        show(m, &v);
+}
+
+START_TEST(why_its_server_ended_is_told)
+{
+        static const struct {
+                bool expired, gone;
+                enum failover_cause cause;
+        } cases[] = { { false, false, FAILOVER_CAUSE_CRASH },
+                      { true, false, FAILOVER_CAUSE_FENCED },
+                      { false, true, FAILOVER_CAUSE_DISK },
+                      { true, true, FAILOVER_CAUSE_DISK } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct member m;
+
+                begin_leading(&m);
+                m.now += USEC_MSEC;
+                shows_ended(&m, cases[i].expired, cases[i].gone);
+                ck_assert_int_eq(must(&m, FAILOVER_DO_TELL)->news.cause, cases[i].cause);
+                shows_ended(&m, cases[i].expired, cases[i].gone);
+                ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.phase, FAILOVER_RELEASED);
+                ck_assert_int_eq(must(&m, FAILOVER_DO_WRITE)->write.record.cause, cases[i].cause);
+        }
+}
+END_TEST
+
+/* What is started there has nothing, whatever was there before. */
+START_TEST(without_its_volume_no_server_is_started)
+{
+        struct member m;
+
+        begin_leading(&m);
+        m.now += USEC_MSEC;
+        shows_ended(&m, false, true);
+        ck_assert_int_eq(m.f.want, FAILOVER_HALT);
+        shows_ended(&m, false, true);
+        wrote(&m, FAILOVER_WRITTEN);
+        for (usec_t end = m.now + 3 * L; m.now < end; m.now += 100 * USEC_MSEC) {
+                canary(&m);
+                shows_ended(&m, false, true);
+                ck_assert_int_eq(m.f.want, FAILOVER_HALT);
+                ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE); /* nor does it stand */
+        }
+        shows_ended(&m, false, false);
+        ck_assert_int_eq(must(&m, FAILOVER_DO_ORDER)->order.what, FAILOVER_STAND);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         it_is_valid_from_the_sending_of_a_renewal,
         at_f_the_server_is_killed_before_all_else,
@@ -389,7 +469,10 @@ static const TTest *const tests[] = {
         the_floor_is_what_all_of_the_set_have_kept,
         nor_is_it_raised_before_the_own_volume_has_it,
         a_hang_narrows_nothing,
+        who_does_not_know_of_the_epoch_does_not_come_in,
         writes_are_held_back_rather_than_lost,
+        why_its_server_ended_is_told,
+        without_its_volume_no_server_is_started,
         a_lease_that_somebody_deleted_is_made_again_by_its_holder,
 };
 TEST_MAIN("failover/fence", tests)

@@ -9,7 +9,9 @@
         "{\"phase\":\"Held\",\"epoch\":7,\"holder\":{\"member\":2,\"uid\":\"8f14\","                         \
         "\"incarnation\":\"00c0ffee00c0ffee\",\"address\":\"10.0.0.3\"},\"handoverTo\":1,"                   \
         "\"inSync\":[0,1,2],\"lineage\":\"abc\",\"position\":{\"timeline\":6,\"offset\":123456},"            \
-        "\"floor\":5,\"final\":true,\"cause\":\"ServerCrashed\",\"from\":0,\"lost\":5,\"request\":3,\"consent\":1}"
+        "\"floor\":5,\"final\":true,\"cause\":\"ServerCrashed\",\"from\":0,\"lost\":5,"                      \
+        "\"loss\":\"AtLeast\",\"start\":{\"epoch\":7,\"position\":{\"timeline\":6,\"offset\":120}},"         \
+        "\"request\":3,\"consent\":1}"
 #define BOOTSTRAP                                                                                               \
         "{\"phase\":\"Bootstrap\",\"epoch\":0,\"inSync\":[0,1],\"lineage\":\"\","                               \
         "\"position\":{\"timeline\":0,\"offset\":0},\"floor\":0,\"final\":false,\"cause\":\"None\",\"lost\":0," \
@@ -53,7 +55,11 @@ START_TEST(test_meaning)
         ck_assert(r.final);
         ck_assert_int_eq(r.cause, FAILOVER_CAUSE_CRASH);
         ck_assert_int_eq(r.from, 0);
+        ck_assert_int_eq(r.loss, FAILOVER_LOSS_AT_LEAST);
         ck_assert_uint_eq(r.lost, 5);
+        ck_assert_uint_eq(r.start.epoch, 7);
+        ck_assert_uint_eq(r.start.position.timeline, 6);
+        ck_assert_uint_eq(r.start.position.offset, 120);
         ck_assert_uint_eq(r.request, 3);
         ck_assert_uint_eq(r.consent, 1);
 
@@ -107,6 +113,9 @@ START_TEST(test_each_field_is_checked)
         check_refused("\"final\":true", "\"final\":1", "record.final must be");
         check_refused("ServerCrashed", "Crash", "record.cause must be");
         check_refused("\"lost\":5", "\"lost\":null", "record.lost must be");
+        check_refused("AtLeast", "Some", "record.loss must be");
+        check_refused("\"start\":{", "\"start\":7,\"was\":{", "record.start must be an object");
+        check_refused("\"offset\":120}", "\"offset\":-1}", "record.start.position.offset must be");
         check_refused("\"consent\":1", "\"agreed\":1", "record.consent must be");
         check_refused("},\"handover", ",\"handover", "record: line 1");
 }
@@ -118,10 +127,12 @@ START_TEST(test_records_of_earlier_releases)
                 "{\"phase\":\"Bootstrap\",\"epoch\":0,\"inSync\":[0],\"lineage\":\"\","
                 "\"position\":{\"timeline\":0,\"offset\":0},\"final\":false,\"cause\":\"None\",\"lost\":0,"
                 "\"request\":0,\"consent\":0}";
-        struct failover_record r = { .floor = 9 };
+        struct failover_record r = { .floor = 9, .loss = FAILOVER_LOSS_EXACT, .start.epoch = 9 };
 
         ck_assert_int_eq(failover_record_read(str_c(without), &r, NULL), 0);
         ck_assert_uint_eq(r.floor, 0);
+        ck_assert_int_eq(r.loss, FAILOVER_LOSS_UNKNOWN);
+        ck_assert_uint_eq(r.start.epoch, 0);
 }
 END_TEST
 

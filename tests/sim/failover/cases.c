@@ -292,6 +292,112 @@ static void frozen_disk(struct sim *s, uint64_t seed)
         expect_led(s, 2, "the leader's disk stood still");
 }
 
+/* Alone, and with no room for a note of its epoch. Its next pod has the same volume. */
+static void full_disk(struct sim *s, uint64_t seed)
+{
+        struct pod *leader;
+        int m;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        m = leader->id.member;
+        for (int other = 0; other < MEMBERS; other++)
+                if (other != m)
+                        pod_kill(s, pod_current(s, other), USEC_MINUTE);
+        sim_run(s, 12 * USEC_SEC);
+        fault_full(s, leader, true);
+        fault_crash(s, leader);
+        sim_run(s, 10 * USEC_SEC);
+        if (run_leader(s) != leader || s->api.record.epoch < 2)
+                sim_fail(s, "liveness", "a member that is alone does not lead again");
+        fault_delete(s, leader, VOLUME_SAME, 0, 2 * USEC_SEC);
+        end(s, 20 * USEC_SEC);
+        if (run_leader(s) != pod_current(s, m))
+                sim_fail(s, "stale-leads", "another one leads than who was alone in the set");
+}
+
+static void volume_gone(struct sim *s, uint64_t seed)
+{
+        begin(s, seed);
+        fault_gone(s, run_leader(s), true);
+        end(s, 15 * USEC_SEC);
+        expect_led(s, 2, "the leader's volume was gone");
+}
+
+/* A member whose agent stands still follows without its knowledge, and cannot be relied on: its data
+ * count as those of before. */
+static void unknowing_follower(struct sim *s, uint64_t seed)
+{
+        struct pod *leader, *other;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        other = pod_current(s, (leader->id.member + 1) % MEMBERS);
+        pod_kill(s, pod_current(s, (leader->id.member + 2) % MEMBERS), USEC_MINUTE);
+        fault_agent(s, other, true);
+        fault_links(s, other->host, LINKS_REPLICATION, true);
+        sim_run(s, 10 * USEC_SEC);
+        fault_crash(s, leader);
+        sim_run(s, 10 * USEC_SEC);
+        fault_links(s, other->host, LINKS_REPLICATION, false);
+        sim_run(s, 6 * USEC_SEC);
+        fault_delete(s, leader, VOLUME_EMPTY, 0, USEC_SEC);
+        sim_run(s, USEC_SEC);
+        fault_agent(s, other, false);
+        end(s, 20 * USEC_SEC);
+}
+
+/* --- what is lost, and said ------------------------------------------------------------------------- */
+
+/* Its clients are cut off with it, and it goes on until its time is over. */
+static void tells_what_is_lost(struct sim *s, uint64_t seed)
+{
+        const struct failover_missing *told;
+        struct pod *leader;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        fault_links(s, leader->host, LINKS_API, true);
+        fault_links(s, leader->host, LINKS_PEERS, true);
+        fault_links(s, leader->host, LINKS_REPLICATION, true);
+        end(s, 15 * USEC_SEC);
+        told = &leader->agent.f.missing;
+        if (!told->epoch || !told->exact || told->bytes < s->oracle.n_lost)
+                sim_fail(s, "told-too-little",
+                         "%" PRIu64 " acknowledged writes are lost, and it says %" PRIu64 "%s",
+                         s->oracle.n_lost, told->bytes, told->exact ? "" : " or more");
+}
+
+static void all_restart(struct sim *s, uint64_t seed)
+{
+        struct settings t = settings_plain(MEMBERS);
+
+        t.partial_after_restart = false;
+        run_begin(s, &t, seed);
+        clients_count(s);
+        for (int times = 0; times < 2; times++) {
+                for (int m = 0; m < MEMBERS; m++)
+                        pod_kill(s, pod_current(s, m), between(s, 0, 2 * USEC_SEC));
+                sim_run(s, 15 * USEC_SEC);
+        }
+        end(s, USEC_SEC);
+        expect_led(s, 3, "all were killed twice");
+}
+
+static void all_are_emptied(struct sim *s, uint64_t seed)
+{
+        struct settings t = settings_plain(MEMBERS);
+
+        t.keep = KEEP_NOTHING;
+        run_begin(s, &t, seed);
+        clients_count(s);
+        for (int m = 0; m < MEMBERS; m++)
+                pod_kill(s, pod_current(s, m), between(s, 0, 2 * USEC_SEC));
+        end(s, 15 * USEC_SEC);
+        if (s->oracle.n_gone != 1 || s->api.record.loss != FAILOVER_LOSS_EVERYTHING)
+                sim_fail(s, "told-nothing", "all members were emptied");
+}
+
 /* --- Redis ------------------------------------------------------------------------------------------ */
 
 static void comes_back_empty(struct sim *s, uint64_t seed)
@@ -400,6 +506,14 @@ const struct failover_case failover_cases[] = {
           comes_back_outdated, 0 },
         { "deleted", "the Lease is deleted while its holder stands still, and the operator makes it again",
           deleted_lease, 0 },
+        { "told", "a leader that was cut off says what is lost of what it acknowledged", tells_what_is_lost,
+          0 },
+        { "restart", "all pods are killed, twice: nothing is told to be lost that is there", all_restart, 0 },
+        { "emptied", "all pods are killed and had kept nothing: they begin anew, and say so", all_are_emptied,
+          0 },
+        { "unknowing", "who follows without its agent's knowledge is not in the set", unknowing_follower, 0 },
+        { "full", "a leader alone with a full disk keeps no note: its next pod leads again", full_disk, 0 },
+        { "gone", "the leader's volume is torn out: another one leads", volume_gone, 3 * USEC_SEC },
         { "F09", "a leader that stood still goes on beside another: it is refused", two_leaders, 0 },
         { "F10", "clocks of different speed, for ten minutes: nothing happens", clocks, 0 },
         { "F31", "the leader's disk stands still: another one leads", frozen_disk, 0 },

@@ -6,8 +6,6 @@
  */
 #include "failover/parts.h"
 
-#include <string.h>
-
 #define WAY (USEC_MSEC / 2)
 #define RETRY (15 * USEC_MSEC)
 #define PATIENCE (250 * USEC_MSEC)
@@ -91,10 +89,7 @@ static struct pod *target(struct sim *s, const struct client *c)
 {
         if (c->local)
                 return pod_current(s, c->member);
-        for (int i = 0; i < SIM_PODS_MAX; i++)
-                if (s->pods[i].used && strcmp(s->pods[i].id.address, c->target.address) == 0)
-                        return &s->pods[i];
-        return NULL;
+        return pod_at(s, c->target.address);
 }
 
 static bool connects(struct sim *s, struct client *c)

@@ -137,9 +137,31 @@ void driver_look(struct sim *s, struct pod *p)
 
 /* --- the disk -------------------------------------------------------------------------------------- */
 
+/* What was noted in another count than that of COPY's timeline says nothing of it. */
+static void keep(struct sim *s, struct pod *p, const struct failover_copy *copy)
+{
+        struct volume *v = &s->volumes[p->volume];
+
+        if (v->remembered.position.timeline != copy->position.timeline && v->skew != p->server.skew &&
+            p->server.process == PROCESS_UP)
+                v->noted = 0;
+        v->remembered = *copy;
+}
+
+/* A volume that is full answers: so a member that is alone leads all the same, for those who read. */
+static bool may_lead_full(const struct sim *s, const struct pod *p)
+{
+        failover_set self = failover_only(p->id.member);
+
+        return s->volumes[p->volume].full && !s->volumes[p->volume].gone &&
+               (p->agent.f.record.in_sync == self ||
+                (p->server.mode == FAILOVER_WRITABLE &&
+                 !(p->agent.f.online & p->agent.f.record.in_sync & ~self)));
+}
+
 static void canary_ends(struct sim *s, struct turn *t)
 {
-        struct failover_event e = { .type = FAILOVER_CANARY, .canary = t->a };
+        struct failover_event e = { .type = FAILOVER_CANARY, .canary.began = t->a };
         struct pod *p = living(s, t);
 
         if (!p)
@@ -152,9 +174,11 @@ static void canary_ends(struct sim *s, struct turn *t)
                 return;
         }
         p->agent.probing_disk = false;
-        if (t->b) /* what was to be kept when it began is kept with it */
-                s->volumes[p->volume].remembered = p->agent.to_keep;
-        agent_take(s, p, &e);
+        e.canary.kept = volume_takes(s, p);
+        if (e.canary.kept && t->b) /* what was to be kept when it began is kept with it */
+                keep(s, p, &p->agent.to_keep);
+        if (e.canary.kept || may_lead_full(s, p))
+                agent_take(s, p, &e);
 }
 
 static void canary_turn(struct sim *s, struct turn *t)
@@ -183,8 +207,8 @@ static void kept(struct sim *s, struct turn *t)
 
         if (!p || p->agent.remembers != (uint64_t)t->a)
                 return;
-        if (!disk_frozen(s, p)) {
-                s->volumes[p->volume].remembered = t->effect.copy;
+        if (volume_takes(s, p)) {
+                keep(s, p, &t->effect.copy);
                 return;
         }
         next = plan(s, p, USEC_SEC, kept);
@@ -218,7 +242,8 @@ static bool wants_up(const struct agent *a)
 
 void driver_keep_up(struct sim *s, struct pod *p)
 {
-        if (p->agent.up && wants_up(&p->agent) && p->server.process == PROCESS_NONE)
+        if (p->agent.up && wants_up(&p->agent) && p->server.process == PROCESS_NONE &&
+            !s->volumes[p->volume].gone)
                 server_start(s, p);
 }
 

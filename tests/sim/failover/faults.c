@@ -59,6 +59,34 @@ void fault_disk(struct sim *s, struct pod *p, usec_t time)
         p->touched = sim_now(s) + time;
 }
 
+void fault_full(struct sim *s, struct pod *p, bool full)
+{
+        note(s, p, full ? "volume is full" : "volume has room");
+        s->volumes[p->volume].full = full;
+        p->touched = sim_now(s);
+}
+
+/* The engine sees errors, and ends its server. */
+static void gone_is_seen(struct sim *s, struct turn *t)
+{
+        struct pod *p = pod_by_number(s, t->life);
+
+        if (p && s->volumes[p->volume].gone)
+                server_kill(s, p);
+}
+
+void fault_gone(struct sim *s, struct pod *p, bool gone)
+{
+        note(s, p, gone ? "volume is gone" : "volume is there again");
+        s->volumes[p->volume].gone = gone;
+        p->touched = sim_now(s);
+        if (gone)
+                sim_after(s, between(s, 0, 500 * USEC_MSEC), gone_is_seen)->life = p->number;
+        for (int i = 0; !gone && i < SIM_PODS_MAX; i++)
+                if (s->pods[i].used && s->pods[i].volume == p->volume)
+                        driver_keep_up(s, &s->pods[i]);
+}
+
 void fault_crash(struct sim *s, struct pod *p)
 {
         note(s, p, "server crashes");
@@ -273,6 +301,38 @@ static void disk(struct sim *s, usec_t time)
                 s->volumes[p->volume].slow = between(s, 10 * USEC_MSEC, 3 * USEC_SEC);
 }
 
+static void has_room(struct sim *s, struct turn *t)
+{
+        struct pod *p = pod_by_number(s, t->life);
+
+        if (p)
+                fault_full(s, p, false);
+}
+
+static void full(struct sim *s, usec_t time)
+{
+        struct pod *p = any_pod(s);
+
+        fault_full(s, p, true);
+        ends_after(s, time, has_room)->life = p->number;
+}
+
+static void is_back(struct sim *s, struct turn *t)
+{
+        struct pod *p = pod_by_number(s, t->life);
+
+        if (p)
+                fault_gone(s, p, false);
+}
+
+static void gone(struct sim *s, usec_t time)
+{
+        struct pod *p = any_pod(s);
+
+        fault_gone(s, p, true);
+        ends_after(s, time, is_back)->life = p->number;
+}
+
 static void silent_watch(struct sim *s, usec_t time)
 {
         struct pod *p = any_pod(s);
@@ -435,6 +495,8 @@ static const struct {
         { "API server away", api_away, 4 },
         { "Lease deleted", lease_deleted, 1 },
         { "disk", disk, 4 },
+        { "full disk", full, 2 },
+        { "volume gone", gone, 1 },
         { "silent watch", silent_watch, 3 },
         { "fenced member", fenced, 2 },
         { "hand-over", handover, 8 },

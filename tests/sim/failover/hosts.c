@@ -88,3 +88,8 @@ bool disk_frozen(const struct sim *s, const struct pod *p)
 {
         return sim_now(s) < s->volumes[p->volume].frozen_until;
 }
+
+bool volume_takes(const struct sim *s, const struct pod *p)
+{
+        return !disk_frozen(s, p) && !s->volumes[p->volume].full && !s->volumes[p->volume].gone;
+}

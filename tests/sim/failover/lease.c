@@ -49,6 +49,23 @@ static void show(const struct sim *s, struct failover_event *ret)
         snprintf(ret->lease.version, sizeof(ret->lease.version), "%" PRIu64, s->api.lease_version);
 }
 
+/* Who is not in the set tells the leader at each renewal that it is there, and where. */
+static void show_up(struct sim *s, struct pod *p, const struct failover_record *r)
+{
+        struct failover_message here = {
+                .type = FAILOVER_NO,
+                .about = FAILOVER_PROMISE,
+                .from = p->id.member,
+                .to = r->holder.member,
+                .life = p->id.incarnation,
+                .epoch = r->epoch,
+        };
+
+        if (r->phase == FAILOVER_HELD && r->holder.member != p->id.member &&
+            !(r->in_sync & failover_only(p->id.member)) && !agent_stopped(s, p))
+                net_send_to(s, p, pod_at(s, r->holder.address), &here);
+}
+
 /* Never an older version after a newer one. */
 static void hears(struct sim *s, struct pod *p, const struct turn *t)
 {
@@ -56,6 +73,8 @@ static void hears(struct sim *s, struct pod *p, const struct turn *t)
                 return;
         p->agent.version = (uint64_t)t->a;
         agent_take(s, p, &t->event);
+        if (t->event.type == FAILOVER_RECORD)
+                show_up(s, p, &t->event.lease.record);
 }
 
 static void read_ends(struct sim *s, struct turn *t)

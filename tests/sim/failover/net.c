@@ -58,8 +58,11 @@ static void send_one(struct sim *s, const struct pod *from, struct pod *to, cons
 
 void net_send(struct sim *s, struct pod *p, const struct failover_message *m)
 {
-        struct pod *to = m->to < 0 || m->to >= SIM_MEMBERS_MAX ? NULL : addressee(s, m->to);
+        net_send_to(s, p, m->to < 0 || m->to >= SIM_MEMBERS_MAX ? NULL : addressee(s, m->to), m);
+}
 
+void net_send_to(struct sim *s, struct pod *p, struct pod *to, const struct failover_message *m)
+{
         note(s, p, "says %s%s to %d, round %llu, epoch %llu", type_name(m),
              m->type < FAILOVER_YES      ? ""
              : m->about == FAILOVER_SEAL ? " (seal)"

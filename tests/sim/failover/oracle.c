@@ -82,8 +82,20 @@ void oracle_appends(struct sim *s, struct pod *p)
 
 void oracle_appended(struct sim *s, struct pod *p)
 {
+        s->oracle.of[p->server.lead_epoch].end = p->server.data;
         if (p->number == s->oracle.pod && p->server.lead_epoch == s->oracle.lead_epoch)
                 s->oracle.data = p->server.data;
+}
+
+static void note_start(struct sim *s, const struct pod *p, uint64_t epoch)
+{
+        const struct failover_copy *believes = &p->agent.f.copy;
+
+        s->oracle.of[epoch].start = s->oracle.of[epoch].end = p->server.data;
+        s->oracle.of[epoch].empty = !p->server.has_data;
+        s->oracle.of[epoch].former = s->oracle.lead_epoch;
+        if (p->server.warm && believes->data == FAILOVER_DATA_WARM)
+                s->oracle.of[epoch].followed = believes->position.timeline;
 }
 
 void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch)
@@ -93,7 +105,7 @@ void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch)
         if (epoch >= ORACLE_EPOCHS_MAX)
                 sim_fail(s, "epochs", "there are too many");
         expect_not_taken(s, p, epoch, "leads-without-lease");
-        if (o->lead_epoch == epoch && o->pod != p->number)
+        if (o->lead_epoch == epoch && o->pod != p->number && !oracle_vouches(s, p))
                 sim_fail(s, "two-leaders-of-an-epoch", "member %d leads in epoch %" PRIu64 " as well",
                          p->id.member, epoch);
         if (epoch < o->lead_epoch && !oracle_excuses(s, p))
@@ -102,6 +114,7 @@ void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch)
         if (epoch <= o->lead_epoch)
                 return; /* it resumes */
         oracle_judge_promotion(s, p);
+        note_start(s, p, epoch);
         o->lead_epoch = epoch;
         o->pod = p->number;
         o->led_since = sim_now(s);
@@ -110,9 +123,17 @@ void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch)
         o->led[epoch] = true;
 }
 
+/* On what is there where a volume was. */
+void oracle_starts(struct sim *s, const struct pod *p)
+{
+        if (s->volumes[p->volume].gone)
+                sim_fail(s, "starts-on-nothing", "member %d starts, and its volume is gone", p->id.member);
+}
+
 void oracle_led(struct sim *s, struct pod *p)
 {
         oracle_appended(s, p);
+        s->oracle.of[p->server.lead_epoch].skew = p->server.skew;
         note(s, p, "server is writable, epoch %" PRIu64, p->server.lead_epoch);
 }
 
@@ -171,6 +192,8 @@ void oracle_lease(struct sim *s, struct pod *p, const struct failover_record *be
         if (r->phase == FAILOVER_HELD || r->phase == FAILOVER_RELEASED)
                 o->set = r->in_sync;
         if (r->phase == FAILOVER_HELD)
+                oracle_judge_told(s, before, r);
+        if (r->phase == FAILOVER_HELD)
                 o->deferred = 0;
         else if (r->phase == FAILOVER_RELEASED && before->phase == FAILOVER_SEALING)
                 o->deferred |= r->in_sync & ~before->in_sync & ~o->left;
@@ -218,6 +241,7 @@ void oracle_stepped(struct sim *s, struct pod *p)
                 o->window = sim_now(s);
                 o->window_steps = 0;
         }
+        oracle_judge_missing(s, p);
         if (++o->window_steps > STEPS_MAX)
                 sim_fail(s, "hot-loop", "more than %d steps in a second", STEPS_MAX);
 }
@@ -292,8 +316,9 @@ static void judge_promise(struct sim *s, const struct pod *p, const struct failo
         if (o->promises[slot].pod != p->number || sim_now(s) >= o->promises[slot].until ||
             r->epoch <= o->promises[slot].epoch || !s->api.exists)
                 return;
-        if (s->api.record.phase == FAILOVER_RELEASED || s->api.record.epoch > o->promises[slot].epoch)
-                return; /* nobody is bound to one who has given it back */
+        if (s->api.record.phase == FAILOVER_RELEASED || s->api.record.epoch > o->promises[slot].epoch ||
+            p->agent.f.record.phase == FAILOVER_RELEASED)
+                return; /* nobody is bound to one who has given it back, though it may have been made again */
         sim_fail(s, "promise-broken", "member %d stands against epoch %" PRIu64 " for epoch %" PRIu64,
                  p->id.member, o->promises[slot].epoch, r->epoch);
 }

@@ -23,6 +23,15 @@ struct oracle {
         uint64_t holder_of[ORACLE_EPOCHS_MAX];      /* the number of the pod that took it */
         uint64_t incarnation_of[ORACLE_EPOCHS_MAX]; /* and its agent */
         bool led[ORACLE_EPOCHS_MAX];
+        struct {
+                struct data_ref start, end; /* what its leader began with, and has or ended with */
+                int64_t skew;               /* of the offsets that this one tells */
+                uint64_t former;            /* epoch that was led before */
+                uint64_t followed;          /* whose leader this one followed without a break until then */
+                bool empty;                 /* it began with nothing */
+                bool held;                  /* the Lease has told of it, */
+                uint64_t from;              /* and of what timeline it is the end; 0: that is not known */
+        } of[ORACLE_EPOCHS_MAX];
         uint64_t epoch; /* the newest that was taken */
         /* The newest leader, and the data that it has or ended with. */
         struct data_ref data;
@@ -55,6 +64,8 @@ void oracle_turn(struct sim *s);
 /* A server is about to become writable, and is. */
 void oracle_leads(struct sim *s, struct pod *p, uint64_t epoch);
 void oracle_led(struct sim *s, struct pod *p);
+/* A server is started. */
+void oracle_starts(struct sim *s, const struct pod *p);
 void oracle_appends(struct sim *s, struct pod *p);
 void oracle_appended(struct sim *s, struct pod *p);
 void oracle_acknowledges(struct sim *s, struct pod *p);
@@ -77,8 +88,10 @@ void oracle_sent(struct sim *s, struct pod *p, const struct failover_message *m)
 void oracle_writes(struct sim *s, struct pod *p, const struct failover_record *record);
 void oracle_told(struct sim *s, struct pod *p, const struct failover_effect *e);
 
-/* For oracle_data.c and the end of a run. */
+/* For oracle_data.c, oracle_loss.c and the end of a run. */
 bool oracle_excuses(const struct sim *s, const struct pod *p);
+/* The Lease was deleted, and a person answers for what P does without knowing what was before. */
+bool oracle_vouches(const struct sim *s, const struct pod *p);
 /* What POD's member has, in its server or, if that is down, on its volume; false: nothing. */
 bool oracle_data_of(const struct sim *s, const struct pod *p, struct data_ref *ret);
 /* The first acknowledged write of the newest leader's data that is not in DATA; NULL: all are. */
@@ -86,3 +99,5 @@ const struct data_write *oracle_first_missing(struct sim *s, struct data_ref dat
 void oracle_judge_promotion(struct sim *s, struct pod *p);
 void oracle_judge_set(struct sim *s, struct pod *p);
 void oracle_judge_widening(struct sim *s, struct pod *p, failover_set added);
+void oracle_judge_told(struct sim *s, const struct failover_record *before, const struct failover_record *r);
+void oracle_judge_missing(struct sim *s, struct pod *p);

@@ -54,6 +54,11 @@ static bool is_consented(const struct sim *s, const struct pod *p)
         return s->policy.consent_number && s->policy.consent == p->id.member;
 }
 
+bool oracle_vouches(const struct sim *s, const struct pod *p)
+{
+        return s->oracle.forgotten && is_consented(s, p);
+}
+
 /* --- promotions ------------------------------------------------------------------------------------- */
 
 static bool anybody_has_data(const struct sim *s, failover_set set)
@@ -346,6 +351,18 @@ void oracle_judge_set(struct sim *s, struct pod *p)
         }
 }
 
+/* A pod of before follows as well, or did a moment ago: what the leader is told is of both. */
+static bool is_there_twice(const struct sim *s, int m)
+{
+        for (int i = 0; i < SIM_PODS_MAX; i++) {
+                const struct pod *q = &s->pods[i];
+
+                if (q->used && q->id.member == m && !q->current && (q->agent.up || is_just_ended(s, q)))
+                        return true;
+        }
+        return false;
+}
+
 void oracle_judge_widening(struct sim *s, struct pod *p, failover_set added)
 {
         usec_t before = sim_now(s) - s->timing.lag - DETECTION;
@@ -358,7 +375,7 @@ void oracle_judge_widening(struct sim *s, struct pod *p, failover_set added)
                 struct data_ref d;
 
                 if (!q || !(added & failover_only(m)) || q->server.process != PROCESS_UP ||
-                    !linked(s, TRAFFIC_REPLICATION, q, p) ||
+                    is_there_twice(s, m) || !linked(s, TRAFFIC_REPLICATION, q, p) ||
                     sim_now(s) - s->cut_changed[p->host] < UNTOUCHED ||
                     sim_now(s) - q->touched < s->timing.lag + DETECTION)
                         continue;

@@ -17,6 +17,7 @@ bool linked(const struct sim *s, enum traffic kind, const struct pod *from, cons
 bool reaches_api(const struct sim *s, const struct pod *p);
 bool hears_api(const struct sim *s, const struct pod *p);
 bool disk_frozen(const struct sim *s, const struct pod *p);
+bool volume_takes(const struct sim *s, const struct pod *p);
 static inline bool agent_stopped(const struct sim *s, const struct pod *p)
 {
         return p->agent.frozen || s->hosts[p->host].frozen;
@@ -91,6 +92,7 @@ void follow_begin(struct sim *s, struct pod *p, const struct failover_id *whom);
 void follow_end(struct sim *s, struct pod *p);
 /* It has more than before: on to those who follow it. */
 void replicate(struct sim *s, struct pod *p);
+struct pod *pod_at(struct sim *s, const char *address);
 /* Its process is gone. */
 void replication_ends(struct sim *s, struct pod *p);
 /* Asks those who follow it how far they are. */
@@ -114,6 +116,8 @@ void api_policy(struct sim *s);
 /* --- net.c ------------------------------------------------------------------------------------------ */
 
 void net_send(struct sim *s, struct pod *p, const struct failover_message *m);
+/* To a pod whose address is known; NULL: nobody is there. */
+void net_send_to(struct sim *s, struct pod *p, struct pod *to, const struct failover_message *m);
 
 /* --- clients.c ---------------------------------------------------------------------------------------- */
 

@@ -54,9 +54,21 @@ BUGS = {
     # The set.
     "not_narrowed": ("seal.c", "f->next.in_sync = equals(f, &f->next);", ""),
     "widened_early": ("lead.c", ": online && age <= f->timing.lag / 2)", ": online)"),
+    "widened_unknown": ("lead.c", "&& f->members[m].knows >= f->epoch)", ")"),
     "never_narrowed": ("lead.c", "if (inside ? age <= (online ? f->timing.lag : f->timing.lag / 2)",
                        "if (inside ? true"),
     "never_held_back": ("lead.c", "s->now - f->members[m].fresh > 2 * f->timing.lag)", "false)"),
+    # What is told to be lost.
+    "loss_not_told": ("seal.c", "*ret = there > here ? there - here : 0;", "*ret = 0;"),
+    "loss_in_another_count": ("seal.c", "|| f->copy.data == FAILOVER_DATA_COLD || !is_one_count(f))",
+                              ")"),
+    "loss_never_known": ("seal.c", "return f->seals.final ? FAILOVER_LOSS_EXACT : FAILOVER_LOSS_AT_LEAST;",
+                         "return FAILOVER_LOSS_UNKNOWN;"),
+    "emptied_in_silence": ("seal.c", "if (f->copy.data <= FAILOVER_DATA_NONE)\n                return !r->",
+                           "if (f->copy.data <= FAILOVER_DATA_NONE)\n                return true || !r->"),
+    "all_while_writing": ("server.c", "f->had_all = state == FAILOVER_PAUSED;", "f->had_all = can_write(state);"),
+    # A volume that takes nothing, or is not there.
+    "kept_by_a_full_disk": ("server.c", "if (kept && began > f->remembered_at)", "if (began > f->remembered_at)"),
     # A hand-over.
     "unequal_offsets": ("lead.c", "f->server.acked[f->yield.to] >= f->server.offset;", "true;"),
     "resumes_on_a_guess": ("lead.c", "s->now >= f->yield.until && !f->yield.released)",

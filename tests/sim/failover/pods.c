@@ -135,6 +135,7 @@ static struct volume take_away(struct sim *s, struct pod *former)
                 former->number;
         s->volumes[former->volume].frozen_until = USEC_NEVER;
         v.frozen_until = 0;
+        v.gone = false;
         return v;
 }
 

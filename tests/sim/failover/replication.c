@@ -109,7 +109,8 @@ static void asked(struct sim *s, struct turn *t)
         struct pod *p = following(s, t);
         struct pod *src = p ? source_of(s, p) : NULL;
 
-        if (src && !server_stopped(s, p) && linked(s, TRAFFIC_REPLICATION, src, p))
+        if (src && p->server.link == LINK_ONLINE && !server_stopped(s, p) &&
+            linked(s, TRAFFIC_REPLICATION, src, p))
                 acknowledge(s, p);
 }
 
@@ -295,7 +296,7 @@ static void copy_all(struct sim *s, struct pod *p, const struct pod *src)
         plan(s, p, time, copied);
 }
 
-static struct pod *at_address(struct sim *s, const char *address)
+struct pod *pod_at(struct sim *s, const char *address)
 {
         for (int i = 0; i < SIM_PODS_MAX; i++)
                 if (s->pods[i].used && strcmp(s->pods[i].id.address, address) == 0)
@@ -321,7 +322,7 @@ static void try_turn(struct sim *s, struct turn *t)
         if (!p || p->server.link != LINK_TRYING)
                 return;
         v = &p->server;
-        src = at_address(s, v->whom.address);
+        src = pod_at(s, v->whom.address);
         if (server_stopped(s, p) || !src || src == p || server_stopped(s, src) ||
             !linked(s, TRAFFIC_REPLICATION, p, src) || !linked(s, TRAFFIC_REPLICATION, src, p) ||
             !serves(&src->server)) {

@@ -124,6 +124,10 @@ static void calm_pod(struct sim *s, struct pod *p)
         if (p->current || s->volumes[p->volume].frozen_until != USEC_NEVER)
                 s->volumes[p->volume].frozen_until = 0;
         s->volumes[p->volume].slow = 0;
+        if (s->volumes[p->volume].full)
+                fault_full(s, p, false);
+        if (s->volumes[p->volume].gone)
+                fault_gone(s, p, false);
         p->agent.watch_silent_until = 0;
         p->agent.freeze_in = 0;
         p->touched = sim_now(s);

@@ -28,6 +28,9 @@ enum link_fault {
 void fault_links(struct sim *s, int host, enum link_fault kind, bool broken);
 void fault_agent(struct sim *s, struct pod *p, bool frozen);
 void fault_disk(struct sim *s, struct pod *p, usec_t time);
+void fault_full(struct sim *s, struct pod *p, bool full);
+/* The volume is torn out, or put back as it was. */
+void fault_gone(struct sim *s, struct pod *p, bool gone);
 void fault_crash(struct sim *s, struct pod *p);
 /* The pod is deleted by force; its processes live for LINGERS more. */
 void fault_delete(struct sim *s, struct pod *p, enum new_volume volume, usec_t lingers, usec_t delay);

@@ -34,7 +34,7 @@ static struct turn *plan(struct sim *s, struct pod *p, usec_t delay,
 
 uint64_t server_offset(const struct server *v)
 {
-        return (uint64_t)((int64_t)v->data.len - v->skew);
+        return (uint64_t)MAX((int64_t)v->data.len - v->skew, 0);
 }
 
 bool server_can_acknowledge(const struct sim *s, const struct pod *p)
@@ -49,13 +49,24 @@ static void save(struct sim *s, struct pod *p)
 {
         struct volume *v = &s->volumes[p->volume];
 
-        if (s->settings.keep == KEEP_NOTHING)
+        if (s->settings.keep == KEEP_NOTHING || v->full || v->gone)
                 return;
         v->data = p->server.data;
         v->has_data = p->server.has_data;
         v->skew = p->server.skew;
         v->noted = MIN(v->noted, server_offset(&p->server));
         v->saved = p->server.warm ? sim_now(s) : p->server.loaded_as_of; /* no newer than what it had */
+}
+
+/* What its agent has seen of it by now is there, and it is of the timeline that the note names. */
+static void note_offset(struct sim *s, struct pod *p)
+{
+        const struct failover_copy *seen = &p->agent.f.copy;
+        struct volume *v = &s->volumes[p->volume];
+
+        if (p->agent.up && !agent_stopped(s, p) && seen->data > FAILOVER_DATA_NONE &&
+            seen->position.timeline == v->remembered.position.timeline)
+                v->noted = MIN(seen->position.offset, server_offset(&p->server));
 }
 
 static void save_turn(struct sim *s, struct turn *t)
@@ -65,10 +76,10 @@ static void save_turn(struct sim *s, struct turn *t)
         if (!p)
                 return;
         plan(s, p, SYNC_EVERY, save_turn);
-        if (p->server.process != PROCESS_UP || server_stopped(s, p) || disk_frozen(s, p))
+        if (p->server.process != PROCESS_UP || server_stopped(s, p) || !volume_takes(s, p))
                 return;
         save(s, p);
-        s->volumes[p->volume].noted = server_offset(&p->server);
+        note_offset(s, p);
 }
 
 /* --- the beginning --------------------------------------------------------------------------------- */
@@ -102,6 +113,8 @@ static void ping_turn(struct sim *s, struct turn *t)
         replicate(s, p);
 }
 
+static void process_ends(struct sim *s, struct pod *p);
+
 static void loaded(struct sim *s, struct turn *t)
 {
         struct pod *p = process_of(s, t);
@@ -110,6 +123,10 @@ static void loaded(struct sim *s, struct turn *t)
                 return;
         if (s->hosts[p->host].frozen || p->server.frozen || disk_frozen(s, p)) {
                 plan(s, p, RETRY, loaded);
+                return;
+        }
+        if (s->volumes[p->volume].gone) {
+                process_ends(s, p);
                 return;
         }
         load(s, p);
@@ -123,6 +140,7 @@ static void loaded(struct sim *s, struct turn *t)
 
 void server_start(struct sim *s, struct pod *p)
 {
+        oracle_starts(s, p);
         p->server = (struct server){ .process = PROCESS_LOADING, .pid = ++s->numbers };
         p->server.mode = FAILOVER_STANDING;
         p->agent.starts++;
@@ -206,9 +224,9 @@ void server_end(struct sim *s, struct pod *p, bool clean)
 {
         if (p->server.process == PROCESS_NONE || p->server.process == PROCESS_DYING)
                 return;
-        if (clean && p->server.process == PROCESS_UP) {
+        if (clean && p->server.process == PROCESS_UP && volume_takes(s, p)) {
                 save(s, p);
-                s->volumes[p->volume].noted = server_offset(&p->server);
+                note_offset(s, p);
         }
         process_ends(s, p);
 }
@@ -241,6 +259,8 @@ static void lead(struct sim *s, struct pod *p, const struct order *o)
              (unsigned long long)p->agent.f.copy.position.timeline,
              (unsigned long long)p->agent.f.copy.position.offset);
         oracle_leads(s, p, o->epoch);
+        if (!v->warm && !s->settings.partial_after_restart)
+                v->skew = (int64_t)v->data.len; /* nobody can go on from there: it counts anew */
         v->lead_epoch = o->epoch;
         v->mode = FAILOVER_WRITABLE;
         v->has_data = v->warm = true;
@@ -356,6 +376,14 @@ static bool has_enough_followers(const struct sim *s, const struct pod *p)
         return n >= p->server.min_replicas;
 }
 
+/* What it cannot keep it does not take. */
+static bool takes_writes(const struct sim *s, const struct pod *p)
+{
+        bool full = s->settings.keep != KEEP_NOTHING && s->volumes[p->volume].full;
+
+        return !full && has_enough_followers(s, p);
+}
+
 static void execute(struct sim *s, struct pod *p, int client)
 {
         struct data_write *w;
@@ -385,7 +413,7 @@ void server_write(struct sim *s, struct pod *p, int client)
         }
         if (server_stopped(s, p) || v->mode == FAILOVER_PAUSED)
                 v->held |= UINT64_C(1) << client;
-        else if (v->mode == FAILOVER_WRITABLE && has_enough_followers(s, p))
+        else if (v->mode == FAILOVER_WRITABLE && takes_writes(s, p))
                 execute(s, p, client);
         else
                 client_answered(s, p, client, false);
@@ -422,7 +450,7 @@ static void look_at_followers(const struct sim *s, const struct pod *p, struct f
                         continue;
                 ret->online |= failover_only(m);
                 ret->life[m] = known ? heard->incarnation : 0;
-                ret->acked[m] = MAX(ret->acked[m], (uint64_t)((int64_t)f->acked - p->server.skew));
+                ret->acked[m] = MAX(ret->acked[m], (uint64_t)MAX((int64_t)f->acked - p->server.skew, 0));
         }
 }
 
@@ -433,6 +461,8 @@ void server_look(struct sim *s, struct pod *p, struct failover_server *ret)
 
         ret->state = state_of(v);
         ret->run = p->agent.starts;
+        ret->expired = p->knife_spent;
+        ret->gone = ret->state == FAILOVER_DOWN && s->volumes[p->volume].gone;
         if (ret->state == FAILOVER_DOWN || ret->state == FAILOVER_STARTING)
                 return;
         ret->has_data = v->has_data;

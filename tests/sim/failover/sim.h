@@ -73,6 +73,8 @@ struct volume {
         struct failover_copy remembered;
         usec_t frozen_since, frozen_until;
         usec_t slow; /* a small write takes up to so long; 0: some milliseconds */
+        bool full;   /* nothing new finds room */
+        bool gone;   /* it is not there: nothing can be read nor written */
 };
 
 /* --- the server ------------------------------------------------------------------ */
@@ -181,6 +183,7 @@ struct pod {
         usec_t renewal_sent, promises_sent;
         uint64_t promises_round;
         usec_t promises_asked; /* the same, by the world's time */
+        uint64_t told;         /* the epoch of which it said last what that lacks */
 };
 
 /* --- everything else ------------------------------------------------------------------- */
