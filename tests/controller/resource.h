@@ -23,6 +23,19 @@
 #define WALL_TEXT "2023-11-14T22:13:20Z" /* WALL */
 #define EARLIER "2023-01-01T00:00:00Z"
 
+/* From malloc. */
+static inline char *print_(const char *format, ...) _printf_(1, 2);
+static inline char *print_(const char *format, ...)
+{
+        va_list args;
+        char *text = NULL;
+
+        va_start(args, format);
+        ck_assert_int_ge(vasprintf(&text, format, args), 0);
+        va_end(args);
+        return text;
+}
+
 struct fixture {
         const struct controller *controller;
         const char *self; /* whom reconcile is about, in the namespace "shop"; NULL: there is but one */
@@ -30,7 +43,7 @@ struct fixture {
         struct arena arena;
         struct plan plan;
         struct view view;
-        yyjson_doc *docs[256]; /* what get_json parsed */
+        yyjson_doc *docs[256]; /* what read_json parsed */
         size_t n_docs;
 };
 
@@ -40,6 +53,47 @@ static inline void put(struct fixture *f, const struct cache_kind *kind, const c
 
         ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
         ck_assert_int_eq(cache_put(&f->cache, kind, yyjson_doc_get_root(doc), CACHE_FROM_WATCH), 0);
+}
+
+/* As the reply to our apply; WHOLE as the effect has it. */
+static inline void put_applied(struct fixture *f, const struct cache_kind *kind, const char *json,
+                               uint64_t whole)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
+        ck_assert_int_eq(cache_put_applied(&f->cache, kind, yyjson_doc_get_root(doc), whole), 0);
+}
+
+/* JSON as it stands on the server after our apply; REST is put before its end. From malloc. */
+static inline char *as_applied(struct str json, const char *uid, long long version, long long generation,
+                               const char *rest)
+{
+        static const char mark[] = "\"metadata\":{";
+        const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
+        int head, tail;
+
+        ck_assert_ptr_nonnull(at);
+        head = (int)(at - json.data + (long)sizeof(mark) - 1);
+        tail = (int)json.len - head - 1;
+        return print_("%.*s\"uid\":\"%s\",\"resourceVersion\":\"%lld\",\"generation\":%lld,\"managedFields\":"
+                      "[{\"manager\":\"keelson\",\"operation\":\"Apply\",\"fieldsV1\":{\"f:metadata\":{"
+                      "\"f:ownerReferences\":{}}}}],%.*s%s}",
+                      head, json.data, uid, version, generation, tail, json.data + head, rest);
+}
+
+/* What is watched is deleted. */
+static inline void take_away(struct fixture *f, const struct cache_kind *kind, const char *name,
+                             struct str uid, long long version)
+{
+        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"%.*s\","
+                            "\"resourceVersion\":\"%lld\"}}",
+                            name, STR_FMT(uid), version);
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+
+        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
+        ck_assert_int_eq(cache_delete(&f->cache, kind, yyjson_doc_get_root(doc)), 0);
+        free(json);
 }
 
 /* JSON absent (NULL): the resource comes later. If there is more than one of its kind,
@@ -126,16 +180,24 @@ static inline size_t count_effects(const struct fixture *f, enum effect_type typ
         return n;
 }
 
-static inline yyjson_val *get_json(struct fixture *f, enum effect_type type, const struct cache_kind *kind)
+/* Until end(). */
+static inline yyjson_val *read_json(struct fixture *f, struct str json)
 {
-        const struct effect *e = find_effect(f, type, kind);
         yyjson_doc *doc;
 
-        ck_assert_ptr_nonnull(e);
-        ck_assert_msg(json_parse(e->json, &doc, NULL) == 0, "%.*s", STR_FMT(e->json));
+        ck_assert_ptr_nonnull(json.data);
+        ck_assert_msg(json_parse(json, &doc, NULL) == 0, "%.*s", STR_FMT(json));
         ck_assert_uint_lt(f->n_docs, ARRAY_SIZE(f->docs));
         f->docs[f->n_docs++] = doc;
         return yyjson_doc_get_root(doc);
+}
+
+static inline yyjson_val *get_json(struct fixture *f, enum effect_type type, const struct cache_kind *kind)
+{
+        const struct effect *e = find_effect(f, type, kind);
+
+        ck_assert_ptr_nonnull(e);
+        return read_json(f, e->json);
 }
 
 static inline yyjson_val *child(struct fixture *f, const struct cache_kind *kind)
@@ -148,9 +210,9 @@ static inline yyjson_val *status(struct fixture *f)
         return get_json(f, EFFECT_STATUS, NULL);
 }
 
-static inline yyjson_val *condition(struct fixture *f, const char *type)
+static inline yyjson_val *condition_of(yyjson_val *root, const char *type)
 {
-        yyjson_val *list = yyjson_obj_get(status(f), "conditions"), *c;
+        yyjson_val *list = yyjson_obj_get(root, "conditions"), *c;
         size_t i, n;
 
         yyjson_arr_foreach (list, i, n, c)
@@ -159,6 +221,18 @@ static inline yyjson_val *condition(struct fixture *f, const char *type)
         ck_abort_msg("there is no condition %s", type);
         return NULL;
 }
+
+static inline yyjson_val *condition(struct fixture *f, const char *type)
+{
+        return condition_of(status(f), type);
+}
+
+/* Where condition_at(C, TYPE, FIELD) says what the cluster of a test has been told. */
+#define ck_condition(c, type, expected, why)                                                                 \
+        do {                                                                                                 \
+                ck_str_eq(condition_at((c), (type), "reason"), (why));                                       \
+                ck_str_eq(condition_at((c), (type), "status"), (expected));                                  \
+        } while (0)
 
 static inline struct str str_at(yyjson_val *value, const char *pointer)
 {

@@ -51,18 +51,6 @@ struct cluster {
         size_t n_applies, n_copies, n_reads, n_deletes, n_statuses;
 };
 
-static inline char *print_(const char *format, ...) _printf_(1, 2);
-static inline char *print_(const char *format, ...)
-{
-        va_list args;
-        char *text = NULL;
-
-        va_start(args, format);
-        ck_assert_int_ge(vasprintf(&text, format, args), 0);
-        va_end(args);
-        return text;
-}
-
 /* --- objects ------------------------------------------------------------------------ */
 
 static inline struct server_object *find_object(struct cluster *c, const char *plural, struct str name)
@@ -150,32 +138,6 @@ static inline void change_spec(struct cluster *c, const char *spec)
         put_app(c);
 }
 
-/* What stands in metadata after our apply, in front of what we applied. */
-static inline char *with_identity(struct cluster *c, struct str json, const char *uid, long long generation,
-                                  const char *rest)
-{
-        static const char mark[] = "\"metadata\":{";
-        const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
-        int head, tail;
-
-        ck_assert_ptr_nonnull(at);
-        head = (int)(at - json.data + (long)sizeof(mark) - 1);
-        tail = (int)json.len - head - 1;
-        return print_("%.*s\"uid\":\"%s\",\"resourceVersion\":\"%lld\",\"generation\":%lld,\"managedFields\":"
-                      "[{\"manager\":\"keelson\",\"operation\":\"Apply\",\"fieldsV1\":{\"f:metadata\":{"
-                      "\"f:ownerReferences\":{}}}}],%.*s%s}",
-                      head, json.data, uid, ++c->version, generation, tail, json.data + head, rest);
-}
-
-static inline void put_applied(struct cluster *c, const struct cache_kind *kind, const char *json,
-                               uint64_t whole)
-{
-        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-
-        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        ck_assert_int_eq(cache_put_applied(&c->f.cache, kind, yyjson_doc_get_root(doc), whole), 0);
-}
-
 static inline char *deployment_text(struct cluster *c)
 {
         static const char *const statuses[] = {
@@ -200,7 +162,7 @@ static inline char *deployment_text(struct cluster *c)
 
         snprintf(rest, sizeof(rest), "%.*s%lld%s", (int)(mark - status), status, c->deployment_generation,
                  mark + 4);
-        text = with_identity(c, str_c(c->deployment), "u-deployment", c->deployment_generation, rest);
+        text = as_applied(str_c(c->deployment), "u-deployment", ++c->version, c->deployment_generation, rest);
         return text;
 }
 
@@ -249,9 +211,9 @@ static inline void carry_apply(struct cluster *c, const struct effect *e)
                 json = deployment_text(c);
         } else {
                 snprintf(uid, sizeof(uid), "u-%s-%.200s-%lld", e->kind->api.plural.data, name, c->version);
-                json = with_identity(c, e->json, uid, 1, "");
+                json = as_applied(e->json, uid, ++c->version, 1, "");
         }
-        put_applied(c, e->kind, json, e->whole);
+        put_applied(&c->f, e->kind, json, e->whole);
         if (e->kind == &app_revision_kind)
                 add_object_(c, "controllerrevisions", name, strdup(json), "");
         free(json);
@@ -282,8 +244,8 @@ static inline void carry_copy(struct cluster *c, const struct effect *e)
                 snprintf(name, sizeof(name), "%.*s", STR_FMT(e->name));
                 snprintf(uid, sizeof(uid), "u-copy-%lld", c->version);
                 rest = print_(",%s", source->rest);
-                add_object_(c, e->kind->api.plural.data, name, with_identity(c, e->json, uid, 1, rest),
-                            source->rest);
+                add_object_(c, e->kind->api.plural.data, name,
+                            as_applied(e->json, uid, ++c->version, 1, rest), source->rest);
                 free(rest);
                 held = find_object(c, e->kind->api.plural.data, e->name);
         }
@@ -292,26 +254,16 @@ static inline void carry_copy(struct cluster *c, const struct effect *e)
 
 static inline void carry_delete(struct cluster *c, const struct effect *e)
 {
-        char name[300], *json;
+        char name[300];
 
         c->n_changes++;
         c->n_deletes++;
         snprintf(name, sizeof(name), "%.*s", STR_FMT(e->name));
         remove_object(c, e->kind->api.plural.data, name);
-        if (e->kind->on_demand) {
+        if (e->kind->on_demand)
                 cache_forget(&c->f.cache, e->kind, STR("shop"), e->name);
-                return;
-        }
-        json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"%.*s\","
-                      "\"resourceVersion\":\"%lld\"}}",
-                      name, STR_FMT(e->uid), ++c->version);
-        {
-                _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-
-                ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
-                ck_assert_int_eq(cache_delete(&c->f.cache, e->kind, yyjson_doc_get_root(doc)), 0);
-        }
-        free(json);
+        else
+                take_away(&c->f, e->kind, name, e->uid, ++c->version);
 }
 
 static inline void carry_read(struct cluster *c, const struct effect *e)
@@ -437,13 +389,7 @@ static inline size_t count_held(const struct cluster *c, const struct cache_kind
 
 static inline yyjson_val *parse_(struct cluster *c, const char *json)
 {
-        yyjson_doc *doc;
-
-        ck_assert_ptr_nonnull(json);
-        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
-        ck_assert_uint_lt(c->f.n_docs, ARRAY_SIZE(c->f.docs));
-        c->f.docs[c->f.n_docs++] = doc;
-        return yyjson_doc_get_root(doc);
+        return read_json(&c->f, str_c(json));
 }
 
 /* Of those that were parsed: they are kept until the end, and a long story has many. */
@@ -467,21 +413,8 @@ static inline struct str deployment_at(struct cluster *c, const char *pointer)
 
 static inline struct str condition_at(struct cluster *c, const char *type, const char *field)
 {
-        yyjson_val *list = yyjson_obj_get(parse_(c, c->status), "conditions"), *one;
-        size_t i, n;
-
-        yyjson_arr_foreach (list, i, n, one)
-                if (str_eq_c(json_get_str(one, "type"), type))
-                        return json_get_str(one, field);
-        ck_abort_msg("there is no condition %s", type);
-        return STR_NULL;
+        return json_get_str(condition_of(parse_(c, c->status), type), field);
 }
-
-#define ck_condition(c, type, expected, why)                                                                 \
-        do {                                                                                                 \
-                ck_str_eq(condition_at((c), (type), "status"), (expected));                                  \
-                ck_str_eq(condition_at((c), (type), "reason"), (why));                                       \
-        } while (0)
 
 static inline bool has_part(struct str s, const char *part)
 {

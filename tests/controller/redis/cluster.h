@@ -46,18 +46,6 @@ struct cluster {
         char deleted[128]; /* the last one */
 };
 
-static inline char *print_(const char *format, ...) _printf_(1, 2);
-static inline char *print_(const char *format, ...)
-{
-        va_list args;
-        char *text = NULL;
-
-        va_start(args, format);
-        ck_assert_int_ge(vasprintf(&text, format, args), 0);
-        va_end(args);
-        return text;
-}
-
 /* --- objects ------------------------------------------------------------------------ */
 
 static inline struct held *find_held(struct cluster *c, const struct cache_kind *kind, struct str name)
@@ -118,26 +106,10 @@ static inline void annotate(struct cluster *c, const char *annotations)
         put_redis(c);
 }
 
-/* What stands in metadata after our apply, in front of what we applied. */
-static inline char *with_identity(struct cluster *c, struct str json, const char *uid, const char *rest)
-{
-        static const char mark[] = "\"metadata\":{";
-        const char *at = memmem(json.data, json.len, mark, sizeof(mark) - 1);
-        int head;
-
-        ck_assert_ptr_nonnull(at);
-        head = (int)(at - json.data + (long)sizeof(mark) - 1);
-        return print_("%.*s\"uid\":\"%s\",\"resourceVersion\":\"%lld\",\"generation\":1,\"managedFields\":"
-                      "[{\"manager\":\"keelson\",\"operation\":\"Apply\",\"fieldsV1\":{\"f:metadata\":{"
-                      "\"f:ownerReferences\":{}}}}],%.*s%s}",
-                      head, json.data, uid, ++c->version, (int)json.len - head - 1, json.data + head, rest);
-}
-
 /* --- carrying out ------------------------------------------------------------------------ */
 
 static inline void carry_apply(struct cluster *c, const struct effect *e)
 {
-        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         const char *rest = e->kind == &redis_statefulset_kind ? ",\"status\":{\"observedGeneration\":1}" : "";
         char uid[300], *json;
 
@@ -146,9 +118,8 @@ static inline void carry_apply(struct cluster *c, const struct effect *e)
         c->n_changes++;
         c->n_applies++;
         snprintf(uid, sizeof(uid), "u-%s-%.*s", e->kind->api.plural.data, (int)e->name.len, e->name.data);
-        json = with_identity(c, e->json, uid, rest);
-        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        ck_assert_int_eq(cache_put_applied(&c->f.cache, e->kind, yyjson_doc_get_root(doc), e->whole), 0);
+        json = as_applied(e->json, uid, ++c->version, 1, rest);
+        put_applied(&c->f, e->kind, json, e->whole);
         hold(c, e->kind, e->name, json);
 }
 
@@ -165,15 +136,8 @@ static inline void carry_read(struct cluster *c, const struct effect *e)
 
 static inline void remove_from_cache(struct cluster *c, const struct cache_kind *kind, const char *name)
 {
-        char *json = print_("{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u\","
-                            "\"resourceVersion\":\"%lld\"}}",
-                            name, ++c->version);
-        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
-
-        ck_assert_int_eq(json_parse(str_c(json), &doc, NULL), 0);
-        ck_assert_int_eq(cache_delete(&c->f.cache, kind, yyjson_doc_get_root(doc)), 0);
+        take_away(&c->f, kind, name, STR("u"), ++c->version);
         unhold(c, kind, str_c(name));
-        free(json);
 }
 
 static inline void carry_delete(struct cluster *c, const struct effect *e)
@@ -305,13 +269,7 @@ static inline void pass(struct cluster *c, usec_t time)
 
 static inline yyjson_val *parse_(struct cluster *c, const char *json)
 {
-        yyjson_doc *doc;
-
-        ck_assert_ptr_nonnull(json);
-        ck_assert_msg(json_parse(str_c(json), &doc, NULL) == 0, "%s", json);
-        ck_assert_uint_lt(c->f.n_docs, ARRAY_SIZE(c->f.docs));
-        c->f.docs[c->f.n_docs++] = doc;
-        return yyjson_doc_get_root(doc);
+        return read_json(&c->f, str_c(json));
 }
 
 static inline yyjson_val *held_json(struct cluster *c, const struct cache_kind *kind, const char *name)
@@ -434,18 +392,5 @@ static inline yyjson_val *config(struct cluster *c)
 
 static inline struct str condition_at(struct cluster *c, const char *type, const char *field)
 {
-        yyjson_val *list = yyjson_obj_get(parse_(c, c->status), "conditions"), *one;
-        size_t i, n;
-
-        yyjson_arr_foreach (list, i, n, one)
-                if (str_eq_c(json_get_str(one, "type"), type))
-                        return json_get_str(one, field);
-        ck_abort_msg("there is no condition %s", type);
-        return STR_NULL;
+        return json_get_str(condition_of(parse_(c, c->status), type), field);
 }
-
-#define ck_condition(c, type, expected, why)                                                                 \
-        do {                                                                                                 \
-                ck_str_eq(condition_at((c), (type), "reason"), (why));                                       \
-                ck_str_eq(condition_at((c), (type), "status"), (expected));                                  \
-        } while (0)
