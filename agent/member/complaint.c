@@ -4,11 +4,49 @@
 
 #include "agent/member/member.h"
 
+static struct str without(struct str s, const char *prefix)
+{
+        size_t n = strlen(prefix);
+
+        return str_starts(s, str_c(prefix)) ? str_n(s.data + n, s.len - n) : s;
+}
+
+/* The first one, under the name that its user knows it by: "redis.config.maxmemory" is
+ * "maxmemory", and "redis.users.shop" is "user shop". That the server did not start with all of
+ * them names none, and gives way to one that does. */
+static void note_refusal(struct member *m, const struct error *complaint)
+{
+        const char *engine = m->options->engine_name;
+        char config[64], users[64], user[FAILOVER_SETTING_MAX];
+        struct str path = str_c(complaint->path);
+
+        snprintf(config, sizeof(config), "%s.config", engine);
+        snprintf(users, sizeof(users), "%s.users.", engine);
+        if (m->refused.setting[0] && strcmp(m->refused.setting, config) != 0)
+                return;
+        snprintf(user, sizeof(user), "user %s", without(path, users).data);
+        if (str_starts(path, str_c(users)))
+                path = str_c(user);
+        else if (path.len > strlen(config) + 1)
+                path = without(without(path, config), ".");
+        failover_refusal_set(&m->refused, path, without(str_c(complaint->message), ENGINE_REFUSED));
+}
+
+/* The server ended, and nobody has asked it to. */
+void complaint_of_crash(void *arg, const struct error *how)
+{
+        struct member *m = arg;
+        char note[NEWS_NOTE_MAX];
+
+        snprintf(note, sizeof(note), "%s: %.450s", m->options->pod, how->message);
+        news_say(&m->news, true, "ServerCrashed", note);
+}
+
 void complaint_of_settings(struct member *m, const struct error *complaint)
 {
         char note[NEWS_NOTE_MAX];
 
-        m->config_refused = true;
+        note_refusal(m, complaint);
         snprintf(note, sizeof(note), "config.json: %.160s%s%.300s; what is right is applied", complaint->path,
                  complaint->path[0] ? ": " : "", complaint->message);
         news_say(&m->news, true, "ConfigRefused", note);
@@ -32,6 +70,8 @@ static const char *volume_reason(int code)
                 return "VolumeInUse";
         case -ENOSPC:
                 return "VolumeFull";
+        case -ENODEV:
+                return "VolumeGone";
         default:
                 return "VolumeUnusable";
         }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/member/driver.h"
 
+#include <errno.h>
+
 static usec_t whole_seconds(usec_t t)
 {
         return (t + USEC_SEC - 1) / USEC_SEC * USEC_SEC;
@@ -19,13 +21,21 @@ void driver_init(struct driver *d, const struct failover_id *self, usec_t lease,
 
 /* --- effects ------------------------------------------------------------------------ */
 
-/* Without a deadline in the kernel an agent that is stopped would go on being followed. */
+/* Without a deadline in the kernel an agent that is stopped would go on being followed. One
+ * that is put off in vain still stands, and is the earlier one: on a machine that is short of
+ * time the answer may be late, which is no reason to end a server that is well. */
 static void arm(struct driver *d, usec_t until)
 {
-        d->armed = d->engine->ops->arm(d->engine, until) == 0;
-        if (d->armed)
+        int r = d->engine->ops->arm(d->engine, until);
+
+        if (r == 0) {
+                d->armed = true;
                 return;
+        }
         d->arm_failed++;
+        if (r == -ETIMEDOUT && d->armed)
+                return;
+        d->armed = false;
         d->engine->ops->kill(d->engine, d->f.orders);
 }
 
@@ -64,6 +74,7 @@ static void do_effect(struct driver *d, const struct failover_effect *e, bool *u
                 break;
         case FAILOVER_DO_KILL:
                 d->engine->ops->kill(d->engine, e->order.number);
+                d->armed = false;
                 break;
         case FAILOVER_DO_ARM:
                 arm(d, e->until);

@@ -11,8 +11,9 @@
  * list and is done when the engine returns. ARM is confirmed, or the server is killed at
  * once and not a single order of that list is carried out; the protocol then sees a server
  * that is down, which ends the epoch. What was acknowledged by then was acknowledged under
- * the deadline before. No order to lead or to pause is handed on without a confirmed deadline:
- * the server is killed instead.
+ * the deadline before. Only where that one stands, and its putting off is merely not answered
+ * in time, the server goes on under it. No order to lead or to pause is handed on without a
+ * confirmed deadline: the server is killed instead.
  *
  * It has no clock, timer or socket of its own, takes no memory and cannot fail.
  */
@@ -46,7 +47,7 @@ struct driver {
         struct engine *engine;
         struct driver_ports ports;
         usec_t lease;        /* our own L; f.timing.lease may be longer, another holder's */
-        bool armed;          /* the engine has confirmed the newest deadline */
+        bool armed;          /* the engine has confirmed a deadline, and it stands */
         uint64_t arm_failed; /* so often it could not */
         uint64_t refused;    /* orders to lead or to pause without one: must stay 0 */
         uint64_t dropped;    /* events that found no place */

@@ -37,6 +37,9 @@ struct engine_config {
         const char *program; /* the server's; NULL: looked for in PATH by its names */
 };
 
+/* A complaint about a setting that has the server's words begins so. */
+#define ENGINE_REFUSED "the server does not take it: "
+
 /* What the engine tells. LOOKED comes for every look that was answered, about
  * five times a second while the server answers, and at once after an order was
  * carried out and when the server has ended (state DOWN). */
@@ -48,10 +51,13 @@ struct engine_handlers {
         /* What the server said to settings after they were handed to it, and why it does not
          * start. For people; once for each time that it is tried. May be NULL. */
         void (*complained)(void *arg, const struct error *complaint);
+        /* The server has ended, and nobody has asked it to: not an order, nor a deadline. HOW is
+         * for people, with what it said last. May be NULL. */
+        void (*crashed)(void *arg, const struct error *how);
         /* NULL: the volume is the engine's alone, what is on it is known, and it can be written.
          * Before that, and later: what is wrong with it. -EBUSY: another process has it, and is
-         * waited for; -ENOSPC: it is full. Told when it changes, never from inside of the
-         * engine's functions. Once it was NULL it stays the engine's. */
+         * waited for; -ENOSPC: it is full; -ENODEV: it is not there any more. Told when it changes,
+         * never from inside of the engine's functions. Once it was NULL it stays the engine's. */
         void (*volume)(void *arg, const struct error *why);
         void *arg;
 };
@@ -71,7 +77,8 @@ struct engine_ops {
         void (*kill)(struct engine *e, uint64_t number);
 
         /* The kernel is to kill the server at UNTIL (boot-time clock). Returns when that is
-         * certain: 0, or a negative errno if it is not, upon which the member does not lead. */
+         * certain: 0, or a negative errno if it is not, upon which the member does not lead.
+         * -ETIMEDOUT: it may come to it yet; until then the one before stands, if there is one. */
         int (*arm)(struct engine *e, usec_t until) _must_check_;
         void (*disarm)(struct engine *e);
 

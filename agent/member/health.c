@@ -185,7 +185,7 @@ static void write_ports(const struct member *m, struct buf *out)
               member_needs_restart(m));
         gauge(out, "keelson_failover_config_valid",
               "0 while config.json cannot be read, or a part of it is refused.",
-              !m->config_bad && !m->config_refused);
+              !m->config_bad && !m->refused.setting[0]);
 }
 
 void health_write_metrics(struct member *m, struct buf *out)

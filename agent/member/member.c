@@ -150,7 +150,7 @@ static void note_applied(struct member *m)
 
         if (!ops->settled(m->engine))
                 return;
-        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m));
+        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m), &m->refused);
         m->peers.applied = m->reporter.own;
 }
 
@@ -345,7 +345,7 @@ static void on_config(const struct settings *s, void *arg)
         struct error complaint = ERROR_INIT;
         int r = m->engine->ops->configure(m->engine, buf_str(&s->engine), &complaint);
 
-        m->config_refused = false;
+        m->refused = (struct failover_refusal){ 0 };
         if (r < 0)
                 complaint_of_settings(m, &complaint);
         take_settings(m, s);
@@ -456,6 +456,7 @@ static int start_engine(struct member *m, struct error *err)
         struct engine_handlers handlers = { .looked = on_looked,
                                             .canary = on_canary,
                                             .complained = complaint_of_engine,
+                                            .crashed = complaint_of_crash,
                                             .volume = complaint_of_volume,
                                             .arg = m };
 

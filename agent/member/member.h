@@ -90,10 +90,10 @@ struct member {
         struct failover_effect wait;
         bool stopping;
         uint64_t fences[MEMBER_CAUSES], promised, went_back;
-        bool looked_back;           /* whether what is on the volume is newer than the Lease */
-        bool config_bad, lease_bad; /* it cannot be read */
-        bool config_refused;        /* a part of what was read last */
-        uint64_t route_trouble;     /* a hash of what was told last */
+        bool looked_back;                /* whether what is on the volume is newer than the Lease */
+        bool config_bad, lease_bad;      /* it cannot be read */
+        struct failover_refusal refused; /* a part of what was read last: the first */
+        uint64_t route_trouble;          /* a hash of what was told last */
 };
 
 /* "shop-2" -> 2. 0, or -EINVAL. */
@@ -114,6 +114,7 @@ bool member_needs_restart(const struct member *m);
 void complaint_of_settings(struct member *m, const struct error *complaint);
 /* The engine's handlers; ARG is the member. */
 void complaint_of_engine(void *arg, const struct error *complaint);
+void complaint_of_crash(void *arg, const struct error *how);
 void complaint_of_volume(void *arg, const struct error *why);
 
 /* As the Lease's handler. */

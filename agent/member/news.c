@@ -10,7 +10,8 @@
 
 #define EVENT_BYTES_MAX ((size_t)8 * 1024)
 #define EVENT_NAME_MAX 253
-#define SET_TEXT_MAX 48
+#define NAMES_MAX 320
+#define NAME_MAX_BYTES 80
 
 static const struct kube_kind event_kind = {
         .group = STR_INIT("events.k8s.io"),
@@ -44,40 +45,83 @@ void news_take_owner(struct news *n, yyjson_val *lease)
 
 /* --- words -------------------------------------------------------------------------- */
 
-static void members(failover_set set, char out[SET_TEXT_MAX])
+/* "shop-0, shop-2", and what goes with one or with several of them. */
+struct names {
+        char list[NAMES_MAX];
+        const char *are, *have, *promise;
+};
+
+static void name_all(const struct news *n, failover_set set, struct names *ret)
 {
+        bool several = set & (set - 1);
         size_t len = 0;
 
-        out[0] = '\0';
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
+        *ret = several ? (struct names){ .are = "are", .have = "have", .promise = "promise" }
+                       : (struct names){ .are = "is", .have = "has", .promise = "promises" };
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX && len < NAMES_MAX; m++)
                 if (set & failover_only(m))
-                        len += (size_t)snprintf(out + len, SET_TEXT_MAX - len, "%s%d", len ? ", " : "", m);
+                        len += (size_t)snprintf(ret->list + len, NAMES_MAX - len, "%s%.*s-%d",
+                                                len ? ", " : "", STR_FMT(n->config.cluster), m);
         if (!len)
-                snprintf(out, SET_TEXT_MAX, "none");
+                snprintf(ret->list, NAMES_MAX, "nobody");
 }
 
-static void describe(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
+/* Why a leader leads no longer. */
+static const char *because(enum failover_cause cause)
+{
+        switch (cause) {
+        case FAILOVER_CAUSE_NONE:
+        case FAILOVER_CAUSE_BOOTSTRAP:
+                return "nobody has led yet";
+        case FAILOVER_CAUSE_CRASH:
+                return "the server of the leader has ended by itself";
+        case FAILOVER_CAUSE_HANG:
+                return "the server of the leader did not answer";
+        case FAILOVER_CAUSE_DISK:
+                return "the volume of the leader took no writes";
+        case FAILOVER_CAUSE_EXPIRED:
+                return "the leader has not renewed the Lease";
+        case FAILOVER_CAUSE_FENCED:
+                return "the leader could not renew the Lease in time";
+        case FAILOVER_CAUSE_RESTART:
+                return "the agent of the leader was started again";
+        case FAILOVER_CAUSE_PLANNED:
+                return "a hand-over was asked for";
+        case FAILOVER_CAUSE_SHUTDOWN:
+                return "the leader is to end";
+        }
+        return failover_cause_name(cause);
+}
+
+/* Of which the engine knows more, and tells it. */
+static bool is_crash(const struct failover_effect *e)
+{
+        return e->news.what == FAILOVER_FENCED && e->news.cause == FAILOVER_CAUSE_CRASH;
+}
+
+static void describe(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX])
 {
         unsigned long long epoch = (unsigned long long)e->news.epoch;
-        const char *cause = failover_cause_name(e->news.cause);
-        int m = e->news.member;
-        char list[SET_TEXT_MAX];
+        const char *why = because(e->news.cause);
+        char member[NAME_MAX_BYTES];
+        struct names all;
 
-        members(e->news.members, list);
+        snprintf(member, sizeof(member), "%.*s-%d", (int)MIN(n->config.cluster.len, (size_t)60),
+                 n->config.cluster.data, e->news.member);
+        name_all(n, e->news.members, &all);
         switch (e->news.what) {
         case FAILOVER_STOOD:
-                snprintf(out, NEWS_NOTE_MAX, "took epoch %llu: the last leader ended by %s", epoch, cause);
+                snprintf(out, NEWS_NOTE_MAX, "took epoch %llu: %s", epoch, why);
                 return;
         case FAILOVER_CHOSEN:
-                snprintf(out, NEWS_NOTE_MAX, "is to lead epoch %llu; in sync: %s", epoch, list);
+                snprintf(out, NEWS_NOTE_MAX, "is to lead epoch %llu; in sync: %s", epoch, all.list);
                 return;
         case FAILOVER_DEFERRED:
-                snprintf(out, NEWS_NOTE_MAX, "leaves epoch %llu to member %d, which is further on", epoch, m);
+                snprintf(out, NEWS_NOTE_MAX, "leaves epoch %llu to %s, which is further on", epoch, member);
                 return;
         case FAILOVER_WAITING:
                 snprintf(out, NEWS_NOTE_MAX,
-                         "nobody can lead yet: members %s must answer first, for they may have newer data",
-                         list);
+                         "nobody can lead yet: %s must answer first, and may have newer data", all.list);
                 return;
         case FAILOVER_NO_DATA:
                 snprintf(out, NEWS_NOTE_MAX,
@@ -85,13 +129,14 @@ static void describe(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
                          "with what it has");
                 return;
         case FAILOVER_LED:
-                snprintf(out, NEWS_NOTE_MAX, "member %d leads epoch %llu; in sync: %s", m, epoch, list);
+                snprintf(out, NEWS_NOTE_MAX, "%s leads epoch %llu; in sync: %s", member, epoch, all.list);
                 return;
         case FAILOVER_NARROWED:
-                snprintf(out, NEWS_NOTE_MAX, "members %s are behind and may not be promoted any more", list);
+                snprintf(out, NEWS_NOTE_MAX, "%s %s behind and may not be promoted any more", all.list,
+                         all.are);
                 return;
         case FAILOVER_WIDENED:
-                snprintf(out, NEWS_NOTE_MAX, "members %s have caught up and may be promoted", list);
+                snprintf(out, NEWS_NOTE_MAX, "%s %s caught up and may be promoted", all.list, all.have);
                 return;
         case FAILOVER_HELD_BACK:
                 snprintf(out, NEWS_NOTE_MAX,
@@ -103,31 +148,32 @@ static void describe(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
                 return;
         case FAILOVER_ON_PROMISES:
                 snprintf(out, NEWS_NOTE_MAX,
-                         "the API server does not answer; members %s promise not to stand, so member %d "
-                         "goes on leading",
-                         list, m);
+                         "the API server does not answer; %s %s not to stand, so %s goes on leading",
+                         all.list, all.promise, member);
                 return;
         case FAILOVER_FENCED:
-                snprintf(out, NEWS_NOTE_MAX, "the server of member %d was killed: %s", m, cause);
+                if (is_crash(e))
+                        snprintf(out, NEWS_NOTE_MAX, "%s leads no longer: its server has ended by itself",
+                                 member);
+                else
+                        snprintf(out, NEWS_NOTE_MAX, "the server of %s was killed: %s", member, why);
                 return;
         case FAILOVER_SUPERSEDED:
                 snprintf(out, NEWS_NOTE_MAX,
-                         "the server of member %d was killed: another member holds a newer "
-                         "epoch",
-                         m);
+                         "the server of %s was killed: another member holds a newer epoch", member);
                 return;
         case FAILOVER_YIELDS:
-                if (m == FAILOVER_NOBODY)
+                if (e->news.member == FAILOVER_NOBODY)
                         snprintf(out, NEWS_NOTE_MAX, "stops leading epoch %llu; there is nobody to take over",
                                  epoch);
                 else
-                        snprintf(out, NEWS_NOTE_MAX, "hands epoch %llu over to member %d", epoch, m);
+                        snprintf(out, NEWS_NOTE_MAX, "hands epoch %llu over to %s", epoch, member);
                 return;
         case FAILOVER_YIELDED:
                 snprintf(out, NEWS_NOTE_MAX, "leads no longer; epoch %llu is released", epoch);
                 return;
         case FAILOVER_STAYED:
-                snprintf(out, NEWS_NOTE_MAX, "goes on leading: member %d could not take over in time", m);
+                snprintf(out, NEWS_NOTE_MAX, "goes on leading: %s could not take over in time", member);
                 return;
         case FAILOVER_LEASE_GONE:
                 snprintf(out, NEWS_NOTE_MAX, "the Lease was deleted; who leads makes it again");
@@ -142,7 +188,7 @@ static void describe(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
         snprintf(out, NEWS_NOTE_MAX, "%s", failover_news_name(e->news.what));
 }
 
-bool news_note(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
+bool news_note(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX])
 {
         static const enum failover_news warnings[] = { FAILOVER_WAITING,     FAILOVER_NO_DATA,
                                                        FAILOVER_NARROWED,    FAILOVER_HELD_BACK,
@@ -150,7 +196,7 @@ bool news_note(const struct failover_effect *e, char out[NEWS_NOTE_MAX])
                                                        FAILOVER_SUPERSEDED,  FAILOVER_STAYED,
                                                        FAILOVER_LEASE_GONE,  FAILOVER_WRITES_LOST };
 
-        describe(e, out);
+        describe(n, e, out);
         for (size_t i = 0; i < ARRAY_SIZE(warnings); i++)
                 if (warnings[i] == e->news.what)
                         return true;
@@ -271,9 +317,10 @@ void news_tell(struct news *n, const struct failover_effect *e)
 {
         const char *reason = failover_news_name(e->news.what);
         char note[NEWS_NOTE_MAX];
-        bool warning = news_note(e, note);
+        bool warning = news_note(n, e, note);
 
         log_at(warning ? LOG_WARN : LOG_INFO, note, LOG_CSTR("reason", reason),
                LOG_INT("epoch", e->news.epoch), LOG_CSTR("cause", failover_cause_name(e->news.cause)));
-        send(n, warning, reason, note);
+        if (!is_crash(e))
+                send(n, warning, reason, note);
 }

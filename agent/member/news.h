@@ -41,11 +41,11 @@ void news_init(struct news *n, const struct news_config *config);
 /* Who owns the Lease, from its metadata. */
 void news_take_owner(struct news *n, yyjson_val *lease);
 
-/* "member 2 leads epoch 7; in sync: 0, 2", and whether it is something to worry about. */
-bool news_note(const struct failover_effect *e, char out[NEWS_NOTE_MAX]);
+/* "shop-2 leads epoch 7; in sync: shop-0, shop-2", and whether it is something to worry about. */
+bool news_note(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX]);
 
 /* Any other news, likewise: REASON is the Event's, in CamelCase. */
 void news_say(struct news *n, bool warning, const char *reason, const char *note);
 
-/* Logs and sends. */
+/* Logs and sends; what the engine tells with more words (ServerCrashed) is only logged. */
 void news_tell(struct news *n, const struct failover_effect *e);

@@ -10,7 +10,8 @@ void reporter_init(struct reporter *r, int self, const char *uid)
         failover_report_init(&r->out);
 }
 
-void reporter_applied(struct reporter *r, const char *config, bool needs_restart)
+void reporter_applied(struct reporter *r, const char *config, bool needs_restart,
+                      const struct failover_refusal *refused)
 {
         if (!config[0])
                 return;
@@ -18,6 +19,7 @@ void reporter_applied(struct reporter *r, const char *config, bool needs_restart
                 snprintf(r->first, sizeof(r->first), "%s", config);
         snprintf(r->own.config, sizeof(r->own.config), "%s", config);
         r->own.needs_restart = needs_restart && strcmp(r->first, config) != 0;
+        r->own.refused = *refused;
         reporter_heard(r, r->self, &r->own);
 }
 

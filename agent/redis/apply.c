@@ -14,7 +14,7 @@ static void complain_about(struct redis *e, const char *list, struct str name, s
         char path[128];
 
         snprintf(path, sizeof(path), "redis.%s.%.*s", list, (int)MIN(name.len, REDIS_NAME_MAX), name.data);
-        error_set_at(&complaint, -EINVAL, str_c(path), "the server does not take it: %.*s",
+        error_set_at(&complaint, -EINVAL, str_c(path), ENGINE_REFUSED "%.*s",
                      (int)MIN(answer.len, (size_t)300), answer.data ? answer.data : "");
         redis_complain(e, &complaint);
 }

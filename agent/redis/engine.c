@@ -17,6 +17,21 @@ void redis_complain(struct redis *e, const struct error *complaint)
                 e->handlers.complained(e->handlers.arg, complaint);
 }
 
+void redis_cut_off(struct redis *e)
+{
+        struct error complaint = ERROR_INIT;
+
+        if (!e->keeper || e->killed || e->cut_off)
+                return;
+        e->cut_off = true;
+        keeper_kill(e->keeper);
+        error_set(
+                &complaint, -EPROTO,
+                "the server was ended, since the connection to it broke (a reply that is none, or no memory): "
+                "what was sent on it could be carried out late");
+        redis_complain(e, &complaint);
+}
+
 /* --- starting ------------------------------------------------------------------------ */
 
 /* What is there is loaded, whatever is wanted from now on: a server that is to keep an AOF
@@ -112,7 +127,7 @@ static int run_server(struct redis *e, enum redis_source source, struct error *e
         const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                     "LC_ALL=C", NULL };
         struct keeper_config config = { .argv = argv, .env = env, .directory = e->config.data };
-        int r, lock = volume_lock(e->volume);
+        int r, lock = volume_lock(e->volume), output = -1;
 
         snprintf(conf, sizeof(conf), "%s/%s", e->config.run, REDIS_CONF_FILE);
         config.shared = MAX(lock, 0);
@@ -120,7 +135,15 @@ static int run_server(struct redis *e, enum redis_source source, struct error *e
         r = write_conf(e, source, conf);
         if (r < 0)
                 return error_set(err, r, "cannot write %s: %s", conf, strerror(-r));
-        return keeper_start(e->loop, &config, on_ended, e, &e->keeper, err);
+        r = output_open(e->loop, &e->output, &output);
+        if (r < 0)
+                return error_set(err, r, "cannot make a pipe for the server: %s", strerror(-r));
+        config.output = output;
+        r = keeper_start(e->loop, &config, on_ended, e, &e->keeper, err);
+        close(output);
+        if (r < 0)
+                output_close(&e->output);
+        return r;
 }
 
 static void start_later(struct redis *e)
@@ -138,7 +161,7 @@ static void start(struct redis *e)
         e->bare = e->bare_wanted;
         e->source = source;
         e->run++;
-        e->killed = e->halting = e->counted = false;
+        e->killed = e->halting = e->counted = e->cut_off = false;
         redis_run_begins(e, brings_data(e, source));
         redis_note_started_with(e);
         if (run_server(e, source, &err) < 0) {
@@ -149,23 +172,43 @@ static void start(struct redis *e)
 
 /* --- ending --------------------------------------------------------------------------- */
 
+/* The line of its file that the server shows before it says what is wrong with it. What a user
+ * logs in with is nobody's business. */
+static bool names_setting(const char *line)
+{
+        return str_starts(str_c(line), STR(">>> ")) && !str_starts(str_c(line), STR(">>> 'user "));
+}
+
 /* A word that the server does not take keeps it from starting: it is started without what
  * users have set, which is then set one by one. */
-static void look_at_failed_start(struct redis *e)
+static bool look_at_failed_start(struct redis *e)
 {
+        const char *why = output_line(&e->output, 0), *line = output_line(&e->output, 1);
         struct error complaint = ERROR_INIT;
 
         if (e->loaded || e->killed || e->halting || !e->last_end.known || e->last_end.exit_code <= 0)
-                return;
+                return false;
         if (e->bare || (!e->settings.n_config && !e->settings.n_users))
-                return;
+                return false;
         e->bare_wanted = true;
         error_set_at(
                 &complaint, -EINVAL, STR("redis.config"),
-                "the server did not start with these settings (exit code %d); it is started without them, "
-                "and they are set one by one",
-                e->last_end.exit_code);
+                "the server did not start with these settings (%s%s%s, exit code %d); it is started without "
+                "them, and they are set one by one",
+                names_setting(line) ? line : "", names_setting(line) ? " " : "", why, e->last_end.exit_code);
         redis_complain(e, &complaint);
+        return true;
+}
+
+/* Unless we have done it, or the deadline, in which case the protocol tells why. */
+static void tell_crash(struct redis *e)
+{
+        struct error how = ERROR_INIT;
+
+        if (e->killed || e->halting || e->cut_off || e->last_end.expired || !e->handlers.crashed)
+                return;
+        redis_put_crash(e, &how);
+        e->handlers.crashed(e->handlers.arg, &how);
 }
 
 static void close_links(struct redis *e)
@@ -194,7 +237,9 @@ static void on_ended(struct keeper *k, const struct keeper_end *end, void *arg)
         e->keeper = NULL;
         e->last_end = *end;
         e->ends++;
-        look_at_failed_start(e);
+        output_close(&e->output);
+        if (!look_at_failed_start(e))
+                tell_crash(e);
         keeper_free(k);
         close_links(e);
         e->loaded = false;
@@ -230,16 +275,21 @@ static void order(struct engine *engine, enum failover_order what, uint64_t numb
         redis_soon(e);
 }
 
+void redis_end_server(struct redis *e)
+{
+        if (!e->keeper)
+                return;
+        keeper_kill(e->keeper);
+        e->killed = true;
+        e->counted = false;
+        e->kill_until = clock_now() + DYING_MAX;
+}
+
 static void kill_server(struct engine *engine, uint64_t number)
 {
         struct redis *e = redis_of(engine);
 
-        if (e->keeper) {
-                keeper_kill(e->keeper);
-                e->killed = true;
-                e->counted = false;
-                e->kill_until = clock_now() + DYING_MAX;
-        }
+        redis_end_server(e);
         e->kill_number = number;
         e->goal = (struct redis_goal){ .number = number };
         redis_soon(e);
@@ -256,8 +306,10 @@ static void disarm(struct engine *engine)
 {
         struct redis *e = redis_of(engine);
 
-        /* One that stands still ends for it, as it must if it does not answer. */
-        if (e->keeper && keeper_disarm(e->keeper) < 0)
+        int r = e->keeper ? keeper_disarm(e->keeper) : 0;
+
+        /* One that stands still ends at the deadline; one that is late has the word by then. */
+        if (r < 0 && r != -ETIMEDOUT)
                 keeper_kill(e->keeper);
 }
 
@@ -291,7 +343,7 @@ static bool is_start_due(const struct redis *e, usec_t now)
 {
         bool wanted = e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
 
-        return !e->keeper && !e->ended && wanted && e->configured && now >= e->not_before;
+        return !e->keeper && !e->ended && !e->away && wanted && e->configured && now >= e->not_before;
 }
 
 static void look_at_process(struct redis *e, usec_t now)
@@ -344,8 +396,8 @@ static void do_what_is_due(struct redis *e)
 {
         usec_t now = clock_now();
 
-        if (e->link.broken && e->keeper)
-                keeper_kill(e->keeper);
+        if (e->link.broken)
+                redis_cut_off(e);
         look_at_process(e, now);
         redis_advance(e);
         redis_linger(e, now);
@@ -417,6 +469,7 @@ static void free_engine(struct engine *engine)
 
         close_links(e);
         keeper_free(e->keeper);
+        output_close(&e->output);
         volume_free(e->volume);
         loop_timer_stop(&e->tick);
         loop_defer_stop(&e->soon);

@@ -7,7 +7,7 @@
  *      apply.c    settings and users, sent to the running server
  *      look.c     INFO -> what is told to the member
  *      store.c    the volume: opened, prepared for a start, the state file
- *      report.c   metrics, state for people
+ *      report.c   metrics, state for people, how it ended
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "agent/redis/conf.h"
 #include "agent/redis/keeper.h"
 #include "agent/redis/link.h"
+#include "agent/redis/output.h"
 #include "agent/redis/redis.h"
 #include "agent/redis/stats.h"
 #include "agent/redis/volume.h"
@@ -121,6 +122,8 @@ struct redis {
         uint64_t kill_number;
         usec_t kill_until; /* HALT: then SIGKILL; killed: then it counts as ended */
         bool halting;
+        bool cut_off; /* by us, since its connection broke */
+        struct output output;
         usec_t not_before; /* of the next start */
         usec_t backoff;
         struct keeper_end last_end;
@@ -169,6 +172,7 @@ struct redis {
         struct redis_claims claims;
         struct volume *volume;
         bool opened;           /* it is ours, and what it holds is known */
+        bool away;             /* and later it was not there any more */
         int volume_trouble;    /* what is wrong with it, as it was told last; at first: nothing was */
         bool leads_full;       /* it is full, and nobody else has offered more */
         usec_t stood_since;    /* when it was told to stand */
@@ -197,6 +201,11 @@ static inline const struct redis *redis_of_const(const struct engine *e)
 /* Looks at what is to be done next, later in this turn. */
 void redis_soon(struct redis *e);
 void redis_complain(struct redis *e, const struct error *complaint);
+/* The connection broke, and not the server has closed it: what is on it might be carried out
+ * late, so the server ends. */
+void redis_cut_off(struct redis *e);
+/* SIGKILL, and the end is due. */
+void redis_end_server(struct redis *e);
 
 /* --- obey.c --- */
 
@@ -249,3 +258,5 @@ void redis_volume_done(struct volume *v, const struct volume_done *done, void *a
 
 int redis_metrics(struct engine *engine, struct buf *out);
 int redis_describe(struct engine *engine, struct buf *out);
+/* How the server ended that nobody had asked to, in words. */
+void redis_put_crash(const struct redis *e, struct error *ret);

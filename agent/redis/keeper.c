@@ -27,6 +27,7 @@ struct keeper {
         int server_fd; /* -1: not started */
         struct loop_fd ended;
         uint64_t number;
+        usec_t asked, until; /* the newest deadline; the one that is known to stand; 0: none */
         struct keeper_end end;
 };
 
@@ -50,6 +51,8 @@ static void take(struct keeper *k, const struct keeper_message *m)
                 k->end = (struct keeper_end){ .known = true,
                                               .exit_code = m->status >= 0 ? m->status : -1,
                                               .signal = m->status < 0 ? -m->status : 0 };
+        } else if (m->word == KEEPER_ARMED && m->number == k->number && m->status == 0) {
+                k->until = k->asked;
         }
 }
 
@@ -116,6 +119,13 @@ static void sweep(const struct keeper *k)
         (void)kill(k->server, SIGKILL);
 }
 
+/* Nobody is left to say so where the kernel's timer had to do it. */
+static bool has_expired(const struct keeper *k)
+{
+        return k->until && clock_now() >= k->until - KEEPER_AHEAD &&
+               (!k->end.known || k->end.signal == SIGKILL);
+}
+
 static void on_server_end(struct loop_fd *source, uint32_t events, void *arg)
 {
         struct keeper *k = arg;
@@ -126,6 +136,7 @@ static void on_server_end(struct loop_fd *source, uint32_t events, void *arg)
         (void)kill(-k->server, SIGKILL);
         while (!k->end.known && hear(k, LAST_WORD_MAX, &m) == 0)
                 ;
+        k->end.expired = has_expired(k);
         reap_keeper(k);
         /* As the next of its kin, if we are; else that is for another. */
         (void)waitpid(k->server, NULL, WNOHANG);
@@ -238,6 +249,7 @@ static int set_deadline(struct keeper *k, usec_t until)
         struct keeper_message m = { .word = KEEPER_ARM, .number = ++k->number, .until = until };
         int r;
 
+        k->asked = until;
         if (send(k->socket, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 return errno == EPIPE || errno == ECONNRESET ? -ESRCH : -errno;
         r = await(k, KEEPER_ARMED, k->number, KEEPER_ANSWER_MAX, &m);

@@ -20,9 +20,9 @@
  *
  * The keeper is forked and not executed, so that it shares the agent's pages; from
  * then on it makes system calls alone: it takes no memory and no lock, and holds no
- * descriptor but its socket and the one that is shared, the volume's lock, which so
- * lasts as long as anybody who writes there. The server it executes gets nothing from
- * us but its arguments, its environment, the standard streams, and that.
+ * descriptor but its socket, the standard streams, and the one that is shared, the volume's
+ * lock, which so lasts as long as anybody who writes there. The server it executes gets
+ * nothing from us but its arguments, its environment, the standard streams, and that.
  *
  * One keeper a life of a server. It never takes the server's remains away, so that
  * its number stays its own until the agent, which was told, ends the keeper.
@@ -45,6 +45,7 @@ struct keeper_config {
         const char *const *env;  /* the whole environment; NULL: an empty one */
         const char *directory;   /* NULL: ours */
         int shared;              /* a descriptor that all of them keep open; 0: none */
+        int output;              /* likewise, for standard output and error; 0: ours */
 };
 
 /* How the server ended, for people. */
@@ -53,6 +54,7 @@ struct keeper_end {
         int exit_code; /* or -1 */
         int signal;    /* or 0 */
         int error;     /* it could not be executed: an errno, or 0 */
+        bool expired;  /* it was killed at its deadline */
 };
 
 /* Once, when no thread of the server is left. Its children got SIGKILL. The keeper
@@ -69,7 +71,8 @@ int keeper_start(struct loop *l, const struct keeper_config *config, keeper_ende
 void keeper_free(struct keeper *k);
 
 /* The server's end at UNTIL is certain when this returns 0. -ETIMEDOUT: the keeper did
- * not answer within KEEPER_ANSWER_MAX; -ESRCH: it is gone, and the server with it. */
+ * not answer within KEEPER_ANSWER_MAX, and will do as it was told when it comes to it; until
+ * then the deadline before stands. -ESRCH: it is gone, and the server with it. */
 int keeper_arm(struct keeper *k, usec_t until) _must_check_;
 int keeper_disarm(struct keeper *k) _must_check_;
 

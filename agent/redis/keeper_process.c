@@ -201,6 +201,9 @@ _Noreturn void keeper_process(pid_t agent, int socket, const char *program,
         (void)setpgid(0, 0);
         (void)prctl(PR_SET_NAME, "keeper");
         keep_quiet();
+        if (config->output > 0 &&
+            (dup2(config->output, STDOUT_FILENO) < 0 || dup2(config->output, STDERR_FILENO) < 0))
+                _exit(EXIT_UNABLE);
         close_all_but(socket, config->shared);
         if (make_timer(&w.timer) < 0)
                 _exit(EXIT_UNABLE);

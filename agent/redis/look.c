@@ -248,7 +248,12 @@ void redis_look_at_stats(struct redis *e, usec_t now)
 void redis_tell_down(struct redis *e)
 {
         e->view = (struct failover_server){
-                .at = clock_now(), .order = e->carried, .run = e->run, .state = FAILOVER_DOWN
+                .at = clock_now(),
+                .order = e->carried,
+                .run = e->run,
+                .state = FAILOVER_DOWN,
+                .expired = !e->keeper && e->ends && e->last_end.expired,
+                .gone = e->away,
         };
         e->handlers.looked(e->handlers.arg, &e->view);
 }

@@ -7,6 +7,8 @@
 #define PAUSE_MILLIS "2592000000" /* 30 days */
 #define WAIT_MILLIS "50"
 #define RETRY_EVERY (100 * USEC_MSEC)
+#define PING_SECONDS STR("10") /* the server's own */
+#define PING_NEVER STR("86400")
 
 void redis_place_read(const char *address, struct redis_place *ret)
 {
@@ -115,9 +117,8 @@ void redis_closed(struct redis_link *link, bool broken, void *arg)
                 return;
         }
         e->known = e->looking = false;
-        /* What is on it might be carried out late. */
-        if (broken && e->keeper)
-                keeper_kill(e->keeper);
+        if (broken)
+                redis_cut_off(e);
         redis_soon(e);
 }
 
@@ -286,6 +287,27 @@ bool redis_lingers_before_end(struct redis *e, usec_t now)
         return now < e->linger_until;
 }
 
+static struct str ping_seconds(const struct redis *e)
+{
+        const struct redis_settings *s = &e->settings;
+
+        for (size_t i = 0; i < s->n_config; i++)
+                if (!e->refused[i] && (str_eq(s->config[i].name, STR("repl-ping-replica-period")) ||
+                                       str_eq(s->config[i].name, STR("repl-ping-slave-period"))))
+                        return s->config[i].value;
+        return PING_SECONDS;
+}
+
+/* A ping counts as bytes of the data. One that comes after the next leader has been made is
+ * something that this one has and that one has not, and all who heard it would have to copy
+ * everything anew. */
+static void set_pings(struct redis *e, struct str seconds)
+{
+        const struct str words[] = { STR("CONFIG"), STR("SET"), STR("repl-ping-replica-period"), seconds };
+
+        redis_batch_add(e, REDIS_ITEM_GONE, 0, words, ARRAY_SIZE(words));
+}
+
 /* A server whose clients are paused asks its followers nothing (beforeSleep in server.c,
  * since 6.2), and they confirm by themselves once a second only. So it refuses writes at
  * first, which takes the time of a question and its answer; then it holds them back. */
@@ -295,6 +317,7 @@ static void pause_writes(struct redis *e)
 
         e->min_replicas = REFUSE_ALL;
         SEND(e, STR("CONFIG"), STR("SET"), STR("min-replicas-to-write"), str_int(REFUSE_ALL, number));
+        set_pings(e, PING_NEVER);
 }
 
 static void held(const struct redis_answer *answer, void *arg)
@@ -319,6 +342,7 @@ void redis_hold_writes(struct redis *e)
 static void lead(struct redis *e)
 {
         redis_set_min_replicas(e);
+        set_pings(e, ping_seconds(e));
         SEND(e, STR("REPLICAOF"), STR("NO"), STR("ONE"));
         SEND(e, STR("CLIENT"), STR("UNPAUSE"));
 }

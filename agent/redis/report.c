@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+
 #include "agent/redis/internal.h"
 #include "json/write.h"
 
@@ -41,6 +44,26 @@ int redis_metrics(struct engine *engine, struct buf *out)
         return buf_error(out);
 }
 
+void redis_put_crash(const struct redis *e, struct error *ret)
+{
+        const struct keeper_end *end = &e->last_end;
+        const char *last = output_line(&e->output, 0), *name = sigabbrev_np(end->signal);
+        char how[128];
+
+        if (end->error)
+                snprintf(how, sizeof(how), "could not be executed: %s", strerror(end->error));
+        else if (!end->known)
+                snprintf(how, sizeof(how), "ended together with the process that keeps its deadline");
+        else if (end->signal == SIGKILL)
+                snprintf(how, sizeof(how),
+                         "was killed (SIGKILL), and not by its agent: mostly that is the limit of memory");
+        else if (end->signal)
+                snprintf(how, sizeof(how), "crashed: signal %d (SIG%s)", end->signal, name ? name : "?");
+        else
+                snprintf(how, sizeof(how), "ended by itself: exit code %d", end->exit_code);
+        error_set(ret, -ECHILD, "the server %s%s%s", how, last[0] ? "; it said last: " : "", last);
+}
+
 static void put_end(struct redis *e, struct json_writer *w)
 {
         json_key(w, "lastEnd");
@@ -52,6 +75,7 @@ static void put_end(struct redis *e, struct json_writer *w)
         json_put_bool(w, "known", e->last_end.known);
         json_put_int(w, "exitCode", e->last_end.exit_code);
         json_put_int(w, "signal", e->last_end.signal);
+        json_put_bool(w, "atDeadline", e->last_end.expired);
         if (e->last_end.error)
                 json_put_cstr(w, "error", strerror(e->last_end.error));
         json_end(w);

@@ -98,7 +98,13 @@ static void tell_written(struct redis *e, int result)
 {
         struct error why = ERROR_INIT;
 
-        if (result == -ENOSPC || result == -EDQUOT)
+        if (result == VOLUME_GONE)
+                error_set(
+                        &why, VOLUME_GONE,
+                        "the volume %s is gone (unmounted, emptied, or its disk torn out): the server is down "
+                        "until it is back as it was",
+                        e->config.data);
+        else if (result == -ENOSPC || result == -EDQUOT)
                 error_set(&why, -ENOSPC,
                           "the volume %s is full: no writes are taken before it is larger, or holds less",
                           e->config.data);
@@ -111,6 +117,22 @@ static void tell_written(struct redis *e, int result)
                           "writes are taken until it can",
                           e->config.data, (unsigned long long)e->volume_room);
         tell_volume(e, &why);
+}
+
+/* A server that goes on beside its data could still acknowledge, and one that is started where
+ * they were would be empty. */
+static void look_whether_gone(struct redis *e, int result)
+{
+        bool gone = result == VOLUME_GONE;
+
+        if (gone == e->away || (result < 0 && !gone))
+                return;
+        e->away = gone;
+        e->prepared = e->prepared && !gone;
+        if (!e->keeper)
+                redis_tell_down(e);
+        else if (gone)
+                redis_end_server(e);
 }
 
 static void written(struct redis *e, const struct volume_done *done)
@@ -172,10 +194,12 @@ void redis_volume_done(struct volume *v, const struct volume_done *done, void *a
                 break;
         case VOLUME_PREPARE:
                 e->prepared = done->result == 0;
+                look_whether_gone(e, done->result);
                 e->has_aof = done->aof;
                 e->has_rdb = e->copy_there = done->rdb;
                 break;
         case VOLUME_WRITE:
+                look_whether_gone(e, done->result);
                 written(e, done);
                 break;
         }

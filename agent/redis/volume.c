@@ -45,6 +45,8 @@ struct volume {
 
         char dir[PATH_MAX - 64]; /* never changed */
         int lock;                /* the thread's; -1: not locked, or there are no locks */
+        dev_t dev;               /* likewise: which file that is */
+        ino_t ino;
 };
 
 /* --- the thread: files -------------------------------------------------------------- */
@@ -122,6 +124,30 @@ static ssize_t read_state(const struct volume *v, char text[VOLUME_TEXT_MAX])
         return n;
 }
 
+/* --- the thread: is it there? ---------------------------------------------------------- */
+
+/* What a file system says whose disk was torn out, or whose server is away for good. */
+static bool is_torn_out(int error)
+{
+        return error == EIO || error == ENXIO || error == ENODEV || error == ESTALE || error == ENOTCONN ||
+               error == ESHUTDOWN;
+}
+
+/* The folder may have become another one: what was mounted there is unmounted, or all in it was
+ * deleted. Whoever wrote into that would begin anew, and the data are elsewhere. So the lock's
+ * file has to be the very one. */
+static int look_at_home(const struct volume *v)
+{
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (!v->ino)
+                return 0; /* it was never opened */
+        if (stat(path_of(v, VOLUME_LOCK_FILE, path), &st) < 0)
+                return errno == ENOENT || errno == ENOTDIR || is_torn_out(errno) ? VOLUME_GONE : -errno;
+        return st.st_dev == v->dev && st.st_ino == v->ino ? 0 : VOLUME_GONE;
+}
+
 /* --- the thread: tasks ---------------------------------------------------------------- */
 
 static bool has_no_locks(int error)
@@ -134,9 +160,17 @@ static int take_lock(struct volume *v, bool *unlocked)
 {
         char path[PATH_MAX];
         int fd = open(path_of(v, VOLUME_LOCK_FILE, path), O_RDWR | O_CREAT | O_CLOEXEC, 0600), r;
+        struct stat st;
 
         if (fd < 0)
                 return -errno;
+        if (fstat(fd, &st) < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        v->dev = st.st_dev;
+        v->ino = st.st_ino;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
                 v->lock = fd;
                 return 0;
@@ -174,11 +208,15 @@ static bool is_left_over(const char *name)
 
 static int do_prepare(const struct volume *v, struct volume_done *done)
 {
-        DIR *dir = opendir(v->dir);
         struct dirent *entry;
+        DIR *dir;
+        int r = look_at_home(v);
 
+        if (r < 0)
+                return r;
+        dir = opendir(v->dir);
         if (!dir)
-                return -errno;
+                return is_torn_out(errno) ? VOLUME_GONE : -errno;
         for (int n = 0; n < SWEEP_MAX && (entry = readdir(dir)) != NULL;)
                 if (is_left_over(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
                         n++;
@@ -201,11 +239,13 @@ static void look_at_room(const struct volume *v, struct volume_done *done)
 static int do_write(const struct volume *v, struct str text, bool drop_copy)
 {
         char path[PATH_MAX];
-        int r = replace(v, text.data, text.len);
+        int r = look_at_home(v);
 
+        if (r == 0)
+                r = replace(v, text.data, text.len);
         if (r == 0 && drop_copy && has(v, REDIS_AOF_MANIFEST))
                 (void)unlink(path_of(v, REDIS_RDB_FILE, path));
-        return r;
+        return r < 0 && is_torn_out(-r) ? VOLUME_GONE : r;
 }
 
 static void carry_out(struct volume *v, char text[VOLUME_TEXT_MAX], size_t len, bool drop_copy,

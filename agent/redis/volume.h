@@ -18,11 +18,15 @@
  */
 #pragma once
 
+#include <errno.h>
+
 #include "base/error.h"
 #include "loop/loop.h"
 
 #define VOLUME_TEXT_MAX 2048
 #define VOLUME_LOCK_FILE "keelson.lock"
+/* Of PREPARE and WRITE: it is not the one that was opened, or is torn out. Nothing was written. */
+#define VOLUME_GONE (-ENODEV)
 
 struct volume;
 

@@ -3,11 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 
 #include "controller/app/children.h"
+#include "crypto/digest.h"
 
 #define NAME_MAX_LEN ((size_t)253)
+#define HASH_BYTES ((size_t)5)
 #define CHANGES_TOLD_MAX ((size_t)512)
 
 /* One mention of a Secret or ConfigMap in a spec. */
@@ -120,13 +121,8 @@ static struct str hash_of(const struct view *view, const struct mention *m, cons
         struct str text =
                 arena_printf(a, "%.*s/%s/%.*s/%.*s", STR_FMT(uid), m->secret ? "Secret" : "ConfigMap",
                              STR_FMT(m->name), STR_FMT(state->digest));
-        unsigned char bytes[EVP_MAX_MD_SIZE];
 
-        if (!text.data || EVP_Digest(text.data, text.len, bytes, NULL, EVP_sha256(), NULL) != 1) {
-                a->failed = true;
-                return STR_NULL;
-        }
-        return arena_printf(a, "%02x%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]);
+        return digest_hex(text, HASH_BYTES, a);
 }
 
 static struct str copy_name(const struct view *view, struct str source, struct str hash, struct arena *a)

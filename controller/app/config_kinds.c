@@ -8,9 +8,8 @@
 
 #include "base/hash.h"
 #include "controller/app/config.h"
+#include "crypto/digest.h"
 #include "json/read.h"
-
-#define DIGEST_BYTES 32
 
 /* --- contents ------------------------------------------------------------------- */
 
@@ -62,19 +61,6 @@ static void add_entries(yyjson_val *object, bool secret, struct config_state *st
                 add_entry(key, yyjson_obj_iter_get_val(key), secret, state, a, digest);
 }
 
-static struct str hex(const unsigned char *bytes, size_t n, struct arena *a)
-{
-        char *out = arena_alloc(a, 2 * n);
-
-        for (size_t i = 0; out && i < n; i++) {
-                static const char digits[] = "0123456789abcdef";
-
-                out[2 * i] = digits[bytes[i] >> 4];
-                out[2 * i + 1] = digits[bytes[i] & 15];
-        }
-        return out ? str_n(out, 2 * n) : STR_NULL;
-}
-
 /* The API server gives the keys in order, so equal contents have equal digests. */
 static int derive(yyjson_val *json, struct arena *a, void *ret)
 {
@@ -94,7 +80,7 @@ static int derive(yyjson_val *json, struct arena *a, void *ret)
         add_entries(yyjson_obj_get(json, "binaryData"), true, state, a, digest);
         EVP_DigestFinal_ex(digest, bytes, NULL);
         EVP_MD_CTX_free(digest);
-        state->digest = hex(bytes, DIGEST_BYTES, a);
+        state->digest = arena_hex(a, bytes, DIGEST_BYTES);
         return a->failed ? -ENOMEM : 0;
 }
 

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "kube/quantity.h"
+#include "controller/common/quantities.h"
 
 /* What a pod has beyond drain and timeout before it is killed. */
 #define GRACE_MARGIN 5
@@ -29,37 +29,6 @@ static struct str env_json(const struct app_spec *spec, struct arena *a)
                         json_put_str(&w, "value", spec->env.items[i].value);
                 json_end(&w);
         }
-        json_end(&w);
-        return arena_buf(a, &text);
-}
-
-/* In the API server's own spelling ("1000m" is "1"), so that what we apply is
- * what we read back. */
-static void put_quantities(struct json_writer *w, const char *key, const struct schema_map *map,
-                           struct arena *a)
-{
-        if (map->n == 0)
-                return;
-        json_key(w, key);
-        json_object(w);
-        for (size_t i = 0; i < map->n; i++) {
-                json_key_str(w, map->items[i].key);
-                json_str(w, quantity_stored(map->items[i].value, a));
-        }
-        json_end(w);
-}
-
-static struct str resources_json(const struct app_spec *spec, struct arena *a)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
-        struct json_writer w;
-
-        if (!spec->resources || (spec->resources->requests.n == 0 && spec->resources->limits.n == 0))
-                return STR_NULL;
-        json_writer_init(&w, &text);
-        json_object(&w);
-        put_quantities(&w, "requests", &spec->resources->requests, a);
-        put_quantities(&w, "limits", &spec->resources->limits, a);
         json_end(&w);
         return arena_buf(a, &text);
 }
@@ -189,7 +158,9 @@ int app_pod_spec(const struct child_meta *c, struct app_pods *pods, struct arena
                 .ports = ports_json(spec, a),
                 .env = env_json(spec, a),
                 .env_from = env_from_json(pods, a),
-                .resources = resources_json(spec, a),
+                .resources = spec->resources
+                                     ? resources_json(&spec->resources->requests, &spec->resources->limits, a)
+                                     : STR_NULL,
                 .has_port = spec->has_port,
                 /* A sleep of no seconds is refused by older API servers. */
                 .has_drain = delay > 0,

@@ -68,20 +68,6 @@ void app_tell_no_request(struct str path, struct str resource, struct problems *
                 STR_FMT(resource), STR_FMT(resource));
 }
 
-static void check_resources(const struct app_spec *spec, struct problems *p)
-{
-        static const struct str requests = STR_INIT("spec.resources.requests"),
-                                limits = STR_INIT("spec.resources.limits");
-
-        if (!spec->resources)
-                return;
-        check_resource_amounts(requests, &spec->resources->requests, p);
-        check_resource_amounts(limits, &spec->resources->limits, p);
-        /* Both are the App's own: neither gives way. */
-        check_not_above(requests, &spec->resources->requests, "the limit", &spec->resources->limits, p);
-        check_same(requests, &spec->resources->requests, "the limit", &spec->resources->limits, true, p);
-}
-
 /* Does the App itself say that its pods request nothing of it? A limit of nothing lowers the
  * profile's request to it. */
 static bool requests_nothing(const struct app_spec_resources *own, struct str resource)
@@ -373,7 +359,10 @@ void app_validate(const struct app_spec *spec, struct problems *p)
 {
         check_image(spec, p);
         check_size(spec, p);
-        check_resources(spec, p);
+        /* Both are the App's own: neither gives way. */
+        if (spec->resources)
+                check_container_resources(STR("spec.resources"), &spec->resources->requests,
+                                          &spec->resources->limits, p);
         check_targets(spec, p);
         check_env(spec, p);
         check_env_from(spec, p);

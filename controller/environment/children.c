@@ -5,35 +5,15 @@
  */
 #include <errno.h>
 
+#include "controller/common/quantities.h"
 #include "controller/environment/environment.h"
 #include "controller/environment/profile.h"
 #include "environment_templates.gen.h"
-#include "json/write.h"
-#include "kube/quantity.h"
 #include "manager/child_meta.h"
 
 /* 64 resources of a quota, or three times 16 of a limit range, with their
  * names: the API server lets those be 316 long. */
 #define CHILD_BYTES_MAX ((size_t)256 * 1024)
-
-/* In the API server's own spelling, so that what we apply is what we read back.
- * Absent if the map is empty. */
-static struct str quantities_json(const struct schema_map *map, struct arena *a)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(CHILD_BYTES_MAX);
-        struct json_writer w;
-
-        if (map->n == 0)
-                return STR_NULL;
-        json_writer_init(&w, &text);
-        json_object(&w);
-        for (size_t i = 0; i < map->n; i++) {
-                json_key_str(&w, map->items[i].key);
-                json_str(&w, quantity_stored(map->items[i].value, a));
-        }
-        json_end(&w);
-        return arena_buf(a, &text);
-}
 
 static int render_quota(const struct view *view, const struct schema_map *hard, struct arena *a,
                         struct buf *out)

@@ -105,6 +105,17 @@ void check_not_above(struct str path, const struct schema_map *less, const char 
         }
 }
 
+void check_container_resources(struct str path, const struct schema_map *requests,
+                               const struct schema_map *limits, struct problems *problems)
+{
+        struct str at = member(path, STR("requests"), problems);
+
+        check_resource_amounts(at, requests, problems);
+        check_resource_amounts(member(path, STR("limits"), problems), limits, problems);
+        check_not_above(at, requests, "the limit", limits, problems);
+        check_same(at, requests, "the limit", limits, true, problems);
+}
+
 /* Hardly a container runtime can start anything in less. */
 #define MEMORY_LEAST ((__int128)4 * 1024 * 1024)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an App and an Environment both say, and what may be wrong with it: quantities,
- * durations, bounds of autoscaling. One code, so that the same mistake is told in the
- * same words wherever it stands.
+ * What several kinds say, and what may be wrong with it: quantities, durations, bounds of
+ * autoscaling. One code, so that the same mistake is told in the same words wherever it
+ * stands.
  *
  * Each adds to PROBLEMS what is wrong. PATH is that of the field and outlives them.
  */
@@ -29,6 +29,10 @@ void check_same(struct str path, const struct schema_map *less, const char *name
 /* No request in LESS, at PATH, may be above its bound in MORE, which people know as NAME. */
 void check_not_above(struct str path, const struct schema_map *less, const char *name,
                      const struct schema_map *more, struct problems *problems);
+
+/* All of these of a container's resources, at PATH: amounts, and requests beside limits. */
+void check_container_resources(struct str path, const struct schema_map *requests,
+                               const struct schema_map *limits, struct problems *problems);
 
 /* Is it a duration between those two, which BOUNDS names ("1s and 1h")? The absent string is fine. */
 void check_duration(struct str path, struct str text, usec_t least, usec_t most, const char *bounds,

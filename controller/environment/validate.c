@@ -60,12 +60,8 @@ static void check_override(const struct environment_spec_overrides *o, size_t i,
         const struct environment_spec_overrides_resources *r = o->resources;
 
         check_size(o, i, p);
-        if (!r)
-                return;
-        check_resource_amounts(field(p, i, "resources.requests"), &r->requests, p);
-        check_resource_amounts(field(p, i, "resources.limits"), &r->limits, p);
-        check_not_above(field(p, i, "resources.requests"), &r->requests, "the limit", &r->limits, p);
-        check_same(field(p, i, "resources.requests"), &r->requests, "the limit", &r->limits, true, p);
+        if (r)
+                check_container_resources(field(p, i, "resources"), &r->requests, &r->limits, p);
 }
 
 static void check_routing(const struct environment_spec_routing *routing, struct problems *p)

@@ -75,21 +75,45 @@ static usec_t due(const struct certificate *c)
 
 /* --- the CA ------------------------------------------------------------------------------ */
 
+/* The first of several. */
+static struct str first_of(struct str bundle)
+{
+        static const char end[] = "-----END CERTIFICATE-----\n";
+        const char *at = bundle.data ? memmem(bundle.data, bundle.len, end, sizeof(end) - 1) : NULL;
+
+        return at ? str_n(bundle.data, (size_t)(at - bundle.data) + sizeof(end) - 1) : STR_NULL;
+}
+
+/* The CA until now, be it without its key. Where somebody deleted NAME-ca, members have its
+ * certificate still. */
+static int find_former(const struct redis_secrets *s, struct str *ret)
+{
+        struct certificate c = { 0 };
+        struct error err = ERROR_INIT;
+        int r = s->ca_crt.data ? certificate_parse(s->ca_crt, &c, &err) : -EINVAL;
+
+        certificate_release(&c);
+        if (r == -ENOMEM)
+                return r;
+        *ret = r == 0 ? s->ca_crt : first_of(s->trusted_crt);
+        return 0;
+}
+
 /* The one that it follows stays trusted, for those who have not heard of the new one. */
-static int make_ca(const struct view *view, struct arena *a, bool follows, struct redis_secrets *s,
-                   struct pair *ca)
+static int make_ca(const struct view *view, struct arena *a, struct redis_secrets *s, struct pair *ca)
 {
         struct certificate_wish wish = { .common_name = arena_join(a, view->self->name, STR("-ca")),
                                          .not_before = view->wall - CERTIFICATE_BACKDATE,
                                          .not_after = view->wall + CA_LIFE };
         struct error err = ERROR_INIT;
-        int r = key_make(&ca->key, &err);
+        int r = find_former(s, &s->previous_crt);
 
+        if (r == 0)
+                r = key_make(&ca->key, &err);
         if (r == 0)
                 r = certificate_make_ca(&wish, &ca->key, &ca->crt, &err);
         if (r < 0)
                 return r == -ENOMEM ? r : -EIO;
-        s->previous_crt = follows ? s->ca_crt : STR_NULL;
         return pair_write(ca, a, &s->ca_crt, &s->ca_key);
 }
 
@@ -216,7 +240,7 @@ static int renew(const struct view *view, struct arena *a, struct redis_secrets 
                 return r;
         if (r == 0 || view->wall >= due(&ca->crt)) {
                 pair_release(ca);
-                r = make_ca(view, a, r > 0, s, ca);
+                r = make_ca(view, a, s, ca);
                 if (r < 0)
                         return r;
         }

@@ -86,6 +86,9 @@ bool redis_config_needs_restart(struct str name)
         return str_is_one_of(name, fixed, ARRAY_SIZE(fixed));
 }
 
+/* Administration is the agents', but for what only looks. */
+#define CLIENT_RULES "~* &* +@all -@admin +slowlog +latency +client|list"
+
 /* --- config.json --------------------------------------------------------------------------- */
 
 static void put_request(struct json_writer *w, const char *key, int64_t number, const char *whom, int member)
@@ -206,7 +209,7 @@ struct str redis_config_json(const struct redis_settings *s, const struct redis_
         json_put_int(&w, "port", REDIS_PORT);
         json_key(&w, "users");
         json_array(&w);
-        put_user(&w, "default", intent->passwords, s->auth ? intent->n_passwords : 0, "~* &* +@all -@admin");
+        put_user(&w, "default", intent->passwords, s->auth ? intent->n_passwords : 0, CLIENT_RULES);
         put_user(&w, "replication", &intent->replication, 1, "+psync +replconf +ping");
         json_end(&w);
         json_end(&w);

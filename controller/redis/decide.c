@@ -391,7 +391,7 @@ static bool others_are_ready(const struct redis_situation *now, int but)
 }
 
 /* A member that does not start with the old template may start with the new one. Without a volume
- * and without a leader what it has in memory may be all there is. One that is merely not ready is
+ * that stays, and without a leader, what it has may be all there is. One that is merely not ready is
  * waited for if it is not alone. */
 static int broken(const struct deciding *d)
 {
@@ -401,6 +401,8 @@ static int broken(const struct deciding *d)
         for (int i = (int)d->now->n - 1; safe && i >= 0; i--) {
                 const struct redis_member *m = &d->now->members[i];
 
+                if (m->doomed && d->now->leader == FAILOVER_NOBODY)
+                        continue;
                 if (m->pod && m->stale && !m->ready && !m->pod->deleting && i != d->now->leader &&
                     (m->trouble.data || others_are_ready(d->now, i)))
                         return i;
@@ -445,6 +447,7 @@ static bool has_moved_just_now(struct deciding *d)
 static void replace(struct deciding *d, int member)
 {
         d->ret->evict = d->now->members[member].pod;
+        d->ret->volume = d->now->members[member].doomed;
         say(d, STR("Rolling"), arena_printf(d->a, "%.*s is being replaced", STR_FMT(name_at(d, member))));
 }
 
@@ -482,6 +485,9 @@ static void decide_template(struct deciding *d)
         int bad = broken(d), replica = stale_replica(d);
         struct str waiting;
 
+        d->ret->last_copy = d->now->n == 1 && d->now->members[0].doomed;
+        if (d->ret->last_copy)
+                return;
         if (replica == FAILOVER_NOBODY && !leader_is_stale(d->now))
                 return;
         if (!d->now->set || !d->now->set_seen) {

@@ -63,22 +63,15 @@ static int ask(const struct object *claim, struct str size, struct plan *plan)
 }
 
 /* Of the members that there are. 1: all claims are asked to be so large. */
-static int ask_all(const struct view *view, const struct redis_situation *now, struct str size,
-                   struct plan *plan)
+static int ask_all(const struct redis_situation *now, struct str size, struct plan *plan)
 {
-        bool all = true;
+        bool all = now->claims_known;
 
-        for (size_t i = 0; i < now->n; i++) {
-                struct str name = arena_join(plan->arena, STR("data-"), now->members[i].name);
-                const struct object *claim;
-                enum reading_state state;
+        for (size_t i = 0; now->claims_known && i < now->n; i++) {
+                const struct object *claim = now->members[i].claim;
                 int r;
 
-                if (!name.data)
-                        return -ENOMEM;
-                state = view_read(view, plan, &redis_claim_kind, name, REDIS_READ_AGE, &claim);
-                all &= state != READING_UNKNOWN;
-                if (state != READING_PRESENT || !quantity_exceeds(size, asked(claim)))
+                if (!claim || claim->deleting || !quantity_exceeds(size, asked(claim)))
                         continue;
                 all = false;
                 r = ask(claim, size, plan);
@@ -104,7 +97,7 @@ int redis_grow(const struct view *view, const struct redis_settings *settings,
                 decision->message = arena_printf(plan->arena, "the volumes are being grown from %.*s to %.*s",
                                                  STR_FMT(claimed), STR_FMT(size));
         }
-        r = ask_all(view, now, size, plan);
+        r = ask_all(now, size, plan);
         /* What goes on meanwhile needs the StatefulSet as it is. */
         decision->remake_set = r > 0 && decision->replicas == now->replicas &&
                                settings->replicas == now->replicas && now->set_seen;

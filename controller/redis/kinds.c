@@ -212,7 +212,9 @@ const struct cache_kind redis_secret_kind = {
                  .namespaced = true },
         .schema = &secret_state_schema,
         .derive = derive_secret,
+        .label_selector = STR_INIT("app.kubernetes.io/managed-by=keelson,app.kubernetes.io/name=redis"),
         .on_demand = true,
+        .announced = true,
         .by_owner = true,
 };
 
@@ -223,7 +225,10 @@ const struct cache_kind redis_claim_kind = {
                  .kind = STR_INIT("PersistentVolumeClaim"),
                  .namespaced = true },
         .schema = &claim_state_schema,
+        /* What a StatefulSet gives its claims: the labels by which it finds its pods. */
+        .label_selector = STR_INIT("app.kubernetes.io/name=redis"),
         .on_demand = true,
+        .announced = true,
 };
 
 const struct cache_kind redis_role_kind = {

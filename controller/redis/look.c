@@ -140,3 +140,21 @@ void redis_observe(const struct view *view, const struct redis_settings *setting
         s.leader = leader_of(&s);
         *ret = s;
 }
+
+void redis_observe_volumes(const struct view *view, const struct redis_settings *settings, struct plan *plan,
+                           struct redis_situation *now)
+{
+        now->claims_known = true;
+        for (size_t i = 0; settings->spec->persistence && i < now->n; i++) {
+                struct redis_member *m = &now->members[i];
+                struct str name = arena_join(plan->arena, STR("data-"), m->name);
+
+                now->claims_known &= name.data &&
+                                     view_read(view, plan, &redis_claim_kind, name, REDIS_CLAIM_AGE,
+                                               &m->claim) != READING_UNKNOWN &&
+                                     !(m->claim && cache_is_outdated(view->cache, m->claim));
+                m->doomed = m->pod && m->claim && m->claim->deleting;
+                /* Better now than when its node ends the pod: it copies the data anew, if another has them. */
+                m->stale |= m->doomed && now->n > 1;
+        }
+}

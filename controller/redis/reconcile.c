@@ -25,8 +25,9 @@ static int carry_out(const struct view *view, const struct redis_decision *decis
                 return plan->error;
         plan_delete(plan, decision->evict);
         plan_event_at_once(plan, false, STR("Replacing"),
-                           arena_printf(plan->arena, "replacing %.*s, whose template has changed",
-                                        STR_FMT(decision->evict->name)));
+                           arena_printf(plan->arena, "replacing %.*s, whose %s",
+                                        STR_FMT(decision->evict->name),
+                                        decision->volume ? "claim was deleted" : "template has changed"));
         return plan->error;
 }
 
@@ -55,6 +56,7 @@ static int bring_about(const struct view *view, const struct redis_settings *set
         if (r < 0)
                 return r;
         redis_observe(view, settings, revision, secrets.told.version, plan->arena, now);
+        redis_observe_volumes(view, settings, plan, now);
         if (!secrets.known)
                 return view->failure.reason.data ? redis_report(view, &outlook, plan) : 0;
         r = redis_decide(view, settings, now, &secrets, plan->arena, decision);

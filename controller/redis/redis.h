@@ -29,9 +29,10 @@
 #define REDIS_PORT 6379
 #define REDIS_PEER_PORT 9121
 #define REDIS_HEALTH_PORT 9122
-/* Nobody is told when a Secret changes; so often we look. */
+/* A watch tells when one of our Secrets changes; should it not, so often we look. */
 #define REDIS_READ_AGE (5 * USEC_MINUTE)
-#define REDIS_FOREIGN_AGE (10 * USEC_SEC) /* at one that is in our way */
+#define REDIS_CLAIM_AGE (30 * USEC_MINUTE) /* likewise at a claim */
+#define REDIS_FOREIGN_AGE (10 * USEC_SEC)  /* at one that is in our way */
 #define REDIS_CHILD_BYTES_MAX ((size_t)256 * 1024)
 
 /* What people ask for by annotations, "keelson.dev/pause" and so on. Absent: nothing. */
@@ -129,10 +130,12 @@ struct redis_member {
         struct str name;          /* "sessions-0" */
         const struct object *pod; /* NULL: there is none */
         bool ready, in_sync;
-        usec_t ready_since;   /* wall time; 0: not told */
-        usec_t unready_since; /* likewise; 0: its pod is, though it may be going, or not told */
-        bool stale;           /* it is not as the template says now, or waits for another start */
-        bool applied;         /* all that it was told last is in force */
+        usec_t ready_since;         /* wall time; 0: not told */
+        usec_t unready_since;       /* likewise; 0: its pod is, though it may be going, or not told */
+        bool stale;                 /* it is not as the template says now, or waits for another start */
+        bool applied;               /* all that it was told last is in force */
+        const struct object *claim; /* its volume; NULL: there is none, or it is not known yet */
+        bool doomed;                /* that was deleted, and goes with the pod */
         bool has_lag;
         int64_t lag;        /* bytes */
         struct str trouble; /* why it does not start; absent: nothing that can be told */
@@ -150,11 +153,16 @@ struct redis_situation {
         bool lease_there;                    /* whatever it says */
         struct str lease_problem;            /* why it cannot be read; absent: it can, or there is none */
         bool bootstrapped;
+        bool claims_known; /* all were asked for, and have not changed since */
 };
 
 /* REVISION is that of the template that is wanted, CONFIG the version of what the agents were told. */
 void redis_observe(const struct view *view, const struct redis_settings *settings, struct str revision,
                    struct str config, struct arena *a, struct redis_situation *ret);
+
+/* The volumes, and which of them are to go. */
+void redis_observe_volumes(const struct view *view, const struct redis_settings *settings, struct plan *plan,
+                           struct redis_situation *now);
 
 /* --- Secrets (secrets.c) ---------------------------------------------------------- */
 
@@ -189,6 +197,7 @@ struct redis_secrets {
         struct str password;       /* as NAME-app has it; absent: not there */
         struct str ca_crt, ca_key; /* PEM */
         struct str previous_crt;   /* a CA that is still trusted */
+        struct str trusted_crt;    /* what members have been told to trust, the newest CA first */
         struct str tls_crt, tls_key;
 };
 
@@ -225,11 +234,13 @@ struct redis_decision {
         bool remake_lease;          /* it is gone for good */
         bool remake_set;            /* the StatefulSet goes, to be made anew with larger volumes */
         const struct object *evict; /* the pod that is to be replaced now; NULL: none */
+        bool volume;                /* for the sake of its volume */
         /* What is on its way, for people; absent: nothing. */
         struct str reason, message;
         struct redis_event events[REDIS_EVENTS_MAX];
         size_t n_events;
         bool paused;        /* by an annotation: then nothing of it is done */
+        bool last_copy;     /* the claim of the only member was deleted, which must not be replaced */
         struct str unknown; /* what the annotation that fences names, and is no member; absent: nothing */
         usec_t wake;        /* look again then, clock_now's; or USEC_NEVER */
 };

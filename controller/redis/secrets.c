@@ -143,6 +143,7 @@ int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_
                 .ca_crt = item(ca, STR("ca.crt"), a),
                 .ca_key = item(ca, STR("ca.key"), a),
                 .previous_crt = item(ca, STR("previous.crt"), a),
+                .trusted_crt = item(tls, STR("ca.crt"), a),
                 .tls_crt = item(tls, STR("tls.crt"), a),
                 .tls_key = item(tls, STR("tls.key"), a),
         };

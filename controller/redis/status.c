@@ -141,6 +141,19 @@ static struct verdict judge_lost_primary(const struct view *view, const struct r
                              STR_FMT(name), STR_FMT(view->self->name), STR_FMT(view->self->name)));
 }
 
+static struct verdict judge_last_copy(const struct view *view, const struct redis_situation *now,
+                                      struct arena *a)
+{
+        return stalled(
+                STR("VolumeDeleted"),
+                arena_printf(a,
+                             "somebody deleted the claim data-%.*s, which goes with its pod, and nobody "
+                             "else has what is on it; have a second member before anything ends that "
+                             "pod: kubectl -n %.*s scale redis %.*s --replicas=2",
+                             STR_FMT(now->members[0].name), STR_FMT(view->self->namespace),
+                             STR_FMT(view->self->name)));
+}
+
 static struct verdict judge_members(const struct view *view, const struct redis_outlook *o, struct arena *a)
 {
         const struct redis_situation *now = o->now;
@@ -205,6 +218,8 @@ static struct verdict judge_wishes(const struct view *view, const struct redis_o
                 return judge_lost_primary(view, o->now, plan->arena);
         if (o->now->members[o->now->leader].unready_since)
                 plan_wake(plan, view->now + CONSENT_AFTER);
+        if (o->decision->last_copy)
+                return judge_last_copy(view, o->now, plan->arena);
         if (o->decision->reason.data)
                 return reconciling(o->decision->reason, o->decision->message);
         return judge_members(view, o, plan->arena);

@@ -154,6 +154,21 @@ struct str arena_join_n(struct arena *a, const struct str *parts, size_t n)
         return str_n(out, len);
 }
 
+struct str arena_hex(struct arena *a, const unsigned char *bytes, size_t n)
+{
+        static const char digits[] = "0123456789abcdef";
+        char *out = arena_alloc(a, 2 * n + 1);
+
+        if (!out)
+                return STR_NULL;
+        for (size_t i = 0; i < n; i++) {
+                out[2 * i] = digits[bytes[i] >> 4];
+                out[2 * i + 1] = digits[bytes[i] & 15];
+        }
+        out[2 * n] = '\0';
+        return str_n(out, 2 * n);
+}
+
 /* It is written to the rest of the block, which mostly has room for it: to find
  * out the length first takes as long as the writing. */
 struct str arena_vprintf(struct arena *a, const char *format, va_list args)

@@ -65,5 +65,8 @@ struct str arena_buf(struct arena *a, const struct buf *text);
                      sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str))
 struct str arena_join_n(struct arena *a, const struct str *parts, size_t n);
 
+/* Two small hexadecimal digits for each of N bytes. */
+struct str arena_hex(struct arena *a, const unsigned char *bytes, size_t n);
+
 struct str arena_printf(struct arena *a, const char *format, ...) _printf_(2, 3);
 struct str arena_vprintf(struct arena *a, const char *format, va_list args) _printf_(2, 0);

@@ -327,26 +327,32 @@ void cache_list_begin(struct cache *c, const struct cache_kind *kind, struct str
         }
 }
 
-static void drop_unseen(struct cache *c, const struct cache_kind *kind, struct str namespace,
-                        struct str list_version)
+static int drop_unseen(struct cache *c, const struct cache_kind *kind, struct str namespace,
+                       struct str list_version)
 {
         map_for_each (n, &c->by_key) {
                 struct object *o = container_of(n, struct object, by_key);
 
-                if (in_scope(o, kind, namespace) && !o->seen &&
-                    str_version_cmp(object_version(o), list_version) <= 0)
+                if (!in_scope(o, kind, namespace) || o->seen ||
+                    str_version_cmp(object_version(o), list_version) > 0)
+                        continue;
+                if (!kind->announced)
                         cache_drop(c, o);
+                else if (readings_lose(c, o, list_version) < 0)
+                        return -ENOMEM;
         }
+        return 0;
 }
 
 int cache_list_end(struct cache *c, const struct cache_kind *kind, struct str namespace,
                    struct str list_version)
 {
         const struct cache_total *total = cache_total(c, kind);
+        int r = !total || total->relisted ? drop_unseen(c, kind, namespace, list_version) : 0;
 
-        if (!total || total->relisted)
-                drop_unseen(c, kind, namespace, list_version);
-        return note_version(c, kind, list_version);
+        /* Of what is announced an answer is not old news for being older than that: nothing else
+         * brings it. */
+        return r < 0 || kind->announced ? r : note_version(c, kind, list_version);
 }
 
 /* --- as a whole --------------------------------------------------------------- */

@@ -44,6 +44,10 @@ struct cache_kind {
          * name, again every now and then. What others keep under this kind costs
          * nothing, and no right to list it is needed (Secrets). */
         bool on_demand;
+        /* On demand, but a watch tells which of those that label_selector names have changed, and
+         * these are asked for again at once. It brings their metadata alone, nothing of which is
+         * kept: without it, say for want of the right, changes are seen later, and that is all. */
+        bool announced;
         bool tallied; /* the objects of each namespace are counted: cache_count */
         bool quiet;   /* bookkeeping: that one was made or deleted is logged, but no event for the user */
         /* Objects are also found by the name of their owner: cache_owned. */
@@ -202,9 +206,19 @@ bool object_claims_equal(const struct object *a, const struct object *b);
 int cache_note_read(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name,
                     bool found, usec_t now) _must_check_;
 
-/* When that was last, or 0: never. */
+/* When that was last, or 0: never, or what came is not there any more. */
 usec_t cache_read_at(const struct cache *c, const struct cache_kind *kind, struct str namespace,
                      struct str name);
+
+/* The watch of an announced kind tells of an object; GONE: that it is there no more, or no more
+ * among those that are watched. What is held counts until it is read again, but for one that may
+ * be gone. *RET_NEWS: it was read, is to be read again, and whoever did so does not know that
+ * yet. 0 or -ENOMEM. */
+int cache_announce(struct cache *c, const struct cache_kind *kind, const struct kube_meta *meta, bool gone,
+                   bool *ret_news) _must_check_;
+
+/* Is there a newer one than O, of which no more is known? */
+bool cache_is_outdated(const struct cache *c, const struct object *o);
 
 /* Nobody wants to know of it any more. */
 void cache_forget(struct cache *c, const struct cache_kind *kind, struct str namespace, struct str name);

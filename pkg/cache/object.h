@@ -59,5 +59,9 @@ void cache_drop(struct cache *c, struct object *o);
 
 /* --- readings.c ----------------------------------------------------------------- */
 
+/* O, of an announced kind, may be gone as of VERSION: it is dropped, and to be asked for. 0 or
+ * -ENOMEM. */
+int readings_lose(struct cache *c, struct object *o, struct str version) _must_check_;
+
 /* Of the readings themselves: what they brought stays. */
 void readings_clear(struct cache *c);

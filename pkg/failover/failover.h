@@ -183,8 +183,8 @@ struct failover_server {
         uint64_t order; /* the newest order that was carried out when it began */
         enum failover_server_state state;
         uint64_t run;  /* how often it was started */
-        bool expired;  /* DOWN: its deadline in the kernel ended it */
-        bool gone;     /* its volume is not there any more: it is not to be started */
+        bool expired;  /* DOWN: it was killed at the deadline that ARM has set */
+        bool gone;     /* DOWN: and so is its volume; no server can be started */
         bool has_data; /* not: it came up empty, or a copy is on its way into it */
         bool in_sync;  /* FOLLOWING: connected, and the first copy is complete */
         uint64_t

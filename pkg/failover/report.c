@@ -15,10 +15,41 @@ void failover_report_init(struct failover_report *r)
 bool failover_applied_equal(const struct failover_applied *a, const struct failover_applied *b)
 {
         return a->needs_restart == b->needs_restart && strcmp(a->config, b->config) == 0 &&
-               strcmp(a->pod, b->pod) == 0;
+               strcmp(a->pod, b->pod) == 0 && strcmp(a->refused.setting, b->refused.setting) == 0 &&
+               strcmp(a->refused.words, b->refused.words) == 0;
+}
+
+/* Neither quotes nor backslashes, so that JSON makes it no longer. */
+static void copy_plain(char *to, size_t max, struct str from)
+{
+        size_t n = MIN(from.len, max - 1);
+
+        for (size_t i = 0; i < n; i++) {
+                char c = from.data[i];
+
+                to[i] = c == '"' || c == '\\' ? '\'' : c >= ' ' && c <= '~' ? c : '?';
+        }
+        to[n] = '\0';
+}
+
+void failover_refusal_set(struct failover_refusal *r, struct str setting, struct str words)
+{
+        copy_plain(r->setting, sizeof(r->setting), setting);
+        copy_plain(r->words, sizeof(r->words), words);
 }
 
 /* --- to JSON ------------------------------------------------------------------------ */
+
+void failover_refusal_put(struct json_writer *w, const struct failover_refusal *refused)
+{
+        if (!refused->setting[0])
+                return;
+        json_key(w, "refused");
+        json_object(w);
+        json_put_cstr(w, "setting", refused->setting);
+        json_put_cstr(w, "words", refused->words);
+        json_end(w);
+}
 
 static void put_member(struct json_writer *w, const struct failover_report *r, int member)
 {
@@ -30,6 +61,7 @@ static void put_member(struct json_writer *w, const struct failover_report *r, i
         json_put_cstr(w, "config", a->config);
         if (a->needs_restart)
                 json_put_bool(w, "needsRestart", true);
+        failover_refusal_put(w, &a->refused);
         if (r->lag[member] != FAILOVER_UNTOLD)
                 json_put_int(w, "lag", r->lag[member]);
         json_end(w);
@@ -56,6 +88,14 @@ int failover_report_write(const struct failover_report *r, struct buf *out)
 
 /* --- from JSON ---------------------------------------------------------------------- */
 
+void failover_refusal_read(const struct fields *f, struct failover_refusal *ret)
+{
+        yyjson_val *refused = yyjson_obj_get(f->object, "refused");
+
+        /* For people, so that nothing is wrong with it: what is longer is cut. */
+        failover_refusal_set(ret, json_get_str(refused, "setting"), json_get_str(refused, "words"));
+}
+
 static int64_t read_amount(const struct fields *f, const char *key)
 {
         return fields_has(f, key) ? (int64_t)fields_number(f, key, INT64_MAX) : FAILOVER_UNTOLD;
@@ -70,6 +110,7 @@ static void read_member(const struct fields *f, struct failover_report *r)
         fields_text(f, "pod", a->pod, sizeof(a->pod));
         fields_text(f, "config", a->config, sizeof(a->config));
         a->needs_restart = fields_has(f, "needsRestart") && fields_bool(f, "needsRestart");
+        failover_refusal_read(f, &a->refused);
         r->lag[member] = read_amount(f, "lag");
 }
 

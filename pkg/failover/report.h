@@ -9,7 +9,8 @@
  *          failover.keelson.dev/report: '{"epoch":7,"outageMillis":830,"members":[…]}'
  *
  *      {"member": 0, "pod": "0b7d…", "config": "5f2c…"},
- *      {"member": 1, "pod": "91aa…", "config": "5f2c…", "needsRestart": true, "lag": 2097152}
+ *      {"member": 1, "pod": "91aa…", "config": "5f2c…", "needsRestart": true, "lag": 2097152,
+ *       "refused": {"setting": "maxmemory", "words": "argument must be a memory value"}}
  *
  * A word is its pod's: it says nothing of the one that has taken its place since.
  *
@@ -21,16 +22,27 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "failover/failover.h"
+#include "failover/fields.h"
 
 #define FAILOVER_REPORT_ANNOTATION "failover.keelson.dev/report"
 #define FAILOVER_REPORT_BYTES_MAX ((size_t)4 * 1024)
 #define FAILOVER_CONFIG_MAX 32
+#define FAILOVER_SETTING_MAX 64
+#define FAILOVER_WORDS_MAX 160
+
+/* A setting that is not in force, and why. One that was carried out but for this is said to be
+ * in force all the same: nothing more will come of it. */
+struct failover_refusal {
+        char setting[FAILOVER_SETTING_MAX]; /* "maxmemory", "user shop"; empty: nothing is refused */
+        char words[FAILOVER_WORDS_MAX];     /* the server's */
+};
 
 /* What one member has carried out of what it was told. */
 struct failover_applied {
         char pod[FAILOVER_UID_MAX];       /* whose word it is */
         char config[FAILOVER_CONFIG_MAX]; /* "version" of the config.json in force; empty: none yet */
         bool needs_restart;               /* a part of it waits for another start of the pod */
+        struct failover_refusal refused;  /* the first one */
 };
 
 #define FAILOVER_UNTOLD (-1)
@@ -46,7 +58,14 @@ struct failover_report {
 /* An empty one. */
 void failover_report_init(struct failover_report *r);
 
+/* Cuts both to what they may have, and to printable ASCII. */
+void failover_refusal_set(struct failover_refusal *r, struct str setting, struct str words);
+
 bool failover_applied_equal(const struct failover_applied *a, const struct failover_applied *b);
+
+/* The member "refused" of an object, where there is something to tell. */
+void failover_refusal_put(struct json_writer *w, const struct failover_refusal *refused);
+void failover_refusal_read(const struct fields *f, struct failover_refusal *ret);
 
 /* The JSON of the annotation. 0, or the buffer's error. */
 int failover_report_write(const struct failover_report *report, struct buf *out);

@@ -92,7 +92,8 @@ enum reading_state view_read(const struct view *view, struct plan *plan, const s
         const struct object *o = view_lookup(view, kind, name);
         usec_t read_at = cache_read_at(view->cache, kind, view->self->namespace, name);
 
-        bool old = read_at == 0 || (age != USEC_NEVER && read_at + age <= view->now);
+        bool old = read_at == 0 || (age != USEC_NEVER && read_at + age <= view->now) ||
+                   (o && cache_is_outdated(view->cache, o));
 
         if (old)
                 plan_read(plan, kind, name);

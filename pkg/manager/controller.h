@@ -126,7 +126,7 @@ enum reading_state {
 };
 
 /* An object of a kind that is read on demand, to *RET. What is known may be AGE
- * old; then it is asked for again, and meanwhile it counts. USEC_NEVER: it does
- * not change. To be woken by it the controller's references must name it. */
+ * old; then it is asked for again, as it is where a watch tells of a newer one
+ * (cache_kind.announced), and meanwhile it counts. USEC_NEVER: it does not change. To be woken by it the controller's references must name it. */
 enum reading_state view_read(const struct view *view, struct plan *plan, const struct cache_kind *kind,
                              struct str name, usec_t age, const struct object **ret);

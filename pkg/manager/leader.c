@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "json/read.h"
 #include "json/write.h"
 
@@ -488,16 +489,15 @@ void leader_step(struct leader *l, const struct leader_event *event, usec_t now,
 
 size_t leader_identity(struct str hostname, const uint8_t random[16], char out[LEADER_IDENTITY_MAX])
 {
-        uint8_t u[16];
+        uint8_t u[UUID_BYTES];
+        char text[UUID_TEXT];
         int n;
 
         memcpy(u, random, sizeof(u));
         u[6] = (uint8_t)((u[6] & 0x0f) | 0x40); /* version 4 (RFC 9562) */
         u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
         hostname.len = MIN(hostname.len, (size_t)253);
-        n = snprintf(out, LEADER_IDENTITY_MAX,
-                     "%.*s_%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-                     STR_FMT(hostname), u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
-                     u[11], u[12], u[13], u[14], u[15]);
+        uuid_unpack(u, text);
+        n = snprintf(out, LEADER_IDENTITY_MAX, "%.*s_%.*s", STR_FMT(hostname), UUID_TEXT, text);
         return (size_t)n;
 }

@@ -221,6 +221,25 @@ static void on_change(enum cache_change change, const struct object *old_object,
                 note_lost(m, old_object);
 }
 
+int manager_announce(struct manager *m, const struct cache_kind *kind, yyjson_val *json, bool gone)
+{
+        const struct object *held;
+        struct kube_meta meta;
+        bool news;
+        int r = kube_meta_decode(json, &meta);
+
+        if (r == 0)
+                r = cache_announce(&m->cache, kind, &meta, gone, &news);
+        if (r < 0 || !news)
+                return r;
+        held = cache_get(&m->cache, kind, meta.namespace, meta.name);
+        if (held)
+                enqueue_concerned(m, held);
+        else
+                references_each(&m->references, kind, meta.namespace, meta.name, enqueue_referring, m);
+        return 0;
+}
+
 static void on_unreferenced(const struct cache_kind *kind, struct str namespace, struct str name, void *arg)
 {
         struct manager *m = arg;

@@ -121,6 +121,11 @@ void manager_set_gate(struct manager *m, size_t controller, struct str namespace
                       const struct error *why);
 const struct gate *manager_gate(const struct manager *m, size_t controller, struct str namespace);
 
+/* The watch of an announced kind brings an object's metadata (see cache_announce): whoever reads
+ * the object looks again. 0, -ENOMEM, or -EBADMSG for what is not an object. */
+int manager_announce(struct manager *m, const struct cache_kind *kind, yyjson_val *json, bool gone)
+        _must_check_;
+
 /* Puts all resources of all controllers into the queue. */
 int manager_enqueue_all(struct manager *m) _must_check_;
 

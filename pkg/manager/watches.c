@@ -34,7 +34,9 @@ static int on_object(struct reflector *r, enum reflector_event event, yyjson_val
 
         (void)r;
         w->events += event != REFLECTOR_LISTED;
-        if (event == REFLECTOR_DELETED)
+        if (w->kind->announced)
+                result = manager_announce(w->all->manager, w->kind, object, event == REFLECTOR_DELETED);
+        else if (event == REFLECTOR_DELETED)
                 result = cache_delete(cache, w->kind, object);
         else
                 result = cache_put(cache, w->kind, object, CACHE_FROM_WATCH);
@@ -139,7 +141,8 @@ static bool reads(const struct controller *c, const struct cache_kind *kind)
 static int add_kind(const struct cache_kind **kinds, size_t *n, const struct cache_kind *kind,
                     bool in_namespaces)
 {
-        if (kind->on_demand || has(kinds, *n, kind) || (in_namespaces && !kind->api.namespaced))
+        if ((kind->on_demand && !kind->announced) || has(kinds, *n, kind) ||
+            (in_namespaces && !kind->api.namespaced))
                 return 0;
         if (*n == CACHE_KINDS_MAX)
                 return -E2BIG;
@@ -175,6 +178,7 @@ static void watch_init(struct watch *w, struct watches *all, struct kube_client 
                 .kind = &kind->api,
                 .namespace = namespace,
                 .label_selector = kind->label_selector,
+                .metadata_only = kind->announced,
                 .seed = seed,
         };
         struct reflector_handlers handlers = {
@@ -272,10 +276,16 @@ void watches_stop(struct watches *w)
                 reflector_stop(&w->items[i].reflector);
 }
 
+/* What is announced can be read without. */
+static bool is_needed(const struct watch *w)
+{
+        return !w->kind->announced;
+}
+
 bool watches_synced(const struct watches *w)
 {
         for (size_t i = 0; i < w->n; i++)
-                if (!w->items[i].synced)
+                if (is_needed(&w->items[i]) && !w->items[i].synced)
                         return false;
         return true;
 }
@@ -283,7 +293,7 @@ bool watches_synced(const struct watches *w)
 const struct watch *watches_first_failure(const struct watches *w)
 {
         for (size_t i = 0; i < w->n; i++)
-                if (w->items[i].failing && !w->items[i].synced)
+                if (is_needed(&w->items[i]) && w->items[i].failing && !w->items[i].synced)
                         return &w->items[i];
         return NULL;
 }
@@ -309,7 +319,7 @@ static enum gate_state gate_of(const struct controller *c, const struct watch *w
 {
         const struct observed *observed = find_observed(c, w->kind);
 
-        if (w->synced)
+        if (w->synced || !is_needed(w))
                 return GATE_OPEN;
         if (!is_refused(w) || w->kind == c->kind)
                 return GATE_CLOSED;
@@ -355,7 +365,7 @@ static void note_refusals(struct watches *w)
 
         for (size_t i = 0; i < w->n; i++) {
                 struct watch *one = &w->items[i];
-                bool refused = !one->synced && is_refused(one);
+                bool refused = is_needed(one) && !one->synced && is_refused(one);
 
                 changed |= refused != one->refused;
                 one->refused = refused;

@@ -51,12 +51,12 @@ void watches_release(struct watches *w);
 int watches_start(struct watches *w) _must_check_;
 void watches_stop(struct watches *w);
 
-/* Has each been listed once? */
+/* Has each been listed once? Without those of kinds that are merely announced. */
 bool watches_synced(const struct watches *w);
 
 /* Opens the controllers whose kinds have all been listed, or cannot be and are
  * not needed, and blocks those that need one which cannot be. */
 void watches_set_gates(struct watches *w);
 
-/* One that fails before it was ever listed, or NULL. */
+/* One that fails before it was ever listed, or NULL; likewise. */
 const struct watch *watches_first_failure(const struct watches *w);

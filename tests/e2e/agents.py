@@ -129,6 +129,13 @@ class Disk:
             self._run("fsfreeze", "-u", self.folder)
         self.frozen = False
 
+    def unmount(self):
+        """Whoever has a file open there goes on with it; at FOLDER is what was below."""
+        self._run("umount", "-l", self.folder)
+
+    def mount(self):
+        self._run("mount", "-o", "loop", self.image, self.folder)
+
     def fill(self):
         with contextlib.suppress(OSError), open(self.folder / "ballast", "wb", buffering=0) as f:
             while True:

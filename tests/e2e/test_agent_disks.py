@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three servers, each with a disk of its own, which stands still or is full."""
+"""Three servers, each with a disk of its own, which stands still, is full, or is gone."""
 
 import time
 
@@ -99,6 +99,28 @@ def test_frozen_disk_of_a_replica(cluster, writers):
     assert writers.turns() == [primary.number]
     assert writers.lost(primary) == []
     figures.append(f"redis, disk of a replica frozen: no writes for {outage:.2f} s")
+
+
+def test_volume_of_the_primary_is_gone(cluster, writers):
+    """Its server ends beside its data, and none is begun on the empty folder; back with them, it follows."""
+    old, since = cluster.primary(), time.monotonic()
+    old.disk.unmount()
+    wait_until(lambda: writers.last_writer() != old.number, 60, "writes elsewhere", every=0.05)
+    outage = writers.outage(since)
+    wait_until(lambda: "VolumeGone" in reasons(cluster), 60, "an Event")
+    wait_until(lambda: servers(old) == [], 10, "its server to be down")
+    assert old.ask("/livez")[0] == 200
+    assert old.metric("keelson_failover_volume_usable") == 0
+    time.sleep(agents.LEASE_MILLIS / 1000)
+    assert servers(old) == []
+    assert list(old.data.iterdir()) == [], "something was begun on what is not its volume"
+    old.disk.mount()
+    new = cluster.wait_whole(timeout=WHOLE)
+    assert new is not old
+    writers.end()
+    assert len(writers.turns()) == 2
+    assert writers.lost(new) == []
+    figures.append(f"redis, volume of the primary gone: no writes for {outage:.2f} s")
 
 
 def test_full_disk_of_the_primary(cluster, writers):

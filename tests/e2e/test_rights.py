@@ -24,8 +24,6 @@ IMPLIED = {
     ("keelson.dev", "environments/finalizers", "update", None),
     ("keelson.dev", "redis/finalizers", "update", None),
     # What the Role of a Redis's agents grants: who grants it must have it (RBAC's prevention of escalation).
-    ("", "secrets", "list", None),
-    ("", "secrets", "watch", None),
     ("discovery.k8s.io", "endpointslices", "get", None),
     ("discovery.k8s.io", "endpointslices", "create", None),
     ("discovery.k8s.io", "endpointslices", "patch", None),

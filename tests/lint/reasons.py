@@ -30,6 +30,11 @@ COMPARED = re.compile(r'\bstr_eq(_c)?\([^;()]*(\([^;()]*\))?[^;()]*\)')
 OF_SERVER = re.compile(r'\{ KUBE_\w+, "([A-Z][A-Za-z]+)", [^}]*KUBE_STAYS \}')
 # In these sections of the pages, the first cell of a row is nothing but reasons.
 SECTION = re.compile(r"^## (Conditions|Events)$")
+# The events of agents: those of the protocol, and what an agent says beside it.
+AGENTS = {
+    "pkg/failover/failover.c": re.compile(r'"([A-Z][A-Za-z]+)"'),
+    "agent/member/complaint.c": re.compile(r'(?:news_say\(&m->news, \w+, |return )"([A-Z][A-Za-z]+)"'),
+}
 # Of a pod's trouble that may pass only the message is seen.
 UNSEEN = {"NotReady", "Unschedulable"}
 
@@ -52,6 +57,16 @@ def reasons(folders):
     }
 
 
+def reasons_of_agents():
+    found = {}
+    for path, pattern in AGENTS.items():
+        text = (ROOT / path).read_text()
+        if "failover_news_name" in text:
+            text = text[text.index("const char *failover_news_name"):]
+        found |= {word: path for word in pattern.findall(text)}
+    return found
+
+
 def told_in(page):
     """All words that the page has in backquotes, or as a row's first cell."""
     text = (ROOT / page).read_text()
@@ -72,6 +87,7 @@ def listed_in(page):
 def main():
     bad = []
     known = {page: reasons(folders) for page, folders in PAGES.items()}
+    known["docs/redis.md"] |= reasons_of_agents()
     if "--list" in sys.argv:
         print("\n".join(f"{page}: {' '.join(sorted(words))}" for page, words in known.items()))
         return 0

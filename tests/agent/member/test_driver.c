@@ -224,6 +224,52 @@ START_TEST(test_a_leader_that_cannot_arm_again_kills)
 }
 END_TEST
 
+/* A keeper that gets no time to answer has not failed: the deadline before stands, and comes
+ * to pass if it never answers. */
+START_TEST(test_a_leader_goes_on_under_the_deadline_before)
+{
+        usec_t before;
+
+        lead_alone();
+        buf_clear(&engine.asked);
+        before = engine.armed;
+        engine.arm_fails = -ETIMEDOUT;
+        pass(1500 * USEC_MSEC, true, true);
+        position(&engine.asked, "arm ");
+        ck_assert_uint_gt(driver.arm_failed, 0);
+        ck_assert_ptr_null(strstr(engine.asked.data, "kill "));
+        ck_assert_int_eq(engine.armed, before);
+        ck_assert_int_eq(engine.server.state, FAILOVER_WRITABLE);
+        engine.arm_fails = 0;
+        pass(1500 * USEC_MSEC, true, true);
+        ck_assert_int_gt(engine.armed, before);
+        ck_assert_int_eq(driver.f.role, FAILOVER_LEADER);
+        finish();
+}
+END_TEST
+
+/* Where there is none before, it does not lead, as with any other failure. */
+START_TEST(test_nobody_begins_to_lead_under_a_deadline_in_doubt)
+{
+        start(1);
+        engine.arm_fails = -ETIMEDOUT;
+        pass(5 * USEC_SEC, true, true);
+        ck_assert_ptr_null(strstr(engine.asked.data, "Lead"));
+        position(&engine.asked, "kill ");
+        engine.arm_fails = 0;
+        pass(5 * USEC_SEC, true, true);
+        ck_assert_int_eq(driver.f.role, FAILOVER_LEADER);
+        /* The one of a server that was killed is none for the next. */
+        driver.engine->ops->kill(driver.engine, driver.f.orders);
+        engine.arm_fails = -ETIMEDOUT;
+        buf_clear(&engine.asked);
+        pass(5 * USEC_SEC, true, true);
+        ck_assert_ptr_null(strstr(engine.asked.data, "Lead"));
+        ck_assert_int_ne(engine.server.state, FAILOVER_WRITABLE);
+        finish();
+}
+END_TEST
+
 START_TEST(test_no_order_to_lead_without_a_deadline)
 {
         lead_alone();
@@ -350,6 +396,8 @@ static const TTest *const tests[] = {
         test_leads_armed_and_published,
         test_without_a_deadline_in_the_kernel_nobody_leads,
         test_a_leader_that_cannot_arm_again_kills,
+        test_a_leader_goes_on_under_the_deadline_before,
+        test_nobody_begins_to_lead_under_a_deadline_in_doubt,
         test_no_order_to_lead_without_a_deadline,
         test_a_server_that_does_not_answer_is_killed,
         test_a_lease_that_is_lost_kills,

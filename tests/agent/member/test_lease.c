@@ -1,132 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The Lease and the route, against an API server that keeps one object and can be told to
- * fail.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/member/lease.h"
 
 #include <stdio.h>
 
-#include "agent/member/publish.h"
-#include "harness.h"
-#include "pkg/kube/fake_api.h"
-
-#define RECORD                                                                                               \
-        "{\\\"phase\\\":\\\"Held\\\",\\\"epoch\\\":7,\\\"holder\\\":{\\\"member\\\":2,"                      \
-        "\\\"uid\\\":\\\"8f14\\\",\\\"incarnation\\\":\\\"00c0ffee00c0ffee\\\","                             \
-        "\\\"address\\\":\\\"10.0.0.3\\\"},\\\"inSync\\\":[0,1,2],\\\"lineage\\\":\\\"abc\\\","              \
-        "\\\"position\\\":{\\\"timeline\\\":7,\\\"offset\\\":1},\\\"final\\\":false,"                        \
-        "\\\"cause\\\":\\\"None\\\",\\\"lost\\\":0,\\\"request\\\":0,\\\"consent\\\":0}"
-
-/* --- the server ------------------------------------------------------------------- */
-
-static struct loop *loop;
-static struct fake_api api;
-static struct kube_client *client;
-static int version;               /* of the object; 0: there is none */
-static int duration = 9;          /* what it wants to be waited for */
-static struct fake_step write_as; /* how the next write is answered, if a status or an end is set */
-static struct fake_step read_as;  /* how every GET is answered, likewise */
-static const char *annotations;   /* of the EndpointSlice, with the braces */
-static const char *endpoints;     /* of it, with the brackets */
-
-static const struct fake_step not_found = {
-        .status = 404,
-        .body = "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"NotFound\",\"code\":404}"
-};
-static const struct fake_step conflict = {
-        .status = 409,
-        .body = "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Conflict\",\"code\":409}"
-};
-static const struct fake_step hangs = { .status = 200, .body = "", .end = FAKE_HANG };
-
-static struct fake_step object(bool lease, const char *before, const char *after)
-{
-        static char out[8][2048]; /* answers are sent later */
-        static unsigned next;
-        char *to = out[next++ % ARRAY_SIZE(out)];
-
-        if (lease)
-                snprintf(
-                        to, sizeof(out[0]),
-                        "%s{\"kind\":\"Lease\",\"metadata\":{\"name\":\"shop\",\"resourceVersion\":\"%d\","
-                        "\"labels\":{\"of\":\"us\"},\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Redis\","
-                        "\"name\":\"shop\",\"uid\":\"u\",\"controller\":true,\"blockOwnerDeletion\":true}],"
-                        "\"annotations\":{\"" FAILOVER_ANNOTATION "\":\"" RECORD "\"}},"
-                        "\"spec\":{\"leaseDurationSeconds\":%d}}%s",
-                        before, version, duration, after);
-        else
-                snprintf(to, sizeof(out[0]),
-                         "{\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"shop-primary\","
-                         "\"resourceVersion\":\"%d\",\"annotations\":%s},\"endpoints\":%s,"
-                         "\"ports\":[{\"port\":6379}]}",
-                         version, annotations, endpoints);
-        return (struct fake_step){ .body = to };
-}
-
-static struct fake_step watched(const char *asked)
-{
-        if (strstr(asked, "sendInitialEvents")) /* a server that does not know them */
-                return (struct fake_step){ .status = 400, .body = "{\"kind\":\"Status\",\"code\":400}" };
-        if (strstr(asked, "watch=true"))
-                return hangs;
-        if (!version)
-                return (struct fake_step){
-                        .body = "{\"kind\":\"LeaseList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}"
-                };
-        return object(true, "{\"kind\":\"LeaseList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[",
-                      "]}");
-}
-
-static struct fake_step respond(const char *asked)
-{
-        if (strstr(asked, "fieldSelector="))
-                return watched(asked);
-        if (strncmp(asked, "GET ", 4) != 0) {
-                struct fake_step as = write_as;
-
-                write_as = (struct fake_step){ 0 };
-                if (as.status)
-                        return as;
-                version++;
-        } else if (read_as.status) {
-                return read_as;
-        } else if (!version) {
-                return not_found;
-        }
-        return object(strstr(asked, "/leases") != NULL, "", "");
-}
-
-static void open_api(int at)
-{
-        version = at;
-        write_as = read_as = (struct fake_step){ 0 };
-        annotations = "{}";
-        endpoints = "[]";
-        ck_assert_int_eq(loop_new(&loop), 0);
-        fake_api_start(&api, loop);
-        api.respond = respond;
-        client = fake_api_client(&api, NULL);
-}
-
-static void close_api(void)
-{
-        kube_client_free(client);
-        fake_api_stop(&api);
-        loop_free(loop);
-}
-
-/* How often LINE stands at the head of what was asked. */
-static unsigned n_asked(const char *head)
-{
-        unsigned n = 0;
-
-        for (const char *at = api.asked.data; at && (at = strstr(at, head)); at += strlen(head))
-                n++;
-        return n;
-}
-
-/* --- the Lease ---------------------------------------------------------------------- */
+#include "object_api.h"
 
 static struct {
         struct lease_port port;
@@ -183,7 +60,7 @@ static void open_lease(int at, usec_t lease)
                 .namespace = STR("ns"), .name = STR("shop"), .lease = lease, .self = &self
         };
 
-        open_api(at);
+        object_open(at);
         memset(&seen, 0, sizeof(seen));
         config.client = client;
         ck_assert_int_eq(lease_start(&seen.port, &config, &handlers), 0);
@@ -192,7 +69,7 @@ static void open_lease(int at, usec_t lease)
 static void close_lease(void)
 {
         lease_stop(&seen.port);
-        close_api();
+        object_close();
 }
 
 static bool has_record(void *arg _unused_)
@@ -264,7 +141,7 @@ START_TEST(test_a_conflict_is_unknown)
 {
         open_lease(41, 60 * USEC_SEC);
         fake_api_wait(&api, has_record, NULL);
-        write_as = conflict;
+        write_as = object_conflict;
         write_lease(1, "41");
         ck_assert_int_eq(seen.outcome, FAILOVER_UNKNOWN);
         ck_assert(!seen.troubled);
@@ -277,7 +154,7 @@ START_TEST(test_no_answer_is_unknown)
 {
         open_lease(41, USEC_SEC);
         fake_api_wait(&api, has_record, NULL);
-        write_as = hangs;
+        write_as = object_hangs;
         write_lease(1, "41");
         ck_assert_int_eq(seen.outcome, FAILOVER_UNKNOWN);
         ck_assert(seen.troubled);
@@ -319,7 +196,7 @@ START_TEST(test_read)
         lease_read(&seen.port);
         fake_api_wait(&api, has_record, NULL);
         ck_assert_str_eq(seen.last.version, "43");
-        ck_assert_uint_eq(n_asked("GET /apis/coordination.k8s.io/v1/namespaces/ns/leases/shop\n"), 1);
+        ck_assert_uint_eq(object_n_asked("GET /apis/coordination.k8s.io/v1/namespaces/ns/leases/shop\n"), 1);
         version = 42;
         seen.n_records = 0;
         lease_read(&seen.port);
@@ -404,7 +281,7 @@ START_TEST(test_out_of_memory)
 {
         bool failed = true;
 
-        open_api(1);
+        object_open(1);
         memset(&seen, 0, sizeof(seen));
         kube_client_free(client);
         for (uint64_t n = 1; failed; n++) {
@@ -424,233 +301,7 @@ START_TEST(test_out_of_memory)
                                       (unsigned long long)n, (long long)(mem_live() - live));
         }
         client = fake_api_client(&api, NULL);
-        close_api();
-}
-END_TEST
-
-/* --- the route ------------------------------------------------------------------------ */
-
-static struct {
-        struct publisher publisher;
-        enum publish_end how;
-        uint64_t epoch;
-        unsigned n_ended, n_troubles;
-} route;
-
-static void on_ended(enum publish_end how, uint64_t epoch, void *arg _unused_)
-{
-        route.n_ended++;
-        route.how = how;
-        route.epoch = epoch;
-}
-
-static void on_route_trouble(const struct error *why _unused_, void *arg _unused_)
-{
-        route.n_troubles++;
-}
-
-static bool route_ended(void *arg _unused_)
-{
-        return route.n_ended > 0;
-}
-
-static const struct news_owner owner = { "keelson.dev/v1alpha1", "Redis", "shop", "5e55" };
-
-static void open_route(int at)
-{
-        struct publisher_config config = { .namespace = STR("ns"),
-                                           .cluster = STR("shop"),
-                                           .port_name = STR("redis"),
-                                           .pod = STR("shop-2"),
-                                           .uid = STR("8f14"),
-                                           .address = STR("10.0.0.3"),
-                                           .owner = &owner,
-                                           .timeout = 60 * USEC_SEC };
-
-        open_api(at);
-        memset(&route, 0, sizeof(route));
-        config.client = client;
-        ck_assert_int_eq(publisher_start(&route.publisher, &config, on_ended, on_route_trouble, NULL), 0);
-}
-
-static void publish(uint64_t epoch)
-{
-        route.n_ended = 0;
-        publisher_publish(&route.publisher, epoch, 6379);
-        fake_api_wait(&api, route_ended, NULL);
-        ck_assert_uint_eq(route.epoch, epoch);
-}
-
-static void close_route(void)
-{
-        publisher_stop(&route.publisher);
-        close_api();
-}
-
-#define SLICES "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices"
-
-START_TEST(test_route_is_made)
-{
-        open_route(0);
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("POST " SLICES), 1);
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"failover.keelson.dev/epoch\":\"7\""));
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"kubernetes.io/service-name\":\"shop\""));
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"addresses\":[\"10.0.0.3\"]"));
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"addressType\":\"IPv4\""));
-        close_route();
-}
-END_TEST
-
-START_TEST(test_route_is_replaced_in_one_write)
-{
-        open_route(10);
-        annotations = "{\"failover.keelson.dev/epoch\":\"6\"}";
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("PATCH " SLICES "/shop-primary"), 1);
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"resourceVersion\":\"10\""));
-        close_route();
-}
-END_TEST
-
-/* What somebody else wrote there is no epoch, and is replaced. */
-START_TEST(test_route_of_a_newer_epoch_stays)
-{
-        open_route(10);
-        annotations = "{\"failover.keelson.dev/epoch\":\"8\"}";
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
-        ck_assert_uint_eq(n_asked("PATCH "), 0);
-        annotations = "{\"failover.keelson.dev/epoch\":\"many\"}";
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        close_route();
-}
-END_TEST
-
-/* It goes with the owner of the Lease, and is not taken from it again. */
-START_TEST(test_route_has_an_owner)
-{
-        open_route(0);
-        publish(7);
-        ck_assert_ptr_nonnull(strstr(api.bodies.data,
-                                     "\"ownerReferences\":[{\"apiVersion\":\"keelson.dev/v1alpha1\","
-                                     "\"kind\":\"Redis\",\"name\":\"shop\",\"uid\":\"5e55\"}]"));
-        ck_assert_ptr_nonnull(strstr(api.bodies.data, "\"failover.keelson.dev/owner\":\"5e55\""));
-        close_route();
-        open_route(10);
-        publish(7);
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        ck_assert_ptr_null(strstr(api.bodies.data, "ownerReferences"));
-        close_route();
-}
-END_TEST
-
-/* Who had the name before has counted further. */
-START_TEST(test_route_of_another_owner_is_replaced)
-{
-        open_route(10);
-        annotations = "{\"failover.keelson.dev/epoch\":\"8\",\"failover.keelson.dev/owner\":\"01d\"}";
-        publish(1);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        annotations = "{\"failover.keelson.dev/epoch\":\"8\",\"failover.keelson.dev/owner\":\"5e55\"}";
-        publish(2);
-        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
-        close_route();
-}
-END_TEST
-
-START_TEST(test_route_that_stands_is_left)
-{
-        open_route(10);
-        annotations = "{\"failover.keelson.dev/epoch\":\"7\"}";
-        endpoints =
-                "[{\"addresses\":[\"10.0.0.3\"],\"conditions\":{\"ready\":true},\"targetRef\":{\"uid\":\"8f14\"}}]";
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_STANDS);
-        ck_assert_uint_eq(n_asked("PATCH "), 0);
-        endpoints =
-                "[{\"addresses\":[\"10.0.0.9\"],\"conditions\":{\"ready\":true},\"targetRef\":{\"uid\":\"8f14\"}}]";
-        publish(7);
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        close_route();
-}
-END_TEST
-
-/* At first the newest is looked at, and not before what is there is known again. */
-START_TEST(test_route_conflicts_and_failures)
-{
-        open_route(10);
-        write_as = conflict;
-        publish(7);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("PATCH "), 2);
-        ck_assert_uint_eq(n_asked("GET "), 2);
-        ck_assert_uint_eq(route.n_troubles, 0);
-        write_as = (struct fake_step){ .status = 500, .body = "{}" };
-        publish(8);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(route.n_troubles, 1);
-        close_route();
-}
-END_TEST
-
-static bool has_looked(void *arg _unused_)
-{
-        return route.publisher.known;
-}
-
-START_TEST(test_route_is_prepared)
-{
-        open_route(10);
-        publisher_prepare(&route.publisher);
-        fake_api_wait(&api, has_looked, NULL);
-        publish(7);
-        ck_assert_uint_eq(n_asked("GET "), 1);
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        close_route();
-}
-END_TEST
-
-/* Somebody has deleted it: at the next look, which is made to come now, it is there again. */
-START_TEST(test_route_is_kept)
-{
-        open_route(10);
-        publish(7);
-        ck_assert(route.publisher.retry.loop != NULL);
-        version = 0;
-        route.n_ended = 0;
-        ck_assert_int_eq(loop_timer_set(loop, &route.publisher.retry, clock_now(), route.publisher.retry.fn,
-                                        route.publisher.retry.arg),
-                         0);
-        fake_api_wait(&api, route_ended, NULL);
-        ck_assert_int_eq(route.how, PUBLISH_DONE);
-        ck_assert_uint_eq(n_asked("POST " SLICES), 1);
-        close_route();
-}
-END_TEST
-
-static bool was_tried(void *arg _unused_)
-{
-        return route.n_troubles >= 2;
-}
-
-START_TEST(test_route_is_called_off)
-{
-        open_route(10);
-        read_as = (struct fake_step){ .status = 500, .body = "{}" };
-        publisher_publish(&route.publisher, 7, 6379);
-        fake_api_wait(&api, was_tried, NULL);
-        publisher_call_off(&route.publisher);
-        read_as = (struct fake_step){ 0 };
-        publish(9); /* and nothing of 7 */
-        ck_assert_uint_eq(n_asked("PATCH "), 1);
-        ck_assert_ptr_null(strstr(api.bodies.data, "\"failover.keelson.dev/epoch\":\"7\""));
-        close_route();
+        object_close();
 }
 END_TEST
 
@@ -663,16 +314,6 @@ static const TTest *const tests[] = {
         test_read,
         test_set_back,
         test_out_of_memory,
-        test_route_is_made,
-        test_route_is_replaced_in_one_write,
-        test_route_of_a_newer_epoch_stays,
-        test_route_has_an_owner,
-        test_route_of_another_owner_is_replaced,
-        test_route_that_stands_is_left,
-        test_route_conflicts_and_failures,
-        test_route_is_prepared,
-        test_route_is_kept,
-        test_route_is_called_off,
 };
 
 TEST_MAIN("member/lease", tests)

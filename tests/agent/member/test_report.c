@@ -6,6 +6,7 @@
 #define MIB (UINT64_C(1) << 20)
 
 static struct reporter r;
+static const struct failover_refusal fine;
 
 static void saw(enum failover_phase phase, uint64_t epoch, const char *report, usec_t now)
 {
@@ -18,9 +19,9 @@ START_TEST(test_a_follower_has_news_until_the_lease_says_it)
 {
         reporter_init(&r, 1, "u-1");
         ck_assert(!reporter_has_news(&r)); /* nothing was applied yet */
-        reporter_applied(&r, "", false);
+        reporter_applied(&r, "", false, &fine);
         ck_assert(!reporter_has_news(&r));
-        reporter_applied(&r, "a", false);
+        reporter_applied(&r, "a", false, &fine);
         ck_assert(reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":0,\"pod\":\"u-0\",\"config\":\"a\"}]}",
             10);
@@ -28,10 +29,14 @@ START_TEST(test_a_follower_has_news_until_the_lease_says_it)
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"a\"}]}",
             10);
         ck_assert(!reporter_has_news(&r));
-        reporter_applied(&r, "b", false);
+        reporter_applied(&r, "b", false, &fine);
         ck_assert(reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"b\"}]}",
             10);
+        ck_assert(!reporter_has_news(&r));
+        reporter_applied(&r, "b", false, &(struct failover_refusal){ .setting = "hz", .words = "too much" });
+        ck_assert(reporter_has_news(&r));
+        reporter_applied(&r, "b", false, &fine);
         ck_assert(!reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-old\",\"config\":\"b\"}]}",
             10);
@@ -47,11 +52,11 @@ END_TEST
 START_TEST(test_what_a_life_began_with_needs_no_restart)
 {
         reporter_init(&r, 1, "u-1");
-        reporter_applied(&r, "a", true);
+        reporter_applied(&r, "a", true, &fine);
         ck_assert(!r.own.needs_restart);
-        reporter_applied(&r, "b", true);
+        reporter_applied(&r, "b", true, &fine);
         ck_assert(r.own.needs_restart);
-        reporter_applied(&r, "b", false);
+        reporter_applied(&r, "b", false, &fine);
         ck_assert(!r.own.needs_restart);
 }
 END_TEST
@@ -65,7 +70,7 @@ START_TEST(test_the_leader_tells_of_all_that_it_heard_of)
         const struct failover_report *out;
 
         reporter_init(&r, 0, "u-0");
-        reporter_applied(&r, "a", false);
+        reporter_applied(&r, "a", false, &fine);
         reporter_heard(&r, 2, &theirs);
         reporter_heard(&r, 1, &nothing);
         reporter_heard(&r, 9, &theirs);

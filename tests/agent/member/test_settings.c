@@ -127,34 +127,8 @@ START_TEST(test_number_of_a_member)
 }
 END_TEST
 
-/* Every kind of news has words of its own. */
-START_TEST(test_news)
-{
-        char note[NEWS_NOTE_MAX], before[NEWS_NOTE_MAX] = "";
-
-        for (int what = FAILOVER_STOOD; what <= FAILOVER_WRITES_LOST; what++) {
-                struct failover_effect e = {
-                        .type = FAILOVER_DO_TELL,
-                        .news = { .what = (enum failover_news)what, .members = 5, .member = 1 }
-                };
-
-                (void)news_note(&e, note);
-                ck_assert_str_ne(note, before);
-                ck_assert_str_ne(note, failover_news_name(e.news.what));
-                memcpy(before, note, sizeof(before));
-        }
-        ck_assert(news_note(&(struct failover_effect){ .news = { .what = FAILOVER_NARROWED, .members = 5 } },
-                            note));
-        ck_assert_str_eq(note, "members 0, 2 are behind and may not be promoted any more");
-        ck_assert(
-                !news_note(&(struct failover_effect){ .news = { .what = FAILOVER_LED, .epoch = 7 } }, note));
-        ck_assert_str_eq(note, "member 0 leads epoch 7; in sync: none");
-}
-END_TEST
-
 static const TTest *const tests[] = {
         test_whole, test_little, test_each_field_is_checked, test_out_of_memory, test_number_of_a_member,
-        test_news
 };
 
 TEST_MAIN("member/settings", tests)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +50,14 @@ static void complained(void *arg, const struct error *complaint)
         n->complaints++;
 }
 
+static void crashed(void *arg, const struct error *how)
+{
+        struct node *n = arg;
+
+        n->crash = *how;
+        n->crashes++;
+}
+
 static void volume(void *arg, const struct error *why)
 {
         struct node *n = arg;
@@ -60,16 +69,29 @@ static void volume(void *arg, const struct error *why)
 
 /* --- beginning and end --------------------------------------------------------------- */
 
-static int free_port(void)
+static bool is_free(uint16_t port)
 {
-        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t len = sizeof(a);
+        struct sockaddr_in a = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_ANY),
+                                 .sin_port = htons(port) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool done = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 
-        ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, len), 0);
-        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
         close(fd);
-        return ntohs(a.sin_port);
+        return done;
+}
+
+/* It stays free until the server has it: the kernel gives ports from 32768 on to whoever
+ * connects to something, a server that is down among them. */
+static uint16_t free_port(void)
+{
+        uint16_t port;
+
+        do {
+                ck_assert_int_eq(getrandom(&port, sizeof(port), 0), sizeof(port));
+                port = (uint16_t)(10000 + port % 20000);
+        } while (!is_free(port));
+        return port;
 }
 
 void node_configure(struct node *n, const char *config, const char *users)
@@ -86,7 +108,12 @@ void node_configure(struct node *n, const char *config, const char *users)
 
 void node_begin(struct node *n, const char *config)
 {
-        const struct engine_handlers handlers = { looked, canary, complained, volume, n };
+        const struct engine_handlers handlers = { .looked = looked,
+                                                  .canary = canary,
+                                                  .complained = complained,
+                                                  .crashed = crashed,
+                                                  .volume = volume,
+                                                  .arg = n };
         struct engine_config c = { .cluster = "shop",
                                    .member = n->member,
                                    .address = n->address,
@@ -231,6 +258,13 @@ void node_remember(struct node *n, uint64_t timeline)
                                       .lineage = "ours" };
 
         n->engine->ops->remember(n->engine, &copy);
+}
+
+void node_catch_up(const struct node *n)
+{
+        usec_t since = clock_now();
+
+        until(n->seen.at > since);
 }
 
 bool node_obeyed(const struct node *n, enum failover_server_state state)

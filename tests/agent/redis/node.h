@@ -23,7 +23,8 @@ struct node {
         bool opened;
         struct error unopened;
         bool was_without_data; /* a look said so since it was last cleared */
-        struct error complaint;
+        struct error complaint, crash;
+        uint64_t crashes;
 };
 
 extern struct loop *loop;
@@ -52,6 +53,8 @@ bool node_obeyed(const struct node *n, enum failover_server_state state);
 void node_make_leader(struct node *n, uint64_t timeline);
 void node_follow(struct node *n, const struct node *leader, uint64_t timeline);
 pid_t node_server(const struct node *n);
+/* Whatever N's server was sent, it has carried out. */
+void node_catch_up(const struct node *n);
 
 /* Turns the loop until the condition holds. */
 #define until(condition)                                                                                     \

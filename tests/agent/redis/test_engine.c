@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "node.h"
@@ -10,6 +11,7 @@
 #define AOF "{\"appendonly\":\"yes\"}"
 #define RDB "{\"save\":\"3600 1\"}"
 #define NOTHING "{}"
+#define PINGS "{\"appendonly\":\"yes\",\"repl-ping-replica-period\":\"1\"}"
 
 static bool is_refused(const struct node *n)
 {
@@ -30,23 +32,19 @@ static bool lingers(struct node *n)
         return str_eq(node_described(n, "\"lingers\":", &text), STR("true"));
 }
 
-/* The connection ends, after no more than HEARD. */
-static void check_closed(redisContext *c, const char *heard)
+/* The connection ends, and nothing was said on it. */
+static void check_closed(redisContext *c)
 {
         struct pollfd p = { .fd = c->fd, .events = POLLIN };
         usec_t deadline = clock_now() + LONG_ENOUGH;
         char reply[256];
         ssize_t got;
 
-        do {
-                while (poll(&p, 1, 0) == 0 && clock_now() < deadline)
-                        ck_assert_int_eq(loop_turn(loop, 5 * USEC_MSEC), 0);
-                ck_assert_int_lt(clock_now(), deadline);
-                got = read(c->fd, reply, sizeof(reply));
-                if (got > 0)
-                        ck_assert_msg(heard && strncmp(reply, heard, strlen(heard)) == 0, "told: %.*s",
-                                      (int)got, reply);
-        } while (got > 0);
+        while (poll(&p, 1, 0) == 0 && clock_now() < deadline)
+                ck_assert_int_eq(loop_turn(loop, 5 * USEC_MSEC), 0);
+        ck_assert_int_lt(clock_now(), deadline);
+        got = read(c->fd, reply, sizeof(reply));
+        ck_assert_msg(got <= 0, "told: %.*s", (int)got, reply);
         redisFree(c);
 }
 
@@ -60,13 +58,51 @@ static redisContext *begin_write(const struct node *n, const char *command)
         return c;
 }
 
+static bool says(redisContext *c, const char *question, const char *text)
+{
+        redisReply *r = redisCommand(c, question);
+        bool found = r && r->str && strstr(r->str, text);
+
+        if (r)
+                freeReplyObject(r);
+        return found;
+}
+
+/* A client that comes while connections are being ended: its own may end before it has said
+ * anything. Was it told that it cannot write here? */
+static bool is_sent_away(const struct node *n)
+{
+        static const char request[] = "AUTH first\r\nSET late 1\r\n", answer[] = "+OK\r\n-READONLY";
+        redisContext *c = node_client(n, NULL);
+        usec_t deadline = clock_now() + LONG_ENOUGH;
+        struct pollfd p = { .fd = c->fd, .events = POLLIN };
+        char heard[256];
+        size_t len = 0;
+        ssize_t got;
+
+        if (send(c->fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+                ck_assert(errno == EPIPE || errno == ECONNRESET);
+        do {
+                while (poll(&p, 1, 0) == 0 && clock_now() < deadline)
+                        ck_assert_int_eq(loop_turn(loop, 5 * USEC_MSEC), 0);
+                ck_assert_int_lt(clock_now(), deadline);
+                got = read(c->fd, heard + len, sizeof(heard) - 1 - len);
+                len += got > 0 ? (size_t)got : 0;
+        } while (got > 0);
+        redisFree(c);
+        heard[len] = '\0';
+        ck_assert_msg(strncmp(heard, answer, MIN(len, strlen(answer))) == 0, "told: %s", heard);
+        return len >= strlen(answer);
+}
+
 START_TEST(test_hand_over)
 {
         redisContext *idle, *held;
+        char reply[256];
         uint64_t final;
         usec_t began;
 
-        nodes_lead_three(AOF);
+        nodes_lead_three(PINGS);
         ck_assert_uint_eq(nodes[0].seen.life[1], 101);
         ck_assert_uint_eq(nodes[0].seen.life[2], 102);
         ck_assert(is_refused(&nodes[1]));
@@ -76,7 +112,7 @@ START_TEST(test_hand_over)
         node_order(&nodes[0], FAILOVER_PAUSE, &nodes[0]);
         until(node_obeyed(&nodes[0], FAILOVER_PAUSED) && node_all_confirmed(&nodes[0]));
         printf("paused and confirmed by all after %lld ms\n", (long long)(clock_now() - began) / 1000);
-        check_closed(idle, NULL);
+        check_closed(idle);
         final = nodes[0].seen.offset;
         /* Questions to followers count as bytes, and are no writes. */
         for (uint64_t looks = nodes[0].looks; nodes[0].looks < looks + 3;)
@@ -87,17 +123,25 @@ START_TEST(test_hand_over)
 
         node_make_leader(&nodes[1], 2);
         ck_assert_uint_ge(nodes[1].seen.offset, final);
+        /* Longer than from one ping to the next. */
+        for (began = clock_now(); clock_now() < began + 1500 * USEC_MSEC;)
+                ck_assert_int_eq(loop_turn(loop, 20 * USEC_MSEC), 0);
         node_follow(&nodes[0], &nodes[1], 2);
         node_follow(&nodes[2], &nodes[1], 2);
-        check_closed(held, NULL);
+        check_closed(held);
         /* Who comes now is told so, and may not stay. */
-        if (lingers(&nodes[0])) /* not on a machine that took longer to come here */
-                check_closed(begin_write(&nodes[0], "SET late 1"), "-READONLY");
+        while (lingers(&nodes[0]) && !is_sent_away(&nodes[0]))
+                ;
         node_write_keys(&nodes[1], 600);
         until(!lingers(&nodes[0]));
+        node_catch_up(&nodes[0]);
         ck_assert(is_refused(&nodes[0]));
         /* Nobody copied anew, what was held back was not carried out, and what came meanwhile is there. */
-        ck_assert(!nodes[0].was_without_data);
+        held = node_client(&nodes[1], "first");
+        ck_assert(says(held, "INFO stats", "\nsync_full:0\r"));
+        ck_assert(ask(held, reply, "CONFIG GET repl-ping-replica-period"));
+        ck_assert_str_eq(reply, "1");
+        redisFree(held);
         until(nodes[1].seen.online == 0x5 && nodes[1].seen.acked[0] >= nodes[1].seen.offset);
         ck_assert_int_eq(node_keys(&nodes[1]), 600);
         ck_assert_int_eq(node_keys(&nodes[0]), 600);
@@ -121,8 +165,8 @@ START_TEST(test_hand_over_and_end)
         /* That it cannot write is known before it ends. */
         until(nodes[0].seen.order > paused);
         ck_assert_int_eq(nodes[0].seen.state, FAILOVER_STANDING);
-        if (lingers(&nodes[0])) /* not on a machine that took longer to come here */
-                check_closed(begin_write(&nodes[0], "SET late 1"), "-READONLY");
+        while (lingers(&nodes[0]) && !is_sent_away(&nodes[0]))
+                ;
         until(node_obeyed(&nodes[0], FAILOVER_DOWN));
         ck_assert_int_ge(clock_now() - began, USEC_SEC);
         nodes_end();
@@ -288,21 +332,42 @@ START_TEST(test_crash)
         nodes_lead_three(AOF);
         ck_assert_int_eq(kill(node_server(&nodes[0]), SIGKILL), 0);
         until(nodes[0].seen.state == FAILOVER_DOWN);
+        ck_assert_uint_eq(nodes[0].crashes, 1);
+        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "was killed (SIGKILL), and not by its agent"));
+        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "; it said last: "));
         /* As a leader it is not started again; as a follower it is. */
         ck_assert_int_eq(kill(node_server(&nodes[1]), SIGKILL), 0);
         until(nodes[1].seen.run == 2 && nodes[1].seen.state == FAILOVER_FOLLOWING);
         ck_assert_uint_eq(nodes[0].seen.run, 1);
         node_kill(&nodes[0]);
         until(node_obeyed(&nodes[0], FAILOVER_DOWN));
+        ck_assert_uint_eq(nodes[0].crashes, 1);
+        nodes_end();
+}
+END_TEST
+
+/* Its last words are of the fault, and a core of three servers is no use to anybody. */
+START_TEST(test_crash_by_a_fault)
+{
+        nodes_begin(1, AOF);
+        node_order(&nodes[0], FAILOVER_STAND, NULL);
+        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
+        ck_assert_int_eq(kill(node_server(&nodes[0]), SIGSEGV), 0);
+        until(nodes[0].crashes == 1);
+        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "crashed: signal 11 (SIGSEGV); it said last: "));
         nodes_end();
 }
 END_TEST
 
 START_TEST(test_deadline)
 {
+        int r;
+
         nodes_lead_three(AOF);
-        ck_assert_int_eq(nodes[0].engine->ops->arm(nodes[0].engine, clock_now() + 300 * USEC_MSEC), 0);
+        r = nodes[0].engine->ops->arm(nodes[0].engine, clock_now() + 300 * USEC_MSEC);
+        ck_assert(r == 0 || r == -ETIMEDOUT); /* where the keeper got no time to say so */
         until(nodes[0].seen.state == FAILOVER_DOWN);
+        ck_assert_uint_eq(nodes[0].crashes, 0);
         ck_assert_int_eq(nodes[0].engine->ops->arm(nodes[0].engine, clock_now() + USEC_MINUTE), -ESRCH);
         nodes_end();
 }
@@ -550,6 +615,7 @@ static const TTest *const tests[] = {
         test_kill_during_save,
         test_kill_and_stand_at_once,
         test_crash,
+        test_crash_by_a_fault,
         test_deadline,
         test_stopped_server,
         test_tls,

@@ -140,6 +140,7 @@ START_TEST(test_signal_and_children)
         ck_assert_int_eq(keeper_signal(k, SIGUSR2), 0);
         run_until_end(l);
         ck_assert(seen.known);
+        ck_assert(!seen.expired);
         ck_assert_int_eq(seen.signal, SIGUSR2);
         ck_assert_int_eq(seen.exit_code, -1);
         wait_until_dead(child);
@@ -276,6 +277,7 @@ START_TEST(test_deadline)
         ck_assert_int_eq(keeper_arm(k, until), 0);
         run_until_end(l);
         ck_assert_int_ge(clock_now(), until - KEEPER_AHEAD);
+        ck_assert(seen.expired);
         wait_until_dead(child);
         keeper_free(k);
         loop_free(l);
@@ -343,7 +345,38 @@ START_TEST(test_stopped_keeper)
         ck_assert_int_eq(keeper_arm(k, until + LONG_ENOUGH), -ETIMEDOUT);
         run_until_end(l);
         ck_assert_int_ge(clock_now(), until);
+        ck_assert(seen.expired);
         wait_until_dead(child);
+        keeper_free(k);
+        loop_free(l);
+        finish();
+}
+END_TEST
+
+/* One that only gets no time for a while has put the deadline off by the time it is due. */
+START_TEST(test_late_keeper)
+{
+        struct loop *l = NULL;
+        struct keeper *k;
+        int server, child;
+        usec_t until;
+
+        begin();
+        ck_assert_int_eq(loop_new(&l), 0);
+        k = start(l, "sit", file);
+        read_pids(&server, &child);
+        until = clock_now() + 10 * SOON;
+        ck_assert_int_eq(keeper_arm(k, until), 0);
+        ck_assert_int_eq(kill(keeper_pid(k), SIGSTOP), 0);
+        ck_assert_int_eq(keeper_arm(k, until + LONG_ENOUGH), -ETIMEDOUT);
+        ck_assert_int_eq(kill(keeper_pid(k), SIGCONT), 0);
+        while (clock_now() < until + SOON)
+                ck_assert_int_eq(loop_turn(l, SOON), 0);
+        ck_assert(!ended && lives(server));
+        /* And whoever kills it then has not waited for the deadline. */
+        keeper_kill(k);
+        run_until_end(l);
+        ck_assert(!seen.expired);
         keeper_free(k);
         loop_free(l);
         finish();
@@ -458,13 +491,13 @@ START_TEST(test_torture)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_exit_code,     test_signal_and_children,
-        test_no_program,    test_kill_takes_children_along,
-        test_free_kills,    test_shared_until_the_last_one_ends,
-        test_deadline,      test_deadline_in_the_past,
-        test_disarm,        test_stopped_keeper,
-        test_stopped_agent, test_killed_agent,
-        test_torture,
+        test_exit_code,    test_signal_and_children,
+        test_no_program,   test_kill_takes_children_along,
+        test_free_kills,   test_shared_until_the_last_one_ends,
+        test_deadline,     test_deadline_in_the_past,
+        test_disarm,       test_stopped_keeper,
+        test_late_keeper,  test_stopped_agent,
+        test_killed_agent, test_torture,
 };
 
 TEST_MAIN("redis/keeper", tests)

@@ -3,6 +3,7 @@
  * The volume under real servers: what a restart brings back, and what becomes of copies.
  */
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -277,6 +278,40 @@ START_TEST(test_left_overs_are_swept)
 }
 END_TEST
 
+/* The folder of the data is an empty one: the server ends, none is started there, and nothing is
+ * written. When it is the old one again, so is the server. */
+START_TEST(test_volume_is_gone)
+{
+        struct node *n = &nodes[0];
+        char away[120];
+        uint64_t looks;
+
+        nodes_begin(1, AOF);
+        node_order(n, FAILOVER_STAND, NULL);
+        until(node_obeyed(n, FAILOVER_STANDING));
+        node_make_leader(n, 1);
+        node_write_keys(n, 50);
+        snprintf(away, sizeof(away), "%s.away", n->data);
+        ck_assert_int_eq(rename(n->data, away), 0);
+        ck_assert_int_eq(mkdir(n->data, 0700), 0);
+        until(n->seen.state == FAILOVER_DOWN && n->seen.gone);
+        ck_assert_uint_eq(n->crashes, 0);
+        node_order(n, FAILOVER_STAND, NULL);
+        until(n->unopened.code == -ENODEV);
+        for (usec_t end = clock_now() + 2 * USEC_SEC; clock_now() < end;)
+                ck_assert_int_eq(loop_turn(loop, 20 * USEC_MSEC), 0);
+        ck_assert_int_eq(rmdir(n->data), 0); /* it is still empty */
+        ck_assert_uint_eq(n->seen.run, 1);
+        looks = n->looks;
+        ck_assert_int_eq(rename(away, n->data), 0);
+        until(node_obeyed(n, FAILOVER_STANDING));
+        ck_assert_uint_gt(n->looks, looks);
+        ck_assert(!n->seen.gone && n->opened);
+        ck_assert_int_eq(node_keys(n), 50);
+        nodes_end();
+}
+END_TEST
+
 /* What is there is loaded first, and kept in the new way then. */
 START_TEST(test_rdb_becomes_aof)
 {
@@ -316,7 +351,7 @@ END_TEST
 static const TTest *const tests[] = {
         test_restart_with_aof, test_restart_with_rdb, test_restart_with_nothing, test_copy_is_dropped,
         test_saved_rdb_stays,  test_lost_aof,         test_volume_is_in_use,     test_left_overs_are_swept,
-        test_rdb_becomes_aof,  test_copy_has_no_data,
+        test_rdb_becomes_aof,  test_copy_has_no_data, test_volume_is_gone,
 };
 
 TEST_MAIN("redis/store", tests)

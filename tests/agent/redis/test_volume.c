@@ -103,6 +103,38 @@ START_TEST(test_writes)
 }
 END_TEST
 
+/* Its folder is another one: nothing is written there, nor swept. When it is back, all goes on. */
+START_TEST(test_gone)
+{
+        struct volume *v = begin();
+
+        ck_assert_int_eq(volume_open(v), 0);
+        wait_for(1);
+        ck_assert_int_eq(rename(in_dir(VOLUME_LOCK_FILE), in_dir("away")), 0);
+        make("temp-1.rdb");
+        ck_assert_int_eq(volume_write(v, STR("one"), 1, false), 0);
+        wait_for(2);
+        ck_assert_int_eq(seen.result, VOLUME_GONE);
+        ck_assert_int_eq(volume_prepare(v), 0);
+        wait_for(3);
+        ck_assert_int_eq(seen.result, VOLUME_GONE);
+        make(VOLUME_LOCK_FILE); /* another pod's, perhaps */
+        ck_assert_int_eq(volume_write(v, STR("one"), 1, false), 0);
+        wait_for(4);
+        ck_assert_int_eq(seen.result, VOLUME_GONE);
+        ck_assert(!is_there(REDIS_STATE_FILE) && is_there("temp-1.rdb"));
+        ck_assert_int_eq(rename(in_dir("away"), in_dir(VOLUME_LOCK_FILE)), 0);
+        ck_assert_int_eq(volume_write(v, STR("one"), 1, false), 0);
+        wait_for(5);
+        ck_assert_int_eq(seen.result, 0);
+        ck_assert_int_eq(volume_prepare(v), 0);
+        wait_for(6);
+        ck_assert_int_eq(seen.result, 0);
+        ck_assert(is_there(REDIS_STATE_FILE) && !is_there("temp-1.rdb"));
+        finish(v);
+}
+END_TEST
+
 /* Each open file is one holder, as each agent is. */
 START_TEST(test_lock)
 {
@@ -248,8 +280,13 @@ START_TEST(test_torture)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_writes,          test_lock,           test_prepare,
-                                      test_copy_is_dropped, test_folder_is_gone, test_volume_stands_still,
+static const TTest *const tests[] = { test_writes,
+                                      test_gone,
+                                      test_lock,
+                                      test_prepare,
+                                      test_copy_is_dropped,
+                                      test_folder_is_gone,
+                                      test_volume_stands_still,
                                       test_torture };
 
 TEST_MAIN("redis/volume", tests)

@@ -149,16 +149,34 @@ static inline void carry_delete(struct cluster *c, const struct effect *e)
         remove_from_cache(c, e->kind, c->deleted);
 }
 
-/* A volume of a member, of SIZE. */
-static inline void put_claim(struct cluster *c, struct str name, struct str size)
+/* The watch of the metadata tells of an object that is held by now. */
+static inline void announce(struct cluster *c, const struct cache_kind *kind, struct str name)
+{
+        _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+        struct kube_meta meta;
+        bool news;
+
+        ck_assert_int_eq(json_parse(str_c(find_held(c, kind, name)->json), &doc, NULL), 0);
+        ck_assert_int_eq(kube_meta_decode(yyjson_doc_get_root(doc), &meta), 0);
+        ck_assert_int_eq(cache_announce(&c->f.cache, kind, &meta, false, &news), 0);
+}
+
+/* A volume of a member, of SIZE. MORE stands in its metadata. */
+static inline void put_claim_as(struct cluster *c, struct str name, struct str size, const char *more)
 {
         char *json = print_(
                 "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"namespace\":\"shop\",\"name\":\"%.*s\","
-                "\"uid\":\"u-%.*s\",\"resourceVersion\":\"%lld\"},\"spec\":{\"resources\":{\"requests\":{"
+                "\"uid\":\"u-%.*s\",\"resourceVersion\":\"%lld\"%s},\"spec\":{\"resources\":{\"requests\":{"
                 "\"storage\":\"%.*s\"}}}}",
-                STR_FMT(name), STR_FMT(name), ++c->version, STR_FMT(size));
+                STR_FMT(name), STR_FMT(name), ++c->version, more, STR_FMT(size));
 
         hold(c, &redis_claim_kind, name, json);
+        announce(c, &redis_claim_kind, name);
+}
+
+static inline void put_claim(struct cluster *c, struct str name, struct str size)
+{
+        put_claim_as(c, name, size, "");
 }
 
 static inline void carry_patch(struct cluster *c, const struct effect *e)

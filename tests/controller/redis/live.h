@@ -106,8 +106,9 @@ static inline void make_claim(struct world *w, int i)
 
         snprintf(json, sizeof(json),
                  "{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"namespace\":\"" NS
-                 "\",\"name\":\"data-" NAME
-                 "-%d\"},\"spec\":{\"resources\":{\"requests\":{\"storage\":\"%.*s\"}}}}",
+                 "\",\"name\":\"data-" NAME "-%d\",\"labels\":{\"app.kubernetes.io/name\":\"redis\","
+                 "\"app.kubernetes.io/instance\":\"" NAME "\"}},\"spec\":{\"resources\":{\"requests\":{"
+                 "\"storage\":\"%.*s\"}}}}",
                  i,
                  STR_FMT(sim_api_str(&w->api, &redis_statefulset_kind.api, NS, NAME,
                                      "/spec/volumeClaimTemplates/0/spec/resources/requests/storage")));

@@ -36,12 +36,10 @@ START_TEST(claims_are_asked_first_and_the_statefulset_is_made_anew_around_its_po
         begin_with_volumes();
         ck_assert_uint_eq(c.n_patches, 0);
         change_spec(&c, SIZE("2Gi"));
-        step(&c); /* they are read */
-        ck_assert_uint_eq(c.n_patches, 0);
-        ck_assert_ptr_nonnull(find_held(&c, &redis_statefulset_kind, STR("db")));
         step(&c);
         ck_assert_uint_eq(c.n_patches, 3);
         ck_assert_uint_eq(c.n_deletes, 0);
+        ck_assert_ptr_nonnull(find_held(&c, &redis_statefulset_kind, STR("db")));
         ck_condition(&c, "Ready", "False", "GrowingVolumes");
         step(&c);
         ck_assert_str_eq(c.deleted, "db");
@@ -64,6 +62,7 @@ START_TEST(what_somebody_has_grown_already_is_left_alone)
         begin_with_volumes();
         put_claim(&c, STR("data-db-1"), STR("5Gi"));
         unhold(&c, &redis_claim_kind, STR("data-db-2")); /* its member has not begun */
+        cache_forget(&c.f.cache, &redis_claim_kind, STR("shop"), STR("data-db-2"));
         change_spec(&c, SIZE("2Gi"));
         settle(&c);
         ck_assert_uint_eq(c.n_patches, 1);
@@ -81,7 +80,7 @@ START_TEST(a_statefulset_that_is_gone_is_made_with_as_many_as_there_are)
 
         begin_with_volumes();
         change_spec(&c, SIZE("2Gi"));
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 2; i++)
                 step(&c);
         ck_assert_ptr_null(find_held(&c, &redis_statefulset_kind, STR("db")));
         change_spec(&c, "\"replicas\":1,\"persistence\":{\"size\":\"2Gi\"}");

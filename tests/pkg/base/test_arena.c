@@ -222,6 +222,21 @@ START_TEST(strings_are_joined)
 }
 END_TEST
 
+START_TEST(bytes_are_told_in_hex)
+{
+        static const unsigned char bytes[] = { 0x00, 0x1f, 0xa0, 0xff };
+        struct arena a = ARENA_INIT(64);
+        struct str s = arena_hex(&a, bytes, sizeof(bytes));
+
+        ck_str_eq(s, "001fa0ff");
+        ck_assert_int_eq(s.data[s.len], '\0');
+        ck_str_eq(arena_hex(&a, bytes, 0), "");
+        ck_assert_ptr_null(arena_hex(&a, (const unsigned char *)"0123456789abcdef", 16).data);
+        ck_assert(a.failed && a.full);
+        arena_release(&a);
+}
+END_TEST
+
 START_TEST(strings_past_the_cap_are_absent)
 {
         struct arena a = ARENA_INIT(64);
@@ -297,6 +312,7 @@ static const TTest *const tests[] = {
         strings_are_copied_and_terminated,
         printf_measures_first,
         strings_are_joined,
+        bytes_are_told_in_hex,
         strings_past_the_cap_are_absent,
         a_buffer_gives_its_text_or_its_error,
         survives_any_failed_allocation,

@@ -53,6 +53,63 @@ START_TEST(test_meaning)
 }
 END_TEST
 
+#define REFUSED                                                                                              \
+        "{\"epoch\":7,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"a\",\"refused\":{\"setting\":" \
+        "\"maxmemory\",\"words\":\"ERR a memory value\"}}]}"
+
+/* It is for people, so nothing about it makes the rest unreadable. */
+START_TEST(test_what_is_refused)
+{
+        struct failover_applied other;
+        struct failover_report r;
+        char many[500];
+
+        check_same(REFUSED);
+        ck_assert_int_eq(failover_report_read(STR(REFUSED), &r, NULL), 0);
+        other = r.applied[1];
+        ck_assert(failover_applied_equal(&r.applied[1], &other));
+        failover_refusal_set(&other.refused, STR("maxmemory"), STR("no \"x\\y\"\n"));
+        ck_assert_str_eq(other.refused.words, "no 'x'y'?");
+        ck_assert(!failover_applied_equal(&r.applied[1], &other));
+        memset(many, 'x', sizeof(many));
+        failover_refusal_set(&other.refused, str_n(many, sizeof(many)), str_n(many, sizeof(many)));
+        ck_assert_uint_eq(strlen(other.refused.setting), FAILOVER_SETTING_MAX - 1);
+        ck_assert_uint_eq(strlen(other.refused.words), FAILOVER_WORDS_MAX - 1);
+        ck_assert_int_eq(
+                failover_report_read(STR("{\"epoch\":1,\"members\":[{\"member\":1,\"pod\":\"u\",\"config\":"
+                                         "\"a\",\"refused\":{\"setting\":7}}]}"),
+                                     &r, NULL),
+                0);
+        ck_assert_str_eq(r.applied[1].refused.setting, "");
+}
+END_TEST
+
+/* Nine members, each with all that it may tell, find their place. */
+START_TEST(test_the_longest)
+{
+        _cleanup_(buf_release) struct buf out = BUF_INIT(FAILOVER_REPORT_BYTES_MAX);
+        struct failover_report r, again;
+
+        failover_report_init(&r);
+        r.epoch = INT64_MAX;
+        r.outage_millis = INT64_MAX;
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
+                struct failover_applied *a = &r.applied[m];
+
+                r.known |= failover_only(m);
+                r.lag[m] = INT64_MAX;
+                memset(a, 'x', sizeof(*a));
+                a->pod[sizeof(a->pod) - 1] = a->config[sizeof(a->config) - 1] = '\0';
+                a->refused.setting[FAILOVER_SETTING_MAX - 1] = a->refused.words[FAILOVER_WORDS_MAX - 1] =
+                        '\0';
+                a->needs_restart = true;
+        }
+        ck_assert_int_eq(failover_report_write(&r, &out), 0);
+        ck_assert_int_eq(failover_report_read(buf_str(&out), &again, NULL), 0);
+        ck_assert(failover_applied_equal(&r.applied[8], &again.applied[8]));
+}
+END_TEST
+
 static void check_refused(const char *json, const char *message)
 {
         struct failover_report report = { .epoch = 99 };
@@ -108,7 +165,9 @@ START_TEST(test_out_of_memory)
 }
 END_TEST
 
-static const TTest *const tests[] = { test_round_trip, test_meaning, test_each_field_is_checked,
-                                      test_out_of_memory };
+static const TTest *const tests[] = {
+        test_round_trip,   test_meaning, test_what_is_refused, test_the_longest, test_each_field_is_checked,
+        test_out_of_memory
+};
 
 TEST_MAIN("failover/report", tests)

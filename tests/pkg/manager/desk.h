@@ -11,8 +11,8 @@
  *      end(&d);
  *
  * Two controllers: of boxes, whose children are parts and copies of letters,
- * and of crates, which have none and read classes, which belong to no namespace. Letters
- * and copies are read on demand.
+ * and of crates, which have none and read classes, which belong to no namespace. Letters,
+ * notices and copies are read on demand.
  */
 #pragma once
 
@@ -57,6 +57,13 @@ static const struct cache_kind letter_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("letters"), STR_INIT("Letter"), true },
         .schema = &box_schema,
         .on_demand = true,
+};
+/* Likewise, but a watch tells of changes. */
+static const struct cache_kind notice_kind = {
+        .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("notices"), STR_INIT("Notice"), true },
+        .schema = &box_schema,
+        .on_demand = true,
+        .announced = true,
 };
 static const struct cache_kind copy_kind = {
         .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("copies"), STR_INIT("Copy"), true },
@@ -103,7 +110,10 @@ static inline int reconcile_crate(const struct view *view, struct plan *plan)
 }
 
 static const struct cache_kind *const box_children[] = { &part_kind, &copy_kind };
-static const struct observed box_observed[] = { { &letter_kind, OBSERVED_BY_REFERENCE } };
+static const struct observed box_observed[] = {
+        { &letter_kind, OBSERVED_BY_REFERENCE },
+        { &notice_kind, OBSERVED_BY_REFERENCE },
+};
 
 static const struct controller box_controller = {
         .name = "box",

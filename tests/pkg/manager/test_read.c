@@ -148,6 +148,67 @@ START_TEST(a_change_that_one_sees_is_told_to_all_who_refer_to_it)
 }
 END_TEST
 
+/* --- what a watch tells of ------------------------------------------------------------------ */
+
+#define NOTICE(version, color)                                                                                \
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"n\",\"uid\":\"u-n\",\"resourceVersion\":\"" version \
+        "\"},\"spec\":{\"color\":\"" color "\"}}"
+
+static void read_notice(const struct view *view, struct plan *plan)
+{
+        const struct object *o = NULL;
+        const struct box *notice;
+
+        state = view_read(view, plan, &notice_kind, STR("n"), USEC_NEVER, &o);
+        notice = o ? o->state : NULL;
+        snprintf(color, sizeof(color), "%.*s", STR_FMT(notice ? notice->spec->color : STR("none")));
+}
+
+static void tell(struct desk *d, const char *version, bool gone)
+{
+        yyjson_doc *doc = make(&(struct spec){ .name = "n", .uid = "u-n", .version = version });
+
+        ck_assert_int_eq(manager_announce(&d->m, &notice_kind, yyjson_doc_get_root(doc), gone), 0);
+        yyjson_doc_free(doc);
+        turn(d);
+}
+
+START_TEST(what_a_watch_tells_of_is_read_again_at_once)
+{
+        struct desk d;
+
+        begin(&d);
+        desk_state.references[0] = (struct reference){ &notice_kind, STR("n") };
+        desk_state.n_references = 1;
+        want(&d, read_notice);
+        turn(&d);
+        answer(&d, 0, 200, NOTICE("10", "red"));
+        ck_assert_str_eq(color, "red");
+        tell(&d, "10", false);
+        ck_assert_uint_eq(d.n_calls, 1);
+        tell(&d, "11", false);
+        ck_assert_uint_eq(d.n_calls, 2);
+        ck_assert_str_eq(color, "red"); /* until then */
+        answer(&d, 1, 200, NOTICE("11", "blue"));
+        ck_assert_str_eq(color, "blue");
+        ck_assert_uint_eq(d.n_calls, 2);
+        /* Gone, and in truth it is only not told of any more. */
+        tell(&d, "12", true);
+        ck_assert_int_eq(state, READING_UNKNOWN);
+        ck_assert_uint_eq(d.n_calls, 3);
+        answer(&d, 2, 200, NOTICE("12", "green"));
+        ck_assert_str_eq(color, "green");
+        /* And this time it is. */
+        tell(&d, "13", true);
+        ck_assert_int_eq(state, READING_UNKNOWN);
+        answer_not_found(&d, 3);
+        ck_assert_int_eq(state, READING_ABSENT);
+        ck_assert_uint_eq(d.n_calls, 4);
+        ck_assert(manager_idle(&d.m));
+        end(&d);
+}
+END_TEST
+
 /* --- what goes wrong ---------------------------------------------------------------------- */
 
 START_TEST(what_may_not_be_read_is_told_and_asked_for_less_and_less)
@@ -394,6 +455,7 @@ static const TTest *const tests[] = {
         that_there_is_nothing_is_known_as_well,
         while_it_is_asked_for_again_what_is_known_counts,
         what_does_not_change_is_read_once,
+        what_a_watch_tells_of_is_read_again_at_once,
         a_change_that_one_sees_is_told_to_all_who_refer_to_it,
         what_may_not_be_read_is_told_and_asked_for_less_and_less,
         what_was_known_counts_while_it_cannot_be_read,

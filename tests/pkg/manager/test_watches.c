@@ -76,13 +76,13 @@ START_TEST(each_kind_is_watched_in_each_namespace)
         struct desk d;
 
         begin_watches(&d, &w, 2);
-        /* Boxes, parts and crates; letters and copies are read on demand, and to classes
-         * there is no right then. */
-        ck_assert_uint_eq(w.n, 6);
+        /* Boxes, parts and crates, and what is told of notices; letters and copies are read on
+         * demand, and to classes there is no right then. */
+        ck_assert_uint_eq(w.n, 8);
         ck_assert_str_eq(watch_of(&w, &part_kind, 1)->name, "parts.test.example in b");
         end_watches(&d, &w);
         begin_watches(&d, &w, 0);
-        ck_assert_uint_eq(w.n, 4);
+        ck_assert_uint_eq(w.n, 5);
         ck_assert_str_eq(watch_of(&w, &class_kind, 0)->name, "classes.test.example in all namespaces");
         ck_assert_str_eq(watch_of(&w, &part_kind, 0)->name, "parts.test.example in all namespaces");
         end_watches(&d, &w);
@@ -216,6 +216,31 @@ static void brings(struct watches *w, const struct cache_kind *kind, size_t i, c
                 r->handlers.on_object(r, REFLECTOR_LISTED, yyjson_doc_get_root(doc), r->handlers.arg), 0);
 }
 
+/* It is read all the same, only later. */
+START_TEST(what_is_announced_is_waited_for_by_nobody)
+{
+        struct watches w;
+        struct desk d;
+
+        begin_watches(&d, &w, 0);
+        ck_assert(watch_of(&w, &notice_kind, 0)->reflector.config.metadata_only);
+        ck_assert(!watch_of(&w, &part_kind, 0)->reflector.config.metadata_only);
+        lists(&w, &box_kind, 0);
+        lists(&w, &part_kind, 0);
+        lists(&w, &crate_kind, 0);
+        lists(&w, &class_kind, 0);
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        ck_assert(watches_synced(&w));
+        fails(&w, &notice_kind, 0, -EACCES, "grant it");
+        ck_assert_int_eq(d.m.gates[0].state, GATE_OPEN);
+        ck_assert(watches_synced(&w));
+        ck_assert_ptr_null(refusal(&d, &notice_kind, "a"));
+        ck_assert_ptr_null(watches_first_failure(&w));
+        lists(&w, &notice_kind, 0);
+        end_watches(&d, &w);
+}
+END_TEST
+
 /* What a list that did not fit has brought so far fills the memory, and where the
  * server has less by now the next one fits without it. */
 START_TEST(what_is_held_is_given_up_where_a_list_does_not_fit)
@@ -257,6 +282,7 @@ static const TTest *const tests[] = {
         what_is_refused_in_one_namespace_is_so_there_and_nowhere_else,
         a_namespace_in_which_all_is_refused_holds_up_no_other,
         what_is_claimed_in_one_namespace_is_awaited_in_all,
+        what_is_announced_is_waited_for_by_nobody,
         what_is_held_is_given_up_where_a_list_does_not_fit,
 };
 TEST_MAIN("manager/watches", tests)
