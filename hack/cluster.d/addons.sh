@@ -76,8 +76,6 @@ local_path_files() {
         done
 }
 
-metrics_ready() { kubectl top nodes; }
-
 # gateway_api_file: prints the path of one file with the Gateway API's resource definitions, of
 # its standard channel: those of a gateway, of its class, and of the routes of HTTP. They are
 # taken out of its Go module, whose sum is pinned like that of any other. Not installed unless

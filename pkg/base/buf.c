@@ -119,13 +119,3 @@ int buf_printf(struct buf *b, const char *format, ...)
         va_end(args);
         return b->error;
 }
-
-void buf_consume(struct buf *b, size_t n)
-{
-        n = MIN(n, b->len);
-        if (n == 0)
-                return;
-        b->len -= n;
-        memmove(b->data, b->data + n, b->len);
-        b->data[b->len] = '\0';
-}

@@ -45,9 +45,6 @@ int buf_printf(struct buf *b, const char *format, ...) _printf_(2, 3);
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
 
-/* Drops the first N bytes. */
-void buf_consume(struct buf *b, size_t n);
-
 static inline struct str buf_str(const struct buf *b)
 {
         return str_n(b->data ? b->data : "", b->len);

@@ -30,7 +30,6 @@ START_TEST(empty_buffer_is_an_empty_string)
 
         ck_assert_ptr_nonnull(buf_str(&b).data);
         ck_assert_uint_eq(buf_str(&b).len, 0);
-        buf_consume(&b, 5);
         buf_clear(&b);
         ck_assert_int_eq(buf_add(&b, NULL, 0), 0);
         ck_assert_str_eq(b.data, "");
@@ -124,27 +123,6 @@ START_TEST(reserve_and_commit)
 }
 END_TEST
 
-START_TEST(consume_drops_the_head)
-{
-        struct buf b = BUF_INIT(100);
-
-        buf_add_c(&b, "abcdef");
-        buf_consume(&b, 0);
-        ck_str_eq(buf_str(&b), "abcdef");
-        buf_consume(&b, 2);
-        ck_str_eq(buf_str(&b), "cdef");
-        ck_assert_str_eq(b.data, "cdef");
-        buf_add_c(&b, "gh");
-        ck_str_eq(buf_str(&b), "cdefgh");
-        buf_consume(&b, 6);
-        ck_str_eq(buf_str(&b), "");
-        buf_add_c(&b, "x");
-        buf_consume(&b, 1000);
-        ck_str_eq(buf_str(&b), "");
-        buf_release(&b);
-}
-END_TEST
-
 START_TEST(long_printf)
 {
         struct buf b = BUF_INIT(10000);
@@ -182,7 +160,6 @@ static int use_buf(void *arg)
         (void)arg;
         buf_add_c(&b, "head");
         buf_printf(&b, "%0*d", 500, 1);
-        buf_consume(&b, 10);
         for (int i = 0; i < 10000; i++)
                 buf_add_int(&b, i);
         return buf_error(&b);
@@ -202,7 +179,6 @@ static const TTest *const tests[] = {
         boundless_cap_does_not_wrap,
         growth_is_geometric,
         reserve_and_commit,
-        consume_drops_the_head,
         long_printf,
         a_failed_growth_keeps_the_bytes,
         survives_any_failed_allocation,
