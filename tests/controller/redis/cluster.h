@@ -412,3 +412,26 @@ static inline struct str condition_at(struct cluster *c, const char *type, const
 {
         return json_get_str(condition_of(parse_(c, c->status), type), field);
 }
+
+/* --- beginnings ------------------------------------------------------------------------------- */
+
+/* Three members that run, the first of which leads. */
+static inline void begin_whole(struct cluster *c, const char *spec)
+{
+        begin_cluster(c, spec);
+        settle(c);
+        run_members(c, 3);
+        lead(c, 0, 1, "[0,1,2]");
+        settle(c);
+        ck_condition(c, "Ready", "True", "Ready");
+        pass(c, 5 * USEC_SEC); /* clients have followed */
+}
+
+/* No pod is replaced yet. */
+static inline void must_wait(struct cluster *c)
+{
+        size_t deletes = c->n_deletes;
+
+        settle(c);
+        ck_assert_uint_eq(c->n_deletes, deletes);
+}

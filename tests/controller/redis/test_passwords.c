@@ -3,26 +3,6 @@
 
 static struct cluster c;
 
-/* Three members that run, the first of which leads. */
-static void begin_running(const char *spec)
-{
-        begin_cluster(&c, spec);
-        settle(&c);
-        run_members(&c, 3);
-        lead(&c, 0, 1, "[0,1,2]");
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-        pass(&c, 5 * USEC_SEC); /* clients have followed */
-}
-
-static void must_wait(void)
-{
-        size_t deletes = c.n_deletes;
-
-        settle(&c);
-        ck_assert_uint_eq(c.n_deletes, deletes);
-}
-
 static size_t n_passwords(void)
 {
         return yyjson_arr_size(json_get_path(config(&c), "/redis/users/0/passwords"));
@@ -32,7 +12,7 @@ START_TEST(an_old_password_is_valid_until_all_know_the_new_one)
 {
         char first[128];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
         ck_assert_uint_ge(strlen(first), 40);
         annotate(&c, "\"keelson.dev/rotate-password\":\"1\"");
@@ -86,7 +66,7 @@ START_TEST(a_new_password_is_told_when_all_say_that_they_have_it)
 {
         char first[128], before[64];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
         snprintf(before, sizeof(before), "%s", version_now());
         members_say(before, before, before);
@@ -109,7 +89,7 @@ START_TEST(a_member_without_a_pod_is_not_waited_for)
 {
         char first[128];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
         annotate(&c, "\"keelson.dev/rotate-password\":\"1\"");
         settle(&c);
@@ -127,12 +107,12 @@ START_TEST(a_member_that_needs_another_start_is_replaced)
 {
         char text[256];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         snprintf(text, sizeof(text),
                  "{\"member\":1,\"pod\":\"u-db-1-1\",\"config\":\"%s\",\"needsRestart\":true}", "older");
         c.members = text;
         lead(&c, 0, 1, "[0,1,2]");
-        must_wait(); /* it speaks of what it was told before */
+        must_wait(&c); /* it speaks of what it was told before */
         snprintf(text, sizeof(text),
                  "{\"member\":1,\"pod\":\"u-db-1-1\",\"config\":\"%s\",\"needsRestart\":true}",
                  version_now());
@@ -152,7 +132,7 @@ START_TEST(lags_and_the_length_of_a_failover_are_told)
 {
         yyjson_val *status;
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 5, "[1,2]", MORE("LeaseExpired", "0", "0"));
         settle(&c);
         status = parse_(&c, c.status);
@@ -188,7 +168,7 @@ static void write_password(const char *coded)
 
 START_TEST(a_password_that_somebody_wrote_is_the_one)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         write_password("bXkgb3du");
         settle(&c);
         ck_assert_uint_eq(n_passwords(), 2);
@@ -205,7 +185,7 @@ START_TEST(a_password_that_is_no_text_is_set_back)
         static const char *const bad[] = { "//4AYmFk", "bGluZQo=" }; /* bytes; "line", and a line break */
         char first[128];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         snprintf(first, sizeof(first), "%.*s", STR_FMT(secret_at(&c, "db-app", "password")));
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
                 write_password(bad[i]);

@@ -4,26 +4,6 @@
 
 static struct cluster c;
 
-/* Three members that run, the first of which leads. */
-static void begin_running(const char *spec)
-{
-        begin_cluster(&c, spec);
-        settle(&c);
-        run_members(&c, 3);
-        lead(&c, 0, 1, "[0,1,2]");
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-        pass(&c, 5 * USEC_SEC); /* clients have followed */
-}
-
-static void must_wait(void)
-{
-        size_t deletes = c.n_deletes;
-
-        settle(&c);
-        ck_assert_uint_eq(c.n_deletes, deletes);
-}
-
 START_TEST(all_that_members_need_is_made)
 {
         static const struct {
@@ -74,7 +54,7 @@ START_TEST(what_stands_is_left_alone)
 {
         size_t applies;
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         applies = c.n_applies;
         pass(&c, 10 * USEC_MINUTE);
         settle(&c);
@@ -86,7 +66,7 @@ END_TEST
 /* Whoever led makes it again, if it is well. */
 START_TEST(a_lease_that_is_gone_is_waited_for)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         remove_from_cache(&c, &redis_lease_kind, "db");
         settle(&c);
         ck_assert_ptr_null(find_held(&c, &redis_lease_kind, STR("db")));
@@ -112,7 +92,7 @@ START_TEST(a_lease_that_nobody_makes_again_is_made_by_us)
         struct failover_record record;
         struct str text;
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 0, "1", 5, "[0]", MORE("LeaseExpired", "1", "0"));
         annotate(&c, "\"keelson.dev/handover\":\"db-1\"");
         settle(&c);
@@ -138,7 +118,7 @@ END_TEST
 
 START_TEST(what_the_agents_did_meanwhile_is_told)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 5, "[1,2]", MORE("LeaseExpired", "0", "0"));
         settle(&c);
         ck_str_eq(json_get_str(parse_(&c, c.status), "primary"), "db-2");
@@ -154,7 +134,7 @@ END_TEST
 
 START_TEST(another_pod_of_the_leaders_name_does_not_lead)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_member(&c, 0, true, revision_now(&c), "2");
         settle(&c);
         ck_condition(&c, "Available", "False", "NoPrimary");
@@ -166,29 +146,29 @@ END_TEST
 
 START_TEST(replicas_are_replaced_first_and_the_leader_last)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-2");
         ck_assert_uint_eq(c.n_deletes, 1);
-        must_wait(); /* there is no pod */
+        must_wait(&c); /* there is no pod */
         put_member(&c, 2, false, revision_now(&c), "2");
-        must_wait(); /* it is not ready */
+        must_wait(&c); /* it is not ready */
         put_member(&c, 2, true, revision_now(&c), "2");
         lead(&c, 0, 1, "[0,1]");
-        must_wait(); /* it is not in sync */
+        must_wait(&c); /* it is not in sync */
         lead(&c, 0, 1, "[0,1,2]");
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-1");
         ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
         put_member(&c, 1, true, revision_now(&c), "2");
-        must_wait();
+        must_wait(&c);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
         pass(&c, USEC_MINUTE);
-        must_wait();
+        must_wait(&c);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1); /* not dealt with yet */
         put_record(&c, "Held", 2, "2", 2, "[0,1,2]", MORE("Planned", "0", "1"));
-        must_wait(); /* clients still come to it */
+        must_wait(&c); /* clients still come to it */
         pass(&c, 5 * USEC_SEC);
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-0");
@@ -205,7 +185,7 @@ START_TEST(a_member_that_has_just_become_ready_delays_the_handover)
 {
         char since[CLOCK_RFC3339_MAX], *ready;
 
-        begin_running("\"replicas\":2");
+        begin_whole(&c, "\"replicas\":2");
         change_spec(&c, "\"replicas\":2,\"memory\":\"1Gi\"");
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-1");
@@ -213,10 +193,10 @@ START_TEST(a_member_that_has_just_become_ready_delays_the_handover)
         ready = print_("True\",\"lastTransitionTime\":\"%s", since);
         put_member_as(&c, 1, ready, revision_now(&c), "2");
         free(ready);
-        must_wait();
+        must_wait(&c);
         ck_assert_ptr_null(yyjson_obj_get(config(&c), "handover"));
         pass(&c, 5 * USEC_SEC);
-        must_wait();
+        must_wait(&c);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
         end_cluster(&c);
 }
@@ -224,7 +204,7 @@ END_TEST
 
 START_TEST(a_handover_that_did_not_come_about_is_asked_for_again)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
         step(&c);
         put_member(&c, 1, true, revision_now(&c), "2");
@@ -256,7 +236,7 @@ END_TEST
 
 START_TEST(a_member_that_does_not_start_is_replaced_at_once)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_member(&c, 1, false, STR("old"), "1");
         settle(&c);
         ck_assert_str_eq(c.deleted, "db-1");
@@ -266,9 +246,9 @@ END_TEST
 
 START_TEST(what_a_running_server_takes_replaces_nobody)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         change_spec(&c, "\"replicas\":3,\"config\":{\"hz\":\"20\"}");
-        must_wait();
+        must_wait(&c);
         ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "hz"), "20");
         change_spec(&c, "\"replicas\":3,\"config\":{\"databases\":\"20\"}");
         settle(&c);
@@ -281,11 +261,11 @@ START_TEST(a_paused_one_is_not_changed)
 {
         size_t applies;
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         annotate(&c, "\"keelson.dev/pause\":\"true\"");
         change_spec(&c, "\"replicas\":3,\"memory\":\"1Gi\"");
         applies = c.n_applies;
-        must_wait();
+        must_wait(&c);
         ck_assert_uint_eq(c.n_applies, applies);
         ck_str_eq(condition_at(&c, "Ready", "reason"), "Paused");
         annotate(&c, "");
@@ -304,7 +284,7 @@ static int64_t replicas(void)
 
 START_TEST(members_that_go_hand_over_and_leave_the_set_first)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 2, "[0,1,2]", MORE("Planned", "0", "0"));
         change_spec(&c, "\"replicas\":2");
         settle(&c);
@@ -324,7 +304,7 @@ END_TEST
 
 START_TEST(members_that_come_are_told_at_once)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         change_spec(&c, "\"replicas\":5");
         settle(&c);
         ck_assert_int_eq(replicas(), 5);
@@ -338,7 +318,7 @@ END_TEST
 
 START_TEST(annotations_become_requests_once)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         annotate(&c, "\"keelson.dev/handover\":\"db-2\",\"keelson.dev/fence\":\"db-1\"");
         settle(&c);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
@@ -361,7 +341,7 @@ END_TEST
 
 START_TEST(a_wish_that_names_nobody_is_told)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         annotate(&c, "\"keelson.dev/handover\":\"db-7\"");
         step(&c);
         ck_assert_ptr_nonnull(find_event(&c.f, "AnnotationRefused"));
@@ -385,7 +365,7 @@ static void put_unready(int member)
 /* No other one may lead, so the Lease still names it. */
 START_TEST(a_primary_that_is_lost_is_no_primary)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         lead(&c, 0, 1, "[0]");
         put_unready(0);
         settle(&c);
@@ -406,7 +386,7 @@ END_TEST
 /* It is thought to stop a member, and does not. */
 START_TEST(a_fence_around_nobody_is_told)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         annotate(&c, "\"keelson.dev/fence\":\"db-1, nobody\"");
         settle(&c);
         ck_condition(&c, "Stalled", "True", "AnnotationRefused");
@@ -444,7 +424,7 @@ END_TEST
 
 START_TEST(a_person_is_asked_where_nobody_may_lead)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Sealing", 1, "1", 2, "[0,1]", MORE("LeaseExpired", "0", "0"));
         settle(&c);
         ck_condition(&c, "Ready", "False", "NoPrimary");
@@ -470,7 +450,7 @@ START_TEST(certificates_are_renewed_in_time)
 {
         static char crt[4096], ca[4096], now[4096];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         keep_text("db-tls", "tls.crt", crt);
         keep_text("db-ca", "ca.crt", ca);
         pass(&c, 50 * 24 * USEC_HOUR);
@@ -491,7 +471,7 @@ START_TEST(an_old_ca_stays_trusted_beside_the_new_one)
 {
         static char ca[4096], crt[4096], now[4096];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         pass(&c, (usec_t)2440 * 24 * USEC_HOUR);
         keep_text("db-ca", "ca.crt", ca);
         settle(&c);
@@ -514,7 +494,7 @@ START_TEST(a_spec_that_cannot_be_changes_nothing)
 {
         size_t applies;
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         applies = c.n_applies;
         change_spec(&c, "\"replicas\":3,\"config\":{\"port\":\"1\"}");
         settle(&c);
@@ -541,8 +521,8 @@ END_TEST
 
 START_TEST(every_allocation_may_fail)
 {
-        begin_running("\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"},\"config\":{\"hz\":\"20\"},"
-                      "\"access\":{\"from\":[{\"app\":\"web\"}]}");
+        begin_whole(&c, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"},\"config\":{\"hz\":\"20\"},"
+                        "\"access\":{\"from\":[{\"app\":\"web\"}]}");
         torture(reconcile_once, &c.f, 0);
         end_cluster(&c);
 }

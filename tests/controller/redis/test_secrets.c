@@ -6,16 +6,6 @@
 
 static struct cluster c;
 
-static void begin_running(void)
-{
-        begin_cluster(&c, "\"replicas\":3");
-        settle(&c);
-        run_members(&c, 3);
-        lead(&c, 0, 1, "[0,1,2]");
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-}
-
 static void lose(const char *name)
 {
         remove_from_cache(&c, &redis_secret_kind, name);
@@ -35,7 +25,7 @@ START_TEST(the_password_outlives_what_the_agents_are_told)
 {
         static char before[8192], now[8192];
 
-        begin_running();
+        begin_whole(&c, "\"replicas\":3");
         keep("db-app", "password", before);
         lose("db-agent");
         keep("db-app", "password", now);
@@ -50,7 +40,7 @@ START_TEST(what_applications_are_told_is_told_again)
         static const char *const names[] = { "db-app", "db-env", "db-tls" };
         static char before[8192], now[8192];
 
-        begin_running();
+        begin_whole(&c, "\"replicas\":3");
         keep("db-app", "password", before);
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 lose(names[i]);
@@ -68,7 +58,7 @@ START_TEST(a_ca_without_its_key_stays_trusted)
 {
         static char ca[8192], crt[8192], now[8192];
 
-        begin_running();
+        begin_whole(&c, "\"replicas\":3");
         keep("db-ca", "ca.crt", ca);
         keep("db-tls", "tls.crt", crt);
         lose("db-ca");
