@@ -129,6 +129,11 @@ static int take_record(const struct failover_record *record, struct arena *a, st
         return a->failed ? -ENOMEM : 0;
 }
 
+static struct str text_or_none(const char *text, struct arena *a)
+{
+        return text[0] ? arena_str(a, str_c(text)) : STR_NULL;
+}
+
 /* What cannot be read says nothing: the members are looked at as if none had said anything. */
 static int take_report(struct str text, struct arena *a, struct lease_state *state)
 {
@@ -156,6 +161,8 @@ static int take_report(struct str text, struct arena *a, struct lease_state *sta
                                 .config = arena_str(a, str_c(report.applied[m].config)),
                                 .needs_restart = report.applied[m].needs_restart,
                                 .has_needs_restart = true,
+                                .refused = text_or_none(report.applied[m].refused.setting, a),
+                                .words = arena_str(a, str_c(report.applied[m].refused.words)),
                                 .lag = MAX(report.lag[m], 0),
                                 .has_lag = report.lag[m] != FAILOVER_UNTOLD,
                         };

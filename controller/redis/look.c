@@ -62,6 +62,10 @@ static void take_word(const struct lease_state *lease, int i, struct str config,
                         continue;
                 m->applied = !str_empty(config) && str_eq(word->config, config);
                 m->stale |= m->applied && word->needs_restart;
+                if (m->applied) {
+                        m->refused = word->refused;
+                        m->words = word->words;
+                }
                 m->has_lag = word->has_lag;
                 m->lag = word->lag;
         }

@@ -133,12 +133,13 @@ struct redis_member {
         usec_t ready_since;         /* wall time; 0: not told */
         usec_t unready_since;       /* likewise; 0: its pod is, though it may be going, or not told */
         bool stale;                 /* it is not as the template says now, or waits for another start */
-        bool applied;               /* all that it was told last is in force */
+        bool applied;               /* all that it was told last is in force, but for what it refuses */
         const struct object *claim; /* its volume; NULL: there is none, or it is not known yet */
         bool doomed;                /* that was deleted, and goes with the pod */
         bool has_lag;
-        int64_t lag;        /* bytes */
-        struct str trouble; /* why it does not start; absent: nothing that can be told */
+        int64_t lag;               /* bytes */
+        struct str refused, words; /* the first setting that its server does not take, and what it says */
+        struct str trouble;        /* why it does not start; absent: nothing that can be told */
 };
 
 struct redis_situation {

@@ -154,6 +154,36 @@ static struct verdict judge_last_copy(const struct view *view, const struct redi
                              STR_FMT(view->self->name)));
 }
 
+/* What of the spec NAME is, as agents call it: a line of redis.conf, or "user NAME". */
+static struct str field_of(const struct redis_settings *s, struct str name, struct arena *a)
+{
+        if (str_eq(name, STR("redis.config"))) /* none of it, and which one it is cannot be told */
+                return STR("spec.config");
+        if (schema_map_get(&s->spec->config, name).data)
+                return arena_join(a, STR("spec.config."), name);
+        return arena_join(a, name, STR(", which follows from the spec"));
+}
+
+/* The first that refuses something: mostly all do. */
+static const struct redis_member *refusing(const struct redis_situation *now)
+{
+        for (size_t i = 0; i < now->n; i++)
+                if (now->members[i].refused.data)
+                        return &now->members[i];
+        return NULL;
+}
+
+static struct verdict judge_refused(const struct redis_settings *s, const struct redis_member *m,
+                                    struct arena *a)
+{
+        return stalled(STR("ConfigRefused"),
+                       arena_printf(a,
+                                    "the server of %.*s does not take %.*s: %.*s; change it, or leave it "
+                                    "out; all else is in force",
+                                    STR_FMT(m->name), STR_FMT(field_of(s, m->refused, a)),
+                                    STR_FMT(m->words)));
+}
+
 static struct verdict judge_members(const struct view *view, const struct redis_outlook *o, struct arena *a)
 {
         const struct redis_situation *now = o->now;
@@ -194,6 +224,8 @@ static struct str fenced_names(const struct redis_outlook *o, struct arena *a)
 /* What a person has asked for goes before what follows from it. */
 static struct verdict judge_wishes(const struct view *view, const struct redis_outlook *o, struct plan *plan)
 {
+        const struct redis_member *refuser;
+
         if (o->decision->unknown.data)
                 return stalled(
                         STR("AnnotationRefused"),
@@ -220,6 +252,9 @@ static struct verdict judge_wishes(const struct view *view, const struct redis_o
                 plan_wake(plan, view->now + CONSENT_AFTER);
         if (o->decision->last_copy)
                 return judge_last_copy(view, o->now, plan->arena);
+        refuser = refusing(o->now);
+        if (refuser)
+                return judge_refused(o->settings, refuser, plan->arena);
         if (o->decision->reason.data)
                 return reconciling(o->decision->reason, o->decision->message);
         return judge_members(view, o, plan->arena);

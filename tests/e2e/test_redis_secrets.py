@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from keelson import events
+from keelson import condition, events, message_of
 from kube import apply, get, kubectl, wait_until
 from sessions import CHILDREN, ask, names, redis, wait_for, wait_for_children, wait_for_write
 
@@ -77,3 +77,14 @@ def test_whoever_has_the_password_sees_what_goes_on_and_changes_nothing_of_it(sp
     assert "Biggest string" in ask(space, "--bigkeys")
     for command in (["config", "get", "*"], ["client", "kill", "type", "normal"], ["replicaof", "no", "one"], ["monitor"]):
         assert "NOPERM" in ask(space, *command)
+
+
+def test_a_setting_that_the_server_refuses_is_told_and_can_be_mended(space):
+    apply(redis(replicas=2, config={"maxmemory-samples": "many", "hz": "20"}), namespace=space)
+    thing = wait_for(space, "Stalled", "True ConfigRefused")
+    message = message_of(thing, "Stalled")
+    assert "spec.config.maxmemory-samples" in message and "sessions-" in message, message
+    assert condition(thing, "Ready") == "False ConfigRefused" and condition(thing, "Available") == "True PrimaryElected"
+    kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "-p",
+            json.dumps({"spec": {"config": {"maxmemory-samples": "7"}}}))
+    wait_for(space, "Ready", "True Ready")
