@@ -118,6 +118,8 @@ static int take_record(const struct failover_record *record, struct arena *a, st
                 .from = record->from,
                 .has_from = true,
                 .cause = str_c(failover_cause_name(record->cause)),
+                .loss = (int64_t)record->loss,
+                .has_loss = true,
                 .lost = (int64_t)record->lost,
                 .has_lost = true,
                 .request = (int64_t)record->request,

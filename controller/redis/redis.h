@@ -276,6 +276,10 @@ int redis_child_networkpolicy(const struct child_meta *c, const struct redis_set
 
 /* --- status (status.c) -------------------------------------------------------------- */
 
+/* The part of the status about who leads, and since what; a change of it is an event (outcome.c). */
+void redis_fill_failover(const struct view *view, const struct redis_situation *now,
+                         const struct redis_status *before, struct redis_status *status, struct plan *plan);
+
 /* What is known when it is asked for; each may be NULL. */
 struct redis_outlook {
         const struct redis_settings *settings;

@@ -184,6 +184,25 @@ static struct verdict judge_refused(const struct redis_settings *s, const struct
                                     STR_FMT(m->words)));
 }
 
+/* All is as it should be, but for what is not there any more. */
+static struct verdict judge_emptied(const struct redis_outlook *o, struct arena *a)
+{
+        const struct redis_situation *now = o->now;
+
+        return (struct verdict){
+                READY, STR("DataLost"),
+                arena_printf(
+                        a,
+                        "%.*s leads, and all %zu members are in sync, but in epoch %lld all began empty: "
+                        "none had outlived the others, and %s; all data from before is gone",
+                        STR_FMT(now->members[now->leader].name), now->n, (long long)now->lease->epoch,
+                        o->settings->durable
+                                ? "nothing was on their volumes"
+                                : "without spec.persistence data is in memory alone; to keep it over "
+                                  "that, make a Redis with volumes, and with three members")
+        };
+}
+
 static struct verdict judge_members(const struct view *view, const struct redis_outlook *o, struct arena *a)
 {
         const struct redis_situation *now = o->now;
@@ -205,6 +224,8 @@ static struct verdict judge_members(const struct view *view, const struct redis_
                                            arena_printf(a, "%.*s is copying the data, or is too far behind",
                                                         STR_FMT(m->name)));
         }
+        if (now->lease->loss == FAILOVER_LOSS_EVERYTHING)
+                return judge_emptied(o, a);
         return (struct verdict){ READY, STR("Ready"),
                                  arena_printf(a, "%.*s leads, and all %zu members are in sync",
                                               STR_FMT(now->members[now->leader].name), now->n) };
@@ -439,80 +460,6 @@ static void fill_version(const struct redis_outlook *o, const struct redis_statu
         }
 }
 
-static void tell_failover(const struct redis_situation *now, struct plan *plan)
-{
-        const struct lease_state *lease = now->lease;
-        struct str lost = STR("");
-
-        if (lease->lost > 0)
-                lost = arena_printf(plan->arena, "; up to %lld bytes that the last primary had are missing",
-                                    (long long)lease->lost);
-        plan_event(plan, lease->lost > 0, STR("PrimaryChanged"),
-                   arena_printf(plan->arena, "%.*s leads, in epoch %lld; cause: %.*s%.*s",
-                                STR_FMT(now->members[now->leader].name), (long long)lease->epoch,
-                                STR_FMT(lease->cause), STR_FMT(lost)));
-}
-
-/* It is known a moment after who leads. */
-static void fill_duration(const struct lease_state *lease, struct redis_status *status, struct arena *a)
-{
-        struct redis_status_last_failover *last;
-
-        if (!status->last_failover || !lease->has_outage_millis || lease->outage_epoch != lease->epoch ||
-            (status->last_failover->has_duration_millis &&
-             status->last_failover->duration_millis == lease->outage_millis))
-                return;
-        last = arena_new(a, struct redis_status_last_failover);
-        if (!last)
-                return;
-        *last = *status->last_failover;
-        last->duration_millis = lease->outage_millis;
-        last->has_duration_millis = true;
-        status->last_failover = last;
-}
-
-/* A new epoch that has a leader: the lead has changed, or was taken again. */
-static void fill_failover(const struct view *view, const struct redis_outlook *o,
-                          const struct redis_status *before, struct redis_status *status, struct plan *plan)
-{
-        const struct redis_situation *now = o->now;
-        struct redis_status_last_failover *last;
-        char stamp[CLOCK_RFC3339_MAX];
-
-        status->last_failover = before ? before->last_failover : NULL;
-        status->epoch = now->lease ? now->lease->epoch : before ? before->epoch : 0;
-        status->has_epoch = true;
-        status->bootstrapped = now->bootstrapped;
-        status->has_bootstrapped = true;
-        if (now->leader == FAILOVER_NOBODY) {
-                /* The epoch of a leader is only told with it, lest a change be missed. */
-                status->epoch = before && before->has_epoch ? before->epoch : 0;
-                return;
-        }
-        status->primary = now->members[now->leader].name;
-        if (before && before->has_epoch && before->epoch == now->lease->epoch) {
-                fill_duration(now->lease, status, plan->arena);
-                return;
-        }
-        last = arena_new(plan->arena, struct redis_status_last_failover);
-        if (!last)
-                return;
-        clock_format(view->wall, false, stamp);
-        *last = (struct redis_status_last_failover){
-                .from = now->lease->from >= 0 && (size_t)now->lease->from < now->n
-                                ? now->members[now->lease->from].name
-                                : STR_NULL,
-                .to = status->primary,
-                .cause = now->lease->cause,
-                .time = arena_str(plan->arena, str_c(stamp)),
-                .lost_bytes = now->lease->lost,
-                .has_lost_bytes = true,
-        };
-        status->last_failover = last;
-        fill_duration(now->lease, status, plan->arena);
-        tell_failover(now, plan);
-}
-
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static void keep_all(const struct redis_status *before, struct redis_status *status)
@@ -540,7 +487,7 @@ static int fill(const struct view *view, const struct redis_outlook *o, const st
         status->effective.items = settings->effective;
         status->effective.n = settings->n_effective;
         fill_version(o, before, status);
-        fill_failover(view, o, before, status, plan);
+        redis_fill_failover(view, o->now, before, status, plan);
         return fill_members(o, status, plan->arena);
 }
 
@@ -553,7 +500,8 @@ static void tell(const struct view *view, struct plan *plan, const struct redis_
         if (v->phase == STALLED)
                 plan_event(plan, true, v->reason, v->message);
         else if (v->phase == READY || view->report_only)
-                plan_event(plan, v->phase != READY, v->reason, v->message);
+                plan_event(plan, v->phase != READY || !str_eq(v->reason, STR("Ready")), v->reason,
+                           v->message);
 }
 
 int redis_report(const struct view *view, const struct redis_outlook *o, struct plan *plan)

@@ -121,3 +121,22 @@ def test_long_names_that_differ_in_the_last_letter_share_nothing(space):
     assert "patched" in thing
     with pytest.raises(RuntimeError, match="may not be more than 50"):
         apply({**redis(replicas=1), "metadata": {"name": "l" * 51}}, namespace=space)
+
+
+@pytest.mark.long(90)
+def test_all_members_in_memory_at_once_are_told_as_lost(space):
+    apply(redis(replicas=3), namespace=space)
+    wait_for(space, "Ready", "True Ready")
+    wait_for_write(space, "before")
+    kubectl("-n", space, "delete", "pod", "-l", OURS, "--grace-period=0", "--force")
+    thing = wait_for(space, "Ready", "True DataLost")
+    assert "spec.persistence" in message_of(thing, "Ready")
+    last = thing["status"]["lastFailover"]
+    assert last["loss"] == "Everything" and "lostBytes" not in last
+    assert events(space, "DataLost", "sessions", "Redis")
+    assert ask(space, "get", "before") == ""
+    # Until the lead changes for another reason.
+    target = next(f"sessions-{i}" for i in range(3) if f"sessions-{i}" != primary(space))
+    kubectl("-n", space, "annotate", "redis", "sessions", f"keelson.dev/handover={target}")
+    thing = wait_for(space, "Ready", "True Ready")
+    assert thing["status"]["lastFailover"]["loss"] == "Exact" and thing["status"]["lastFailover"]["lostBytes"] == 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is told of the members' own words: settings that a server refuses.
+ * What is told of the members' own words: settings that a server refuses, and what a change of
+ * the lead has cost.
  */
 #include "cluster.h"
 
@@ -76,9 +77,75 @@ START_TEST(what_a_pod_refused_that_is_gone_does_not_count)
 }
 END_TEST
 
+/* --- what a change of the lead has cost ------------------------------------------------------- */
+
+#define LOST(loss, bytes)                                                                                    \
+        ",\\\"cause\\\":\\\"LeaseExpired\\\",\\\"from\\\":0,\\\"lost\\\":" bytes loss                        \
+        ",\\\"request\\\":0,\\\"consent\\\":0"
+#define AS(word) ",\\\"loss\\\":\\\"" word "\\\""
+
+static void ck_loss(const char *loss, int64_t bytes)
+{
+        yyjson_val *last = json_get_path(parse_(&c, c.status), "/lastFailover");
+
+        ck_str_eq(json_get_str(last, "loss"), loss);
+        ck_assert_int_eq(json_get_int(last, "lostBytes", -1), bytes);
+}
+
+START_TEST(what_is_missing_is_told_with_what_the_figure_is)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
+        step(&c);
+        ck_assert_ptr_nonnull(strstr(c.event, "; at least 100 bytes that the last primary had are missing"));
+        settle(&c);
+        ck_loss("AtLeast", 100);
+        put_record(&c, "Held", 1, "1", 6, "[0,1,2]", LOST(AS("Exact"), "0"));
+        settle(&c);
+        ck_loss("Exact", 0);
+        ck_condition(&c, "Ready", "True", "Ready");
+        end_cluster(&c);
+}
+END_TEST
+
+/* No figure is better than one that says nothing. */
+START_TEST(what_nobody_can_tell_is_no_number)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST("", "70"));
+        step(&c);
+        ck_assert_ptr_nonnull(strstr(c.event, "; what is missing, if anything, is not known"));
+        settle(&c);
+        ck_loss("Unknown", -1);
+        end_cluster(&c);
+}
+END_TEST
+
+START_TEST(that_all_is_gone_is_said_until_the_next_change)
+{
+        begin_running("\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("Everything"), "0"));
+        step(&c);
+        ck_assert_ptr_nonnull(find_event(&c.f, "PrimaryChanged"));
+        ck_assert_ptr_nonnull(find_event(&c.f, "DataLost"));
+        settle(&c);
+        ck_loss("Everything", -1);
+        ck_condition(&c, "Ready", "True", "DataLost");
+        ck_assert_ptr_nonnull(strstr(condition_at(&c, "Ready", "message").data, "without spec.persistence"));
+        put_record(&c, "Held", 1, "1", 6, "[0,1,2]", LOST(AS("Exact"), "0"));
+        settle(&c);
+        ck_loss("Exact", 0);
+        ck_condition(&c, "Ready", "True", "Ready");
+        end_cluster(&c);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         a_setting_that_is_refused_is_named_until_it_is_another,
         what_the_spec_does_not_name_is_not_called_a_field,
         what_a_pod_refused_that_is_gone_does_not_count,
+        what_is_missing_is_told_with_what_the_figure_is,
+        what_nobody_can_tell_is_no_number,
+        that_all_is_gone_is_said_until_the_next_change,
 };
 TEST_MAIN("redis/status", tests)
