@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/hash.h"
+#include "controller/common/quantities.h"
 #include "controller/redis/redis.h"
 #include "failover/record.h"
 #include "kube/quantity.h"
@@ -23,31 +24,6 @@ static struct str args_json(const struct view *view, struct arena *a)
                             "[\"agent\",\"redis\",\"--cluster\",\"%.*s\",\"--data\",\"/data\",\"--run\","
                             "\"/run/keelson\",\"--tls\",\"/tls\"]",
                             STR_FMT(view->self->name));
-}
-
-static void put_quantities(struct json_writer *w, const char *key, const struct schema_map *map,
-                           struct arena *a)
-{
-        json_key(w, key);
-        json_object(w);
-        for (size_t i = 0; i < map->n; i++) {
-                json_key_str(w, map->items[i].key);
-                json_str(w, quantity_stored(map->items[i].value, a));
-        }
-        json_end(w);
-}
-
-static struct str resources_json(const struct redis_settings *s, struct arena *a)
-{
-        _cleanup_(buf_release) struct buf text = BUF_INIT(REDIS_CHILD_BYTES_MAX);
-        struct json_writer w;
-
-        json_writer_init(&w, &text);
-        json_object(&w);
-        put_quantities(&w, "requests", &s->requests, a);
-        put_quantities(&w, "limits", &s->limits, a);
-        json_end(&w);
-        return arena_buf(a, &text);
 }
 
 static struct str selector_json(const struct schema_map *map, struct arena *a)
@@ -110,7 +86,7 @@ int redis_pod_spec(const struct view *view, const struct redis_settings *s, stru
                 .image = s->image,
                 .command = str_c(command),
                 .args = args_json(view, a),
-                .resources = resources_json(s, a),
+                .resources = resources_json(&s->requests, &s->limits, a),
                 .ephemeral = !s->spec->persistence,
         };
         int r;

@@ -2,9 +2,8 @@
  *
  * Which settings of redis.conf are Keelson's, and which a running server does not take.
  */
-#include <openssl/evp.h>
-
 #include "controller/redis/redis.h"
+#include "crypto/digest.h"
 
 struct owned {
         struct str name; /* ends in "*": all that begin so */
@@ -164,28 +163,11 @@ static void put_user(struct json_writer *w, const char *name, const struct str *
 
 #define VERSION_BYTES 8
 
-/* Of the text without it, passwords and all: a hash that could be told apart by guessing is none,
- * since the members' own password is random. */
-static struct str version_of(struct str text, struct arena *a)
-{
-        static const char digits[] = "0123456789abcdef";
-        unsigned char hash[EVP_MAX_MD_SIZE];
-        char version[2 * VERSION_BYTES];
-
-        if (!text.data || EVP_Digest(text.data, text.len, hash, NULL, EVP_sha256(), NULL) != 1) {
-                a->failed = true;
-                return STR_NULL;
-        }
-        for (size_t i = 0; i < VERSION_BYTES; i++) {
-                version[2 * i] = digits[hash[i] >> 4];
-                version[2 * i + 1] = digits[hash[i] & 15];
-        }
-        return arena_str(a, str_n(version, sizeof(version)));
-}
-
+/* Of the text without it, passwords and all: none of them can be guessed by it, since the members'
+ * own one is random. */
 static struct str with_version(struct str text, struct arena *a)
 {
-        struct str version = version_of(text, a);
+        struct str version = digest_hex(text, VERSION_BYTES, a);
 
         if (!version.data)
                 return STR_NULL;

@@ -13,11 +13,11 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "base/base64.h"
 #include "controller/redis/redis.h"
+#include "crypto/digest.h"
 #include "json/read.h"
 #include "redis_templates.gen.h"
 
@@ -156,24 +156,12 @@ int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_
 
 struct str redis_new_password(const struct view *view, const char *what, struct arena *a)
 {
-        static const char digits[] = "0123456789abcdef";
-        unsigned char in[VIEW_RANDOM_BYTES + PURPOSE_MAX] = { 0 }, out[EVP_MAX_MD_SIZE];
-        char *text = arena_alloc(a, 2 * PASSWORD_BYTES);
+        char in[VIEW_RANDOM_BYTES + PURPOSE_MAX] = { 0 };
 
         memcpy(in, view->random, VIEW_RANDOM_BYTES);
         for (size_t i = 0; what[i] && i < PURPOSE_MAX; i++)
-                in[VIEW_RANDOM_BYTES + i] = (unsigned char)what[i];
-        if (!text)
-                return STR_NULL;
-        if (EVP_Digest(in, sizeof(in), out, NULL, EVP_sha256(), NULL) != 1) {
-                a->failed = true;
-                return STR_NULL;
-        }
-        for (size_t i = 0; i < PASSWORD_BYTES; i++) {
-                text[2 * i] = digits[out[i] >> 4];
-                text[2 * i + 1] = digits[out[i] & 15];
-        }
-        return str_n(text, 2 * PASSWORD_BYTES);
+                in[VIEW_RANDOM_BYTES + i] = what[i];
+        return digest_hex(str_n(in, sizeof(in)), PASSWORD_BYTES, a);
 }
 
 static struct str state_json(const struct redis_intent *i, struct arena *a)

@@ -64,15 +64,10 @@ void redis_check_limit(struct str memory, struct str limit, struct problems *p)
 
 static void check_resources(const struct redis_spec *spec, struct problems *p)
 {
-        static const struct str requests = STR_INIT("spec.resources.requests"),
-                                limits = STR_INIT("spec.resources.limits");
-
         if (!spec->resources)
                 return;
-        check_resource_amounts(requests, &spec->resources->requests, p);
-        check_resource_amounts(limits, &spec->resources->limits, p);
-        check_not_above(requests, &spec->resources->requests, "the limit", &spec->resources->limits, p);
-        check_same(requests, &spec->resources->requests, "the limit", &spec->resources->limits, true, p);
+        check_container_resources(STR("spec.resources"), &spec->resources->requests, &spec->resources->limits,
+                                  p);
         redis_check_limit(spec->memory, schema_map_get(&spec->resources->limits, STR("memory")), p);
 }
 
