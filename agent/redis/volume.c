@@ -37,8 +37,10 @@ struct volume {
 
         /* Between the two, under the lock. */
         pthread_mutex_t mutex;
-        pthread_cond_t wake;
+        pthread_cond_t wake, idle;
         bool asked, answered, stop, drop_copy;
+        bool working;     /* the thread: only a task can hold it */
+        bool left_behind; /* it is the one who frees */
         char text[VOLUME_TEXT_MAX];
         size_t len;
         struct volume_done done; /* its text is ours */
@@ -265,11 +267,24 @@ static void carry_out(struct volume *v, char text[VOLUME_TEXT_MAX], size_t len, 
         look_at_room(v, done);
 }
 
+/* By the last of the two. */
+static void release(struct volume *v)
+{
+        if (v->lock >= 0)
+                close(v->lock);
+        close(v->event);
+        pthread_mutex_destroy(&v->mutex);
+        pthread_cond_destroy(&v->wake);
+        pthread_cond_destroy(&v->idle);
+        mem_free(v);
+}
+
 static void *run(void *arg)
 {
         struct volume *v = arg;
         char text[VOLUME_TEXT_MAX];
         const uint64_t one = 1;
+        bool left_behind;
 
         pthread_mutex_lock(&v->mutex);
         for (;;) {
@@ -282,6 +297,7 @@ static void *run(void *arg)
                 if (v->stop)
                         break;
                 v->asked = false;
+                v->working = true;
                 drop_copy = v->drop_copy;
                 len = v->len;
                 done = v->done;
@@ -294,11 +310,16 @@ static void *run(void *arg)
                         memcpy(v->text, text, done.text.len);
                         v->done.text.data = v->text;
                 }
+                v->working = false;
+                pthread_cond_signal(&v->idle);
                 v->answered = true;
                 if (write(v->event, &one, sizeof(one)) < 0)
                         continue; /* it counts to 2^64 */
         }
+        left_behind = v->left_behind;
         pthread_mutex_unlock(&v->mutex);
+        if (left_behind)
+                release(v);
         return NULL;
 }
 
@@ -410,6 +431,7 @@ int volume_new(struct loop *l, const char *dir, volume_fn *fn, void *arg, struct
         snprintf(v->dir, sizeof(v->dir), "%s", dir);
         pthread_mutex_init(&v->mutex, NULL);
         pthread_cond_init(&v->wake, NULL);
+        pthread_cond_init(&v->idle, NULL);
         v->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = v->event < 0 ? -errno : loop_fd_start(l, &v->event_fd, v->event, EPOLLIN, on_event, v);
         if (r == 0)
@@ -428,26 +450,28 @@ int volume_new(struct loop *l, const char *dir, volume_fn *fn, void *arg, struct
 void volume_free(struct volume *v)
 {
         struct timespec until;
+        pthread_t thread;
+        bool working;
 
         if (!v)
                 return;
+        thread = v->thread;
         loop_fd_stop(&v->event_fd);
         pthread_mutex_lock(&v->mutex);
         v->stop = true;
         pthread_cond_signal(&v->wake);
-        pthread_mutex_unlock(&v->mutex);
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += FREE_MAX_NSEC;
         until.tv_sec += until.tv_nsec / 1000000000L;
         until.tv_nsec %= 1000000000L;
-        if (pthread_timedjoin_np(v->thread, NULL, &until) != 0) {
-                (void)pthread_detach(v->thread);
-                return;
+        while (v->working && pthread_cond_timedwait(&v->idle, &v->mutex, &until) == 0)
+                ;
+        working = v->left_behind = v->working;
+        pthread_mutex_unlock(&v->mutex);
+        if (working) {
+                (void)pthread_detach(thread);
+        } else {
+                (void)pthread_join(thread, NULL);
+                release(v);
         }
-        if (v->lock >= 0)
-                close(v->lock);
-        close(v->event);
-        pthread_mutex_destroy(&v->mutex);
-        pthread_cond_destroy(&v->wake);
-        mem_free(v);
 }

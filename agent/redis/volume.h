@@ -54,7 +54,7 @@ typedef void volume_fn(struct volume *v, const struct volume_done *done, void *a
 int volume_new(struct loop *l, const char *dir, volume_fn *fn, void *arg, struct volume **ret) _must_check_;
 
 /* Gives the lock back, as far as it is ours. A thread that the volume holds is left behind,
- * with what it needs. */
+ * with what it needs, and frees that should it ever come back. */
 void volume_free(struct volume *v);
 
 /* Is a task under way? Then none is taken. */
