@@ -151,7 +151,7 @@ static void write_protocol(const struct member *m, struct buf *out)
               f->on_promises);
         gauge(out, "keelson_failover_writes_held_back", "1 while writes are held back.", f->held_back);
         gauge(out, "keelson_failover_lost_bytes",
-              "How far the last renewal of the leader before was ahead of the one that followed.",
+              "Bytes that the leader before is known to have had and this one has not.",
               (double)f->record.lost);
         write_fences(m, out);
         write_members(m, out);

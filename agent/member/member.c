@@ -147,10 +147,15 @@ static void take(struct member *m, const struct failover_event *e)
 static void note_applied(struct member *m)
 {
         const struct engine_ops *ops = m->engine->ops;
+        struct failover_applied now = { 0 };
 
         if (!ops->settled(m->engine))
                 return;
-        reporter_applied(&m->reporter, m->settings.version, member_needs_restart(m), &m->refused);
+        now.needs_restart = member_needs_restart(m);
+        now.refused = m->refused;
+        now.lost = m->driver.f.missing;
+        memcpy(now.config, m->settings.version, sizeof(now.config));
+        reporter_applied(&m->reporter, &now);
         m->peers.applied = m->reporter.own;
 }
 

@@ -99,6 +99,18 @@ static bool is_crash(const struct failover_effect *e)
         return e->news.what == FAILOVER_FENCED && e->news.cause == FAILOVER_CAUSE_CRASH;
 }
 
+static const char *held_back_because(enum failover_cause cause)
+{
+        switch (cause) {
+        case FAILOVER_CAUSE_EXPIRED:
+                return "the Lease is not renewed, and the time for that is over in a moment";
+        case FAILOVER_CAUSE_DISK:
+                return "the volume takes no writes, and the time for that is over in a moment";
+        default:
+                return "a member is too far behind and the Lease cannot be written";
+        }
+}
+
 static void describe(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX])
 {
         unsigned long long epoch = (unsigned long long)e->news.epoch;
@@ -139,9 +151,7 @@ static void describe(const struct news *n, const struct failover_effect *e, char
                 snprintf(out, NEWS_NOTE_MAX, "%s %s caught up and may be promoted", all.list, all.have);
                 return;
         case FAILOVER_HELD_BACK:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "writes are held back: a member is too far behind and the Lease "
-                         "cannot be written");
+                snprintf(out, NEWS_NOTE_MAX, "writes are held back: %s", held_back_because(e->news.cause));
                 return;
         case FAILOVER_RESUMED:
                 snprintf(out, NEWS_NOTE_MAX, "writes go on");

@@ -10,16 +10,17 @@ void reporter_init(struct reporter *r, int self, const char *uid)
         failover_report_init(&r->out);
 }
 
-void reporter_applied(struct reporter *r, const char *config, bool needs_restart,
-                      const struct failover_refusal *refused)
+void reporter_applied(struct reporter *r, const struct failover_applied *now)
 {
-        if (!config[0])
+        struct failover_applied own = *now;
+
+        if (!now->config[0])
                 return;
         if (!r->first[0])
-                snprintf(r->first, sizeof(r->first), "%s", config);
-        snprintf(r->own.config, sizeof(r->own.config), "%s", config);
-        r->own.needs_restart = needs_restart && strcmp(r->first, config) != 0;
-        r->own.refused = *refused;
+                snprintf(r->first, sizeof(r->first), "%s", now->config);
+        memcpy(own.pod, r->own.pod, sizeof(own.pod));
+        own.needs_restart = now->needs_restart && strcmp(r->first, now->config) != 0;
+        r->own = own;
         reporter_heard(r, r->self, &r->own);
 }
 

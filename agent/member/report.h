@@ -32,10 +32,9 @@ struct reporter {
 
 void reporter_init(struct reporter *r, int self, const char *uid);
 
-/* The config of that version is in force, but for what was refused (absent settings: nothing).
- * One that a restart of the pod would only bring back as it is needs none. */
-void reporter_applied(struct reporter *r, const char *config, bool needs_restart,
-                      const struct failover_refusal *refused);
+/* That is so of this member (its pod is known). A config that a restart of the pod would only
+ * bring back as it is needs none. */
+void reporter_applied(struct reporter *r, const struct failover_applied *now);
 
 /* MEMBER says so. */
 void reporter_heard(struct reporter *r, int member, const struct failover_applied *applied);

@@ -65,7 +65,7 @@ int failover_letter_write(const struct failover_letter *letter, struct buf *out)
         }
         if (letter->applied.needs_restart)
                 json_put_bool(&w, "needsRestart", true);
-        failover_refusal_put(&w, &letter->applied.refused);
+        failover_applied_put(&w, &letter->applied);
         if (has_copy(m))
                 put_copy(&w, &m->copy);
         json_end(&w);
@@ -91,7 +91,7 @@ static void read_applied(const struct fields *f, struct failover_applied *a)
         if (fields_has(f, "config"))
                 fields_text(f, "config", a->config, sizeof(a->config));
         a->needs_restart = fields_has(f, "needsRestart") && fields_bool(f, "needsRestart");
-        failover_refusal_read(f, &a->refused);
+        failover_applied_read(f, a);
 }
 
 static void read_letter(const struct fields *f, struct failover_letter *letter)

@@ -8,7 +8,7 @@
  *      {"type": "Yes", "about": "Seal", …, "copy": {"data": "Warm", "lineage": "…",
  *                                                   "position": {"timeline": 7, "offset": 123456}}}
  *
- * address is where the sender is reached, for the answer; "config", "needsRestart" and "refused"
+ * address is where the sender is reached, for the answer; "config", "needsRestart", "refused" and "lost"
  * are what it has carried out of its settings (report.h). None of them is part of the protocol.
  */
 #pragma once

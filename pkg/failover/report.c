@@ -16,7 +16,8 @@ bool failover_applied_equal(const struct failover_applied *a, const struct failo
 {
         return a->needs_restart == b->needs_restart && strcmp(a->config, b->config) == 0 &&
                strcmp(a->pod, b->pod) == 0 && strcmp(a->refused.setting, b->refused.setting) == 0 &&
-               strcmp(a->refused.words, b->refused.words) == 0;
+               strcmp(a->refused.words, b->refused.words) == 0 && a->lost.epoch == b->lost.epoch &&
+               a->lost.bytes == b->lost.bytes && a->lost.exact == b->lost.exact;
 }
 
 /* Neither quotes nor backslashes, so that JSON makes it no longer. */
@@ -40,15 +41,31 @@ void failover_refusal_set(struct failover_refusal *r, struct str setting, struct
 
 /* --- to JSON ------------------------------------------------------------------------ */
 
-void failover_refusal_put(struct json_writer *w, const struct failover_refusal *refused)
+static void put_refused(struct json_writer *w, const struct failover_refusal *refused)
 {
-        if (!refused->setting[0])
-                return;
         json_key(w, "refused");
         json_object(w);
         json_put_cstr(w, "setting", refused->setting);
         json_put_cstr(w, "words", refused->words);
         json_end(w);
+}
+
+static void put_lost(struct json_writer *w, const struct failover_missing *lost)
+{
+        json_key(w, "lost");
+        json_object(w);
+        json_put_int(w, "epoch", (int64_t)lost->epoch);
+        json_put_int(w, "bytes", (int64_t)lost->bytes);
+        json_put_bool(w, "exact", lost->exact);
+        json_end(w);
+}
+
+void failover_applied_put(struct json_writer *w, const struct failover_applied *applied)
+{
+        if (applied->refused.setting[0])
+                put_refused(w, &applied->refused);
+        if (applied->lost.epoch)
+                put_lost(w, &applied->lost);
 }
 
 static void put_member(struct json_writer *w, const struct failover_report *r, int member)
@@ -61,7 +78,7 @@ static void put_member(struct json_writer *w, const struct failover_report *r, i
         json_put_cstr(w, "config", a->config);
         if (a->needs_restart)
                 json_put_bool(w, "needsRestart", true);
-        failover_refusal_put(w, &a->refused);
+        failover_applied_put(w, a);
         if (r->lag[member] != FAILOVER_UNTOLD)
                 json_put_int(w, "lag", r->lag[member]);
         json_end(w);
@@ -88,12 +105,22 @@ int failover_report_write(const struct failover_report *r, struct buf *out)
 
 /* --- from JSON ---------------------------------------------------------------------- */
 
-void failover_refusal_read(const struct fields *f, struct failover_refusal *ret)
+static uint64_t amount(yyjson_val *object, const char *key)
+{
+        return (uint64_t)MAX(json_get_int(object, key, 0), 0);
+}
+
+/* They are for people, so that nothing can be wrong with them: what is too long is cut, and
+ * what cannot be read is not there. */
+void failover_applied_read(const struct fields *f, struct failover_applied *ret)
 {
         yyjson_val *refused = yyjson_obj_get(f->object, "refused");
+        yyjson_val *lost = yyjson_obj_get(f->object, "lost");
 
-        /* For people, so that nothing is wrong with it: what is longer is cut. */
-        failover_refusal_set(ret, json_get_str(refused, "setting"), json_get_str(refused, "words"));
+        failover_refusal_set(&ret->refused, json_get_str(refused, "setting"), json_get_str(refused, "words"));
+        ret->lost = (struct failover_missing){ .epoch = amount(lost, "epoch"),
+                                               .bytes = amount(lost, "bytes"),
+                                               .exact = json_get_bool(lost, "exact", false) };
 }
 
 static int64_t read_amount(const struct fields *f, const char *key)
@@ -110,7 +137,7 @@ static void read_member(const struct fields *f, struct failover_report *r)
         fields_text(f, "pod", a->pod, sizeof(a->pod));
         fields_text(f, "config", a->config, sizeof(a->config));
         a->needs_restart = fields_has(f, "needsRestart") && fields_bool(f, "needsRestart");
-        failover_refusal_read(f, &a->refused);
+        failover_applied_read(f, a);
         r->lag[member] = read_amount(f, "lag");
 }
 

@@ -10,7 +10,8 @@
  *
  *      {"member": 0, "pod": "0b7d…", "config": "5f2c…"},
  *      {"member": 1, "pod": "91aa…", "config": "5f2c…", "needsRestart": true, "lag": 2097152,
- *       "refused": {"setting": "maxmemory", "words": "argument must be a memory value"}}
+ *       "refused": {"setting": "maxmemory", "words": "argument must be a memory value"},
+ *       "lost": {"epoch": 7, "bytes": 4711, "exact": true}}
  *
  * A word is its pod's: it says nothing of the one that has taken its place since.
  *
@@ -25,7 +26,7 @@
 #include "failover/fields.h"
 
 #define FAILOVER_REPORT_ANNOTATION "failover.keelson.dev/report"
-#define FAILOVER_REPORT_BYTES_MAX ((size_t)4 * 1024)
+#define FAILOVER_REPORT_BYTES_MAX ((size_t)6 * 1024)
 #define FAILOVER_CONFIG_MAX 32
 #define FAILOVER_SETTING_MAX 64
 #define FAILOVER_WORDS_MAX 160
@@ -43,6 +44,7 @@ struct failover_applied {
         char config[FAILOVER_CONFIG_MAX]; /* "version" of the config.json in force; empty: none yet */
         bool needs_restart;               /* a part of it waits for another start of the pod */
         struct failover_refusal refused;  /* the first one */
+        struct failover_missing lost;     /* what it had beyond a later leader; epoch 0: nothing to say */
 };
 
 #define FAILOVER_UNTOLD (-1)
@@ -63,9 +65,9 @@ void failover_refusal_set(struct failover_refusal *r, struct str setting, struct
 
 bool failover_applied_equal(const struct failover_applied *a, const struct failover_applied *b);
 
-/* The member "refused" of an object, where there is something to tell. */
-void failover_refusal_put(struct json_writer *w, const struct failover_refusal *refused);
-void failover_refusal_read(const struct fields *f, struct failover_refusal *ret);
+/* The members "refused" and "lost" of an object, where there is something to tell. */
+void failover_applied_put(struct json_writer *w, const struct failover_applied *applied);
+void failover_applied_read(const struct fields *f, struct failover_applied *ret);
 
 /* The JSON of the annotation. 0, or the buffer's error. */
 int failover_report_write(const struct failover_report *report, struct buf *out);

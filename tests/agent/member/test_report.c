@@ -6,7 +6,14 @@
 #define MIB (UINT64_C(1) << 20)
 
 static struct reporter r;
-static const struct failover_refusal fine;
+
+static void applied(const char *config, bool needs_restart)
+{
+        struct failover_applied now = { .needs_restart = needs_restart };
+
+        snprintf(now.config, sizeof(now.config), "%s", config);
+        reporter_applied(&r, &now);
+}
 
 static void saw(enum failover_phase phase, uint64_t epoch, const char *report, usec_t now)
 {
@@ -19,9 +26,9 @@ START_TEST(test_a_follower_has_news_until_the_lease_says_it)
 {
         reporter_init(&r, 1, "u-1");
         ck_assert(!reporter_has_news(&r)); /* nothing was applied yet */
-        reporter_applied(&r, "", false, &fine);
+        applied("", false);
         ck_assert(!reporter_has_news(&r));
-        reporter_applied(&r, "a", false, &fine);
+        applied("a", false);
         ck_assert(reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":0,\"pod\":\"u-0\",\"config\":\"a\"}]}",
             10);
@@ -29,14 +36,14 @@ START_TEST(test_a_follower_has_news_until_the_lease_says_it)
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"a\"}]}",
             10);
         ck_assert(!reporter_has_news(&r));
-        reporter_applied(&r, "b", false, &fine);
+        applied("b", false);
         ck_assert(reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"b\"}]}",
             10);
         ck_assert(!reporter_has_news(&r));
-        reporter_applied(&r, "b", false, &(struct failover_refusal){ .setting = "hz", .words = "too much" });
+        reporter_applied(&r, &(struct failover_applied){ .config = "b", .refused = { "hz", "too much" } });
         ck_assert(reporter_has_news(&r));
-        reporter_applied(&r, "b", false, &fine);
+        applied("b", false);
         ck_assert(!reporter_has_news(&r));
         saw(FAILOVER_HELD, 3, "{\"epoch\":3,\"members\":[{\"member\":1,\"pod\":\"u-old\",\"config\":\"b\"}]}",
             10);
@@ -52,11 +59,11 @@ END_TEST
 START_TEST(test_what_a_life_began_with_needs_no_restart)
 {
         reporter_init(&r, 1, "u-1");
-        reporter_applied(&r, "a", true, &fine);
+        applied("a", true);
         ck_assert(!r.own.needs_restart);
-        reporter_applied(&r, "b", true, &fine);
+        applied("b", true);
         ck_assert(r.own.needs_restart);
-        reporter_applied(&r, "b", false, &fine);
+        applied("b", false);
         ck_assert(!r.own.needs_restart);
 }
 END_TEST
@@ -70,7 +77,7 @@ START_TEST(test_the_leader_tells_of_all_that_it_heard_of)
         const struct failover_report *out;
 
         reporter_init(&r, 0, "u-0");
-        reporter_applied(&r, "a", false, &fine);
+        applied("a", false);
         reporter_heard(&r, 2, &theirs);
         reporter_heard(&r, 1, &nothing);
         reporter_heard(&r, 9, &theirs);

@@ -55,7 +55,8 @@ END_TEST
 
 #define REFUSED                                                                                              \
         "{\"epoch\":7,\"members\":[{\"member\":1,\"pod\":\"u-1\",\"config\":\"a\",\"refused\":{\"setting\":" \
-        "\"maxmemory\",\"words\":\"ERR a memory value\"}}]}"
+        "\"maxmemory\",\"words\":\"ERR a memory value\"},"                                                   \
+        "\"lost\":{\"epoch\":8,\"bytes\":4711,\"exact\":true}}]}"
 
 /* It is for people, so nothing about it makes the rest unreadable. */
 START_TEST(test_what_is_refused)
@@ -68,6 +69,10 @@ START_TEST(test_what_is_refused)
         ck_assert_int_eq(failover_report_read(STR(REFUSED), &r, NULL), 0);
         other = r.applied[1];
         ck_assert(failover_applied_equal(&r.applied[1], &other));
+        ck_assert_uint_eq(other.lost.bytes, 4711);
+        other.lost.exact = false;
+        ck_assert(!failover_applied_equal(&r.applied[1], &other));
+        other = r.applied[1];
         failover_refusal_set(&other.refused, STR("maxmemory"), STR("no \"x\\y\"\n"));
         ck_assert_str_eq(other.refused.words, "no 'x'y'?");
         ck_assert(!failover_applied_equal(&r.applied[1], &other));
@@ -77,7 +82,7 @@ START_TEST(test_what_is_refused)
         ck_assert_uint_eq(strlen(other.refused.words), FAILOVER_WORDS_MAX - 1);
         ck_assert_int_eq(
                 failover_report_read(STR("{\"epoch\":1,\"members\":[{\"member\":1,\"pod\":\"u\",\"config\":"
-                                         "\"a\",\"refused\":{\"setting\":7}}]}"),
+                                         "\"a\",\"refused\":{\"setting\":7},\"lost\":[1]}]}"),
                                      &r, NULL),
                 0);
         ck_assert_str_eq(r.applied[1].refused.setting, "");
@@ -103,6 +108,7 @@ START_TEST(test_the_longest)
                 a->refused.setting[FAILOVER_SETTING_MAX - 1] = a->refused.words[FAILOVER_WORDS_MAX - 1] =
                         '\0';
                 a->needs_restart = true;
+                a->lost = (struct failover_missing){ INT64_MAX, INT64_MAX, false };
         }
         ck_assert_int_eq(failover_report_write(&r, &out), 0);
         ck_assert_int_eq(failover_report_read(buf_str(&out), &again, NULL), 0);
