@@ -427,6 +427,21 @@ static inline void begin_whole(struct cluster *c, const char *spec)
         pass(c, 5 * USEC_SEC); /* clients have followed */
 }
 
+/* N members, three or one, each with a volume of 1Gi, some time ago. */
+static inline void begin_with_volumes(struct cluster *c, int n, const char *spec)
+{
+        begin_cluster(c, spec);
+        settle(c);
+        run_members(c, n);
+        for (int i = 0; i < n; i++)
+                put_claim(c, arena_printf(&c->f.arena, "data-db-%d", i), STR("1Gi"));
+        lead(c, 0, 1, n == 1 ? "[0]" : "[0,1,2]");
+        settle(c);
+        pass(c, USEC_MINUTE);
+        settle(c);
+        ck_condition(c, "Ready", "True", "Ready");
+}
+
 /* No pod is replaced yet. */
 static inline void must_wait(struct cluster *c)
 {

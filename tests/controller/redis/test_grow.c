@@ -5,18 +5,6 @@
 
 static struct cluster c;
 
-static void begin_with_volumes(void)
-{
-        begin_cluster(&c, SIZE("1Gi"));
-        settle(&c);
-        run_members(&c, 3);
-        for (int i = 0; i < 3; i++)
-                put_claim(&c, arena_printf(&c.f.arena, "data-db-%d", i), STR("1Gi"));
-        lead(&c, 0, 1, "[0,1,2]");
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-}
-
 static struct str claimed(const char *name)
 {
         return str_at(held_json(&c, &redis_claim_kind, name), "/spec/resources/requests/storage");
@@ -33,7 +21,7 @@ START_TEST(claims_are_asked_first_and_the_statefulset_is_made_anew_around_its_po
         size_t pods = 0;
         const struct object *o = NULL;
 
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         ck_assert_uint_eq(c.n_patches, 0);
         change_spec(&c, SIZE("2Gi"));
         step(&c);
@@ -59,7 +47,7 @@ END_TEST
 
 START_TEST(what_somebody_has_grown_already_is_left_alone)
 {
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         put_claim(&c, STR("data-db-1"), STR("5Gi"));
         unhold(&c, &redis_claim_kind, STR("data-db-2")); /* its member has not begun */
         cache_forget(&c.f.cache, &redis_claim_kind, STR("shop"), STR("data-db-2"));
@@ -78,7 +66,7 @@ START_TEST(a_statefulset_that_is_gone_is_made_with_as_many_as_there_are)
 {
         size_t patches;
 
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         change_spec(&c, SIZE("2Gi"));
         for (int i = 0; i < 2; i++)
                 step(&c);
@@ -100,7 +88,7 @@ END_TEST
 
 START_TEST(while_members_leave_the_statefulset_stays)
 {
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         change_spec(&c, "\"replicas\":2,\"persistence\":{\"size\":\"2Gi\"}");
         settle(&c);
         ck_assert_uint_eq(c.n_patches, 3);
@@ -116,7 +104,7 @@ END_TEST
 
 START_TEST(a_class_that_does_not_grow_is_told)
 {
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         change_spec(&c, SIZE("2Gi"));
         c.f.view.failure =
                 (struct failure){ STR("Forbidden"),
@@ -133,7 +121,7 @@ END_TEST
 
 START_TEST(it_runs_out_of_memory_anywhere)
 {
-        begin_with_volumes();
+        begin_with_volumes(&c, 3, SIZE("1Gi"));
         change_spec(&c, SIZE("2Gi"));
         step(&c);
         ck_assert_int_eq(reconcile(&c.f), 0);

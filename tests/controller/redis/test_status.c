@@ -7,16 +7,6 @@
 
 static struct cluster c;
 
-static void begin_running(const char *spec)
-{
-        begin_cluster(&c, spec);
-        settle(&c);
-        run_members(&c, 3);
-        lead(&c, 0, 1, "[0,1,2]");
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-}
-
 /* Member 1 refuses SETTING of what is told now. */
 static void refuse(const char *setting, char text[512])
 {
@@ -36,7 +26,7 @@ START_TEST(a_setting_that_is_refused_is_named_until_it_is_another)
         const char *message;
         char text[512];
 
-        begin_running("\"replicas\":3,\"config\":{\"hz\":\"often\"}");
+        begin_whole(&c, "\"replicas\":3,\"config\":{\"hz\":\"often\"}");
         refuse("hz", text);
         ck_condition(&c, "Stalled", "True", "ConfigRefused");
         ck_condition(&c, "Ready", "False", "ConfigRefused");
@@ -55,7 +45,7 @@ START_TEST(what_the_spec_does_not_name_is_not_called_a_field)
 {
         char text[512];
 
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         refuse("user default", text);
         ck_condition(&c, "Stalled", "True", "ConfigRefused");
         ck_assert_ptr_nonnull(strstr(condition_at(&c, "Stalled", "message").data,
@@ -68,7 +58,7 @@ START_TEST(what_a_pod_refused_that_is_gone_does_not_count)
 {
         char text[512];
 
-        begin_running("\"replicas\":3,\"config\":{\"hz\":\"often\"}");
+        begin_whole(&c, "\"replicas\":3,\"config\":{\"hz\":\"often\"}");
         refuse("hz", text);
         put_member(&c, 1, true, revision_now(&c), "2");
         settle(&c);
@@ -94,7 +84,7 @@ static void ck_loss(const char *loss, int64_t bytes)
 
 START_TEST(what_is_missing_is_told_with_what_the_figure_is)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
         step(&c);
         ck_assert_ptr_nonnull(strstr(c.event, "; at least 100 bytes that the last primary had are missing"));
@@ -111,7 +101,7 @@ END_TEST
 /* No figure is better than one that says nothing. */
 START_TEST(what_nobody_can_tell_is_no_number)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST("", "70"));
         step(&c);
         ck_assert_ptr_nonnull(strstr(c.event, "; what is missing, if anything, is not known"));
@@ -123,7 +113,7 @@ END_TEST
 
 START_TEST(that_all_is_gone_is_said_until_the_next_change)
 {
-        begin_running("\"replicas\":3");
+        begin_whole(&c, "\"replicas\":3");
         put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("Everything"), "0"));
         step(&c);
         ck_assert_ptr_nonnull(find_event(&c.f, "PrimaryChanged"));

@@ -6,20 +6,6 @@
 
 static struct cluster c;
 
-static void begin_with_volumes(int n, const char *spec)
-{
-        begin_cluster(&c, spec);
-        settle(&c);
-        run_members(&c, n);
-        for (int i = 0; i < n; i++)
-                put_claim(&c, arena_printf(&c.f.arena, "data-db-%d", i), STR("1Gi"));
-        lead(&c, 0, 1, n == 1 ? "[0]" : "[0,1,2]");
-        settle(&c);
-        pass(&c, USEC_MINUTE);
-        settle(&c);
-        ck_condition(&c, "Ready", "True", "Ready");
-}
-
 static void doom(const char *claim)
 {
         put_claim_as(&c, str_c(claim), STR("1Gi"), ",\"deletionTimestamp\":\"2024-01-01T00:00:00Z\"");
@@ -29,7 +15,7 @@ static void doom(const char *claim)
 /* It copies what it had from the others, so better now than when nobody else has it. */
 START_TEST(its_member_is_replaced_while_all_others_are_well)
 {
-        begin_with_volumes(3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
+        begin_with_volumes(&c, 3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
         put_member(&c, 1, false, revision_now(&c), "1");
         settle(&c);
         doom("data-db-2");
@@ -44,7 +30,7 @@ END_TEST
 
 START_TEST(a_primary_hands_over_before)
 {
-        begin_with_volumes(3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
+        begin_with_volumes(&c, 3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
         doom("data-db-0");
         ck_assert_uint_eq(c.n_deletes, 0);
         ck_assert_int_eq(int_at(config(&c), "/handover/number"), 1);
@@ -55,7 +41,7 @@ END_TEST
 /* Not broken by a template either: what is on that volume is all there is. */
 START_TEST(the_only_member_is_never_replaced)
 {
-        begin_with_volumes(1, "\"replicas\":1,\"persistence\":{\"size\":\"1Gi\"}");
+        begin_with_volumes(&c, 1, "\"replicas\":1,\"persistence\":{\"size\":\"1Gi\"}");
         doom("data-db-0");
         ck_condition(&c, "Stalled", "True", "VolumeDeleted");
         ck_assert_ptr_nonnull(strstr(condition_at(&c, "Stalled", "message").data,
@@ -71,7 +57,7 @@ END_TEST
 
 START_TEST(without_a_primary_nobody_is_replaced_for_it)
 {
-        begin_with_volumes(3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
+        begin_with_volumes(&c, 3, "\"replicas\":3,\"persistence\":{\"size\":\"1Gi\"}");
         put_record(&c, "Sealing", 1, "1", 2, "[0,1]", MORE("LeaseExpired", "0", "0"));
         put_member(&c, 2, false, revision_now(&c), "1");
         settle(&c);
