@@ -98,6 +98,9 @@ static void message_came(struct step *s, const struct failover_message *m)
                 else
                         promise_answer(s, m);
                 break;
+        case FAILOVER_ENDED:
+                holder_ended(s->f, m);
+                break;
         }
 }
 
@@ -132,6 +135,9 @@ static void take_in(struct step *s, const struct failover_event *e)
                 break;
         case FAILOVER_STOP:
                 f->stopping = true;
+                break;
+        case FAILOVER_REFUSED:
+                f->refused = true;
                 break;
         }
 }

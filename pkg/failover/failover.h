@@ -214,16 +214,17 @@ enum failover_message_type {
         FAILOVER_SEAL,    /* stop following; what have you got? */
         FAILOVER_YES,
         FAILOVER_NO,
+        FAILOVER_ENDED, /* who holds EPOCH will never lead again, nor write the Lease: as if it were released */
 };
 
 /* Between agents. Each question is answered by a YES or a NO of its round, or
- * by nothing. Lost, late and doubled ones do no harm. */
+ * by nothing, and ENDED by nothing. Lost, late and doubled ones do no harm. */
 struct failover_message {
         enum failover_message_type type;
         enum failover_message_type about; /* of an answer: PROMISE or SEAL */
         int from, to;
         uint64_t life;             /* the sender's incarnation */
-        uint64_t round;            /* of the asker; an answer repeats it */
+        uint64_t round;            /* of the asker; an answer repeats it. ENDED: the life that held it */
         uint64_t epoch;            /* a question: the asker's; NO: the newest that is known */
         struct failover_copy copy; /* YES to SEAL */
 };
@@ -243,7 +244,8 @@ enum failover_event_type {
         FAILOVER_CANARY, /* the volume is well */
         FAILOVER_MESSAGE,
         FAILOVER_POLICY,
-        FAILOVER_STOP, /* the pod is to end */
+        FAILOVER_STOP,    /* the pod is to end */
+        FAILOVER_REFUSED, /* the API server takes nothing of this pod any more: it was deleted by force */
 };
 
 struct failover_event {
@@ -404,6 +406,14 @@ struct failover {
         usec_t tried;   /* when the last one was sent */
         bool changed;   /* the record to be written differs from what is there: do not wait for the period */
         enum failover_cause cause; /* why the server was last killed */
+
+        bool refused;      /* by the API server, since it was heard last */
+        usec_t said_ended; /* to the others, for the last time */
+        usec_t leave_at;   /* they have heard it by then */
+        struct {
+                int member;
+                uint64_t epoch, life;
+        } ended; /* who said so last */
 
         /* promises: given to the holder, and gathered as one */
         usec_t promised_until;

@@ -62,9 +62,27 @@ static void order_server(struct step *s)
 
 /* --- the lease ------------------------------------------------------------------ */
 
+/* Its holder has said so, who can write it no more. */
+static bool has_ended(const struct failover *f)
+{
+        const struct failover_id *holder = &f->record.holder;
+
+        return f->ended.epoch && f->record.epoch == f->ended.epoch && holder->member == f->ended.member &&
+               holder->incarnation == f->ended.life;
+}
+
+void holder_ended(struct failover *f, const struct failover_message *m)
+{
+        if (m->epoch < f->ended.epoch)
+                return;
+        f->ended.member = m->from;
+        f->ended.epoch = m->epoch;
+        f->ended.life = m->round;
+}
+
 static bool is_free(const struct failover *f)
 {
-        return f->record.phase == FAILOVER_RELEASED || f->record.phase == FAILOVER_BOOTSTRAP;
+        return f->record.phase == FAILOVER_RELEASED || f->record.phase == FAILOVER_BOOTSTRAP || has_ended(f);
 }
 
 /* The Lease names this pod, but nothing here leads: it was fenced, or is an
@@ -72,6 +90,44 @@ static bool is_free(const struct failover *f)
 static bool names_us(const struct failover *f)
 {
         return f->known && !f->absent && !is_free(f) && same_pod(&f->record.holder, &f->self);
+}
+
+static void leave(struct step *s)
+{
+        struct failover *f = s->f;
+
+        if (!harmless(f) || !obeyed(f) || f->server.state != FAILOVER_DOWN || f->exited)
+                return;
+        f->exited = true;
+        effect(s, FAILOVER_DO_EXIT);
+}
+
+/* The Lease goes on naming this pod until another one takes it. */
+static void say_that_it_ended(struct step *s)
+{
+        struct failover *f = s->f;
+        failover_set others = f->policy.members & ~self_set(f);
+
+        if (!f->leave_at)
+                f->leave_at = s->now + f->timing.write;
+        if (s->now >= f->leave_at)
+                leave(s);
+        if (f->said_ended && s->now < f->said_ended + f->timing.peer_retry)
+                return;
+        f->said_ended = s->now;
+        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
+                struct failover_message *say;
+
+                if (!is_in(others, m))
+                        continue;
+                say = &effect(s, FAILOVER_DO_SEND)->message;
+                say->type = FAILOVER_ENDED;
+                say->from = f->self.member;
+                say->life = f->self.incarnation;
+                say->to = m;
+                say->round = f->record.holder.incarnation;
+                say->epoch = f->record.epoch;
+        }
 }
 
 /* So the others need not wait until it runs out. */
@@ -82,6 +138,10 @@ static void give_up(struct step *s)
 
         if (f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) || f->server.at == 0)
                 return;
+        if (is_disowned(f)) {
+                say_that_it_ended(s);
+                return;
+        }
         if (f->failed && s->now < f->tried + f->timing.peer_retry)
                 return;
         r = next_record(f);
@@ -153,7 +213,8 @@ usec_t stand_at(const struct failover *f)
                 at += 2 * f->timing.grace;
         if (f->record.handover_to == f->self.member && is_free(f))
                 at = f->seen;
-        if (f->record.phase != FAILOVER_RELEASED) /* who has released it needs no promise any more */
+        if (f->record.phase != FAILOVER_RELEASED &&
+            !has_ended(f)) /* who has ended needs no promise any more */
                 at = MAX(at, f->promised_until);
         if (f->failed)
                 at = MAX(at, f->tried + f->timing.peer_retry);
@@ -168,7 +229,7 @@ static void stand(struct step *s)
         f->seals.former = f->record.epoch == 0 ? FAILOVER_NOBODY : f->record.holder.member;
         f->seals.unfit = is_free(f) && r.handover_to != f->self.member ? r.handover_to : FAILOVER_NOBODY;
         if (r.phase == FAILOVER_HELD) {
-                r.cause = FAILOVER_CAUSE_EXPIRED;
+                r.cause = has_ended(f) ? FAILOVER_CAUSE_SHUTDOWN : FAILOVER_CAUSE_EXPIRED;
                 r.from = r.holder.member;
                 r.final = false;
         } else if (r.phase == FAILOVER_BOOTSTRAP) {
@@ -274,10 +335,9 @@ void follow(struct step *s)
         answer_seal(s);
         if (names_us(f))
                 give_up(s);
-        else if (f->stopping && harmless(f) && obeyed(f) && f->server.state == FAILOVER_DOWN && !f->exited) {
-                f->exited = true;
-                effect(s, FAILOVER_DO_EXIT);
-        } else if (is_fit(s) && s->now >= stand_at(f))
+        else if (f->stopping)
+                leave(s);
+        else if (is_fit(s) && s->now >= stand_at(f))
                 stand(s);
         else if ((f->known || f->absent) && s->now >= f->heard + f->timing.lease)
                 f->stale = true; /* a watch may be silent: what changed last was perhaps never told */

@@ -36,6 +36,12 @@ static inline bool must_be_down(const struct failover *f)
         return f->stopping || is_in(f->policy.fenced, f->self.member) || f->server.gone;
 }
 
+/* It is to end, and can tell that to nobody but the other members. */
+static inline bool is_disowned(const struct failover *f)
+{
+        return f->stopping && f->refused;
+}
+
 struct failover_effect *effect(struct step *s, enum failover_effect_type type);
 struct failover_effect *tell(struct step *s, enum failover_news what, int member, failover_set members);
 
@@ -78,6 +84,7 @@ void follow(struct step *s);
 usec_t stand_at(const struct failover *f);
 void asked_to_promise(struct step *s, const struct failover_message *m);
 void asked_to_seal(struct step *s, const struct failover_message *m);
+void holder_ended(struct failover *f, const struct failover_message *m);
 void reply(struct step *s, enum failover_message_type type, enum failover_message_type about, int to,
            uint64_t round);
 

@@ -280,7 +280,8 @@ void lead(struct step *s)
                 f->changed = true;
         ask_for_promises(s);
         hold_back_or_resume(s);
-        if (f->write.kind != FAILOVER_WRITE_NONE || f->stale || f->record.phase != FAILOVER_HELD) {
+        if (!is_disowned(f) &&
+            (f->write.kind != FAILOVER_WRITE_NONE || f->stale || f->record.phase != FAILOVER_HELD)) {
                 renew(s, &r);
                 return;
         }
@@ -393,16 +394,20 @@ void yield_move(struct step *s)
         if (fence_if_unwell(s))
                 return;
         ask_for_promises(s);
-        if (f->write.kind != FAILOVER_WRITE_NONE || f->stale)
+        if (is_disowned(f) && is_handed_over(f)) {
+                fence(s, f->yield.cause, FAILOVER_FENCED); /* and says so to whom it cannot release it */
+                return;
+        }
+        if (!is_disowned(f) && (f->write.kind != FAILOVER_WRITE_NONE || f->stale))
                 return;
         if (f->yield.to != FAILOVER_NOBODY && s->now >= f->yield.until && !f->yield.released) {
                 yield_fails(s);
                 return;
         }
+        if (is_disowned(f))
+                return;
         r = led_record(s);
-        if (is_handed_over(f) && s->now < f->yield.until) {
-                release(s);
-        } else if (is_handed_over(f) && f->yield.to == FAILOVER_NOBODY) {
+        if (is_handed_over(f) && (s->now < f->yield.until || f->yield.to == FAILOVER_NOBODY)) {
                 release(s);
         } else {
                 /* A release whose outcome is unknown may yet be carried out. Only a newer

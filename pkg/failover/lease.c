@@ -105,6 +105,7 @@ void record_seen(struct step *s, const struct failover_record *record, const cha
         struct failover *f = s->f;
         int order = f->known && !f->absent ? str_version_cmp(str_c(version), str_c(f->version)) : 1;
 
+        f->refused = false;
         if (order >= 0) {
                 f->stale = false;
                 f->read = 0;
@@ -189,6 +190,7 @@ void record_wrote(struct step *s, uint64_t id, enum failover_outcome outcome, co
                 if (!f->known || f->absent || str_version_cmp(str_c(version), str_c(f->version)) > 0)
                         accept_record(s, &f->write.record, version);
                 f->heard = s->now;
+                f->refused = false;
                 f->stale = false; /* it was at the version that was known */
                 f->read = 0;
                 written(s, kind);

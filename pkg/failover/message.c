@@ -7,7 +7,7 @@
 
 static const char *type_name(size_t i)
 {
-        static const char *const names[] = { "Promise", "Seal", "Yes", "No" };
+        static const char *const names[] = { "Promise", "Seal", "Yes", "No", "Ended" };
 
         return names[i];
 }
@@ -98,7 +98,7 @@ static void read_letter(const struct fields *f, struct failover_letter *letter)
 {
         struct failover_message *m = &letter->message;
 
-        m->type = (enum failover_message_type)fields_name(f, "type", type_name, FAILOVER_NO + 1);
+        m->type = (enum failover_message_type)fields_name(f, "type", type_name, FAILOVER_ENDED + 1);
         if (is_answer(m)) /* to one of the two questions */
                 m->about = (enum failover_message_type)fields_name(f, "about", type_name, FAILOVER_SEAL + 1);
         m->from = fields_member(f, "from", FIELDS_REQUIRED);

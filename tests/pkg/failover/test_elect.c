@@ -406,6 +406,41 @@ START_TEST(a_follower_that_is_stopped_leaves_when_its_server_has)
 }
 END_TEST
 
+static void says_that_it_ended(struct member *m, int from, uint64_t epoch, uint64_t life)
+{
+        hear(m, &(struct failover_message){
+                        .type = FAILOVER_ENDED, .from = from, .epoch = epoch, .round = life });
+}
+
+/* It has no other way to release it. */
+START_TEST(what_a_holder_says_to_have_ended_is_free)
+{
+        struct failover_record r = held_by(1, 5);
+        struct member m;
+
+        begin_following(&m);
+        hear(&m, &(struct failover_message){ .type = FAILOVER_PROMISE, .from = 1, .epoch = 5 });
+        m.now += USEC_SEC;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        says_that_it_ended(&m, 1, 4, 101); /* an epoch of before */
+        says_that_it_ended(&m, 2, 5, 101); /* nobody says so for another */
+        says_that_it_ended(&m, 1, 5, 100); /* nor for another life */
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+        says_that_it_ended(&m, 1, 5, 101);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_TAKE);
+        ck_assert_int_eq(m.f.write.record.cause, FAILOVER_CAUSE_SHUTDOWN);
+        ck_assert_int_eq(m.f.write.record.from, 1);
+        wrote(&m, FAILOVER_CONFLICT);
+        r.epoch = 6;
+        see(&m, &r); /* of the next epoch nothing was said */
+        m.now += USEC_SEC;
+        canary(&m);
+        shows(&m, FAILOVER_FOLLOWING);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         the_lease_must_stand_still_for_all_of_l,
         a_new_life_waits_for_l_as_well,
@@ -427,5 +462,6 @@ static const TTest *const tests[] = {
         without_a_lease_nobody_stands,
         a_fenced_member_halts_and_does_not_stand,
         a_follower_that_is_stopped_leaves_when_its_server_has,
+        what_a_holder_says_to_have_ended_is_free,
 };
 TEST_MAIN("failover/elect", tests)

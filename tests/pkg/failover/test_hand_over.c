@@ -338,7 +338,54 @@ START_TEST(a_server_that_does_not_end_is_killed_at_last)
 }
 END_TEST
 
+static int said_to(const struct member *m, enum failover_message_type type)
+{
+        const struct failover_effect *e;
+        int set = 0;
+
+        for (size_t i = 0; (e = nth(m, FAILOVER_DO_SEND, i)); i++)
+                if (e->message.type == type)
+                        set |= 1 << e->message.to;
+        return set;
+}
+
+/* A pod that was deleted by force: it hands over as ever, and says so to the others alone. */
+START_TEST(who_is_refused_by_the_api_server_says_that_it_ended)
+{
+        struct member m;
+        usec_t said;
+
+        begin_leading(&m);
+        well_until(&m, m.now + m.f.timing.renew);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_RENEW);
+        wrote(&m, FAILOVER_UNKNOWN);
+        step(&m, &(struct failover_event){ .type = FAILOVER_REFUSED });
+        ck_assert_int_eq(m.f.role, FAILOVER_LEADER); /* that alone is no reason to go */
+        step(&m, &(struct failover_event){ .type = FAILOVER_STOP });
+        ck_assert_int_eq(m.f.role, FAILOVER_YIELDING);
+        ck_assert_int_eq(m.f.want, FAILOVER_PAUSE);
+        shows_led(&m, FAILOVER_PAUSED, 1); /* nobody has everything */
+        ck_assert_int_eq(m.f.role, FAILOVER_YIELDING);
+        m.now += USEC_MSEC;
+        shows_led(&m, FAILOVER_PAUSED, 0);
+        must(&m, FAILOVER_DO_KILL);
+        ck_assert_int_eq(said_to(&m, FAILOVER_ENDED), 0); /* its server is not dead yet */
+        m.now += USEC_MSEC;
+        shows(&m, FAILOVER_DOWN);
+        ck_assert_int_eq(said_to(&m, FAILOVER_ENDED), 6);
+        ck_assert_int_eq(m.f.write.kind, FAILOVER_WRITE_NONE);
+        said = m.now;
+        shows(&m, FAILOVER_DOWN);
+        ck_assert_ptr_null(did(&m, FAILOVER_DO_EXIT)); /* they may not have heard it yet */
+        at(&m, said + m.f.timing.peer_retry);
+        ck_assert_int_eq(said_to(&m, FAILOVER_ENDED), 6);
+        at(&m, said + m.f.timing.write);
+        must(&m, FAILOVER_DO_EXIT);
+}
+END_TEST
+
 static const TTest *const tests[] = {
+        who_is_refused_by_the_api_server_says_that_it_ended,
         it_waits_until_the_target_has_everything,
         the_kernel_keeps_its_deadline_until_it_has_stood_down,
         a_target_that_is_too_late_loses_its_turn,

@@ -45,9 +45,9 @@ static void disarm(struct sim *s, struct pod *p)
 /* The server is down, and nothing is left to do. */
 static void leave(struct sim *s, struct pod *p)
 {
+        pod_kill(s, p, 0);
         if (!p->ending || !p->current)
                 return;
-        pod_kill(s, p, 0);
         pod_replace(s, p, VOLUME_SAME, between(s, 500 * USEC_MSEC, 3 * USEC_SEC));
 }
 

@@ -75,6 +75,22 @@ static void delete_pod(struct sim *s, uint64_t seed)
         end(s, 15 * USEC_SEC);
 }
 
+/* And its token is dead at once: it can release the Lease to nobody but the others. */
+static void delete_disowned(struct sim *s, uint64_t seed)
+{
+        static const struct failover_event stop = { .type = FAILOVER_STOP };
+        struct pod *leader;
+
+        begin(s, seed);
+        leader = run_leader(s);
+        fault_delete(s, leader, VOLUME_SAME, 2 * USEC_SEC, 2 * USEC_SEC);
+        leader->refused = sim_now(s);
+        agent_take(s, leader, &stop);
+        end(s, 15 * USEC_SEC);
+        expect_led(s, 2, "one pod was deleted");
+        expect_no_loss(s);
+}
+
 /* Agent and server at once: nobody is there to release the Lease. */
 static void power_cut(struct sim *s, uint64_t seed)
 {
@@ -493,6 +509,8 @@ const struct failover_case failover_cases[] = {
         { "kill", "the server's process is killed", kill_server, USEC_SEC },
         { "hang", "the server stands still", hang, 3 * USEC_SEC },
         { "delete", "the pod is deleted by force", delete_pod, 3 * USEC_SEC },
+        { "disowned", "the pod is deleted by force, and the API server takes nothing of it", delete_disowned,
+          2 * USEC_SEC },
         { "power", "agent and server are gone at once", power_cut, 5 * USEC_SEC },
         { "cut", "the node is cut off", cut_node, 5 * USEC_SEC },
         { "session", "how long an old session at the node that is cut off is acknowledged", old_session,

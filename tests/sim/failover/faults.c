@@ -4,7 +4,8 @@
  */
 #include "failover/run.h"
 
-#define EVERY_MAX (9 * USEC_SEC) /* from one fault to the next */
+#define EVERY_MAX (9 * USEC_SEC)   /* from one fault to the next */
+#define TOKEN_TIME (10 * USEC_SEC) /* until the API server forgets that it has taken a pod's token */
 
 /* --- single ones ------------------------------------------------------------------------- */
 
@@ -110,6 +111,7 @@ void fault_delete(struct sim *s, struct pod *p, enum new_volume volume, usec_t l
 {
         note(s, p, "pod is deleted by force");
         p->touched = sim_now(s);
+        p->refused = sim_now(s) + between(s, 1, TOKEN_TIME);
         pod_replace(s, p, volume, delay);
         /* A member that keeps nothing and is alone leads again as its next pod, with nothing: whoever
          * deletes its pod by force vouches for its end. */
@@ -237,11 +239,15 @@ static void container(struct sim *s, usec_t time)
 static void deleted(struct sim *s, usec_t time)
 {
         static const enum new_volume volumes[] = { VOLUME_SAME, VOLUME_SAME, VOLUME_COPY, VOLUME_EMPTY };
+        static const struct failover_event stop = { .type = FAILOVER_STOP };
         struct pod *p = any_pod(s);
         usec_t lingers = chance(s, 500) ? 0 : between(s, 0, MIN(time, 10 * USEC_SEC));
 
-        if (p->current && !p->ending)
-                fault_delete(s, p, volumes[pick(s, 4)], lingers, between(s, 100 * USEC_MSEC, 4 * USEC_SEC));
+        if (!p->current || p->ending)
+                return;
+        if (chance(s, 500))
+                agent_take(s, p, &stop);
+        fault_delete(s, p, volumes[pick(s, 4)], lingers, between(s, 100 * USEC_MSEC, 4 * USEC_SEC));
 }
 
 /* Its node is cut off, and the pod is made anew elsewhere while it lives on. */

@@ -85,6 +85,21 @@ static void read_ends(struct sim *s, struct turn *t)
                 hears(s, p, t);
 }
 
+/* The token of a pod that was deleted is no longer taken. */
+static bool refuses(const struct sim *s, const struct pod *p)
+{
+        return p->refused && sim_now(s) >= p->refused;
+}
+
+static void read_refused(struct sim *s, struct turn *t)
+{
+        static const struct failover_event refused = { .type = FAILOVER_REFUSED };
+        struct pod *p = living(s, t);
+
+        if (p && hears_api(s, p))
+                agent_take(s, p, &refused);
+}
+
 static void read_arrives(struct sim *s, struct turn *t)
 {
         struct pod *p = living(s, t);
@@ -92,6 +107,10 @@ static void read_arrives(struct sim *s, struct turn *t)
 
         if (!p || !reaches_api(s, p) || chance(s, s->weather.api_loss))
                 return;
+        if (refuses(s, p)) {
+                plan(s, p, a_way(s), read_refused);
+                return;
+        }
         reply = plan(s, p, a_way(s), read_ends);
         reply->a = (int64_t)s->api.lease_version;
         show(s, &reply->event);
@@ -108,7 +127,7 @@ static void watch_turn(struct sim *s, struct turn *t)
 
         if (!p || p->agent.watching)
                 return;
-        if (agent_stopped(s, p) || !reaches_api(s, p) || !hears_api(s, p)) {
+        if (agent_stopped(s, p) || !reaches_api(s, p) || !hears_api(s, p) || refuses(s, p)) {
                 plan(s, p, between(s, RETRY, 3 * RETRY), watch_turn);
                 return;
         }
@@ -179,6 +198,12 @@ static void write_answered(struct sim *s, struct turn *t)
                 answer(s, p, t->effect.write.id, (enum failover_outcome)t->a, (uint64_t)t->b);
 }
 
+static void write_refused(struct sim *s, struct turn *t)
+{
+        write_answered(s, t);
+        read_refused(s, t);
+}
+
 static void given_up(struct sim *s, struct turn *t)
 {
         struct pod *p = living(s, t);
@@ -233,6 +258,13 @@ static void write_arrives(struct sim *s, struct turn *t)
                 reply->effect = t->effect;
                 reply->a = 1;
                 reply->b = t->b;
+                return;
+        }
+        if (refuses(s, p)) {
+                reply = plan(s, p, a_way(s), write_refused);
+                reply->id = t->id;
+                reply->effect.write.id = t->effect.write.id;
+                reply->a = FAILOVER_UNKNOWN;
                 return;
         }
         done = swap(s, p, t);

@@ -9,7 +9,7 @@
 
 static const char *type_name(const struct failover_message *m)
 {
-        static const char *const names[] = { "PROMISE?", "SEAL?", "YES", "NO" };
+        static const char *const names[] = { "PROMISE?", "SEAL?", "YES", "NO", "ENDED" };
 
         return names[m->type];
 }
@@ -64,9 +64,9 @@ void net_send(struct sim *s, struct pod *p, const struct failover_message *m)
 void net_send_to(struct sim *s, struct pod *p, struct pod *to, const struct failover_message *m)
 {
         note(s, p, "says %s%s to %d, round %llu, epoch %llu", type_name(m),
-             m->type < FAILOVER_YES      ? ""
-             : m->about == FAILOVER_SEAL ? " (seal)"
-                                         : " (promise)",
+             m->type < FAILOVER_YES || m->type == FAILOVER_ENDED ? ""
+             : m->about == FAILOVER_SEAL                         ? " (seal)"
+                                                                 : " (promise)",
              m->to, (unsigned long long)m->round, (unsigned long long)m->epoch);
         if (m->type == FAILOVER_YES && m->about == FAILOVER_SEAL)
                 note(s, p, "  and has data %d, timeline %llu, offset %llu, %s", (int)m->copy.data,

@@ -317,7 +317,7 @@ static void judge_promise(struct sim *s, const struct pod *p, const struct failo
             r->epoch <= o->promises[slot].epoch || !s->api.exists)
                 return;
         if (s->api.record.phase == FAILOVER_RELEASED || s->api.record.epoch > o->promises[slot].epoch ||
-            p->agent.f.record.phase == FAILOVER_RELEASED)
+            p->agent.f.record.phase == FAILOVER_RELEASED || p->agent.f.ended.epoch == o->promises[slot].epoch)
                 return; /* nobody is bound to one who has given it back, though it may have been made again */
         sim_fail(s, "promise-broken", "member %d stands against epoch %" PRIu64 " for epoch %" PRIu64,
                  p->id.member, o->promises[slot].epoch, r->epoch);

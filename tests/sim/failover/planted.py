@@ -53,7 +53,7 @@ BUGS = {
     "outdated_leads": ("lead.c", "is_kept_by(s, r.in_sync) ? f->epoch : MAX(r.floor, f->next.floor);", "0;"),
     # The set.
     "not_narrowed": ("seal.c", "f->next.in_sync = equals(f, &f->next);", ""),
-    "widened_early": ("lead.c", ": online && age <= f->timing.lag / 2)", ": online)"),
+    "widened_early": ("lead.c", ": online && age <= f->timing.lag / 2 &&", ": online &&"),
     "widened_unknown": ("lead.c", "&& f->members[m].knows >= f->epoch)", ")"),
     "never_narrowed": ("lead.c", "if (inside ? age <= (online ? f->timing.lag : f->timing.lag / 2)",
                        "if (inside ? true"),
@@ -66,9 +66,14 @@ BUGS = {
                          "return FAILOVER_LOSS_UNKNOWN;"),
     "emptied_in_silence": ("seal.c", "if (f->copy.data <= FAILOVER_DATA_NONE)\n                return !r->",
                            "if (f->copy.data <= FAILOVER_DATA_NONE)\n                return true || !r->"),
-    "all_while_writing": ("server.c", "f->had_all = state == FAILOVER_PAUSED;", "f->had_all = can_write(state);"),
+    "all_while_writing": ("server.c", "f->had_all = f->server.state == FAILOVER_PAUSED;",
+                          "f->had_all = true;"),
     # A volume that takes nothing, or is not there.
     "kept_by_a_full_disk": ("server.c", "if (kept && began > f->remembered_at)", "if (began > f->remembered_at)"),
+    # A pod that was deleted by force, whose token is dead.
+    "ends_alive": ("follow.c", "f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) || f->server.at == 0)\n"
+                   "                return;\n        if (is_disowned(f)) {",
+                   "f->server.at == 0)\n                return;\n        if (is_disowned(f)) {"),
     # A hand-over.
     "unequal_offsets": ("lead.c", "f->server.acked[f->yield.to] >= f->server.offset;", "true;"),
     "resumes_on_a_guess": ("lead.c", "s->now >= f->yield.until && !f->yield.released)",

@@ -173,6 +173,7 @@ struct pod {
         bool current;    /* it is its member's pod, as the API server has it */
         bool ending;     /* SIGTERM came */
         usec_t back_off; /* until its container is started again */
+        usec_t refused;  /* from then on by the API server; 0: it is not */
         struct agent agent;
         struct server server;
         usec_t knife;     /* host's clock; 0: not armed */
