@@ -188,7 +188,8 @@ static bool all_have_applied(const struct redis_situation *now)
         return now->leader != FAILOVER_NOBODY;
 }
 
-/* May applications be told the password that was added SINCE? */
+/* May applications be told the password that was added? LEFT: for how long those who cannot say
+ * that they have it are still waited for. */
 static bool is_added(const struct deciding *d, usec_t left)
 {
         return all_have_applied(d->now) || (left <= 0 && all_ready(d->now));
@@ -529,6 +530,7 @@ int redis_decide(const struct view *view, const struct redis_settings *settings,
                               .ret = ret };
 
         *ret = (struct redis_decision){ .intent = secrets->told, .wake = USEC_NEVER };
+        ret->paused = !str_empty(d.wishes->pause) && !str_eq(d.wishes->pause, STR("false"));
         decide_password(&d);
         decide_fence(&d);
         decide_requests(&d);

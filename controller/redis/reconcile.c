@@ -5,15 +5,6 @@
 
 #define WAKE_MAX (24 * USEC_HOUR)
 
-static bool is_paused(const struct view *view)
-{
-        const struct redis *self = view->self->state;
-
-        return self->metadata && self->metadata->annotations &&
-               !str_empty(self->metadata->annotations->pause) &&
-               !str_eq(self->metadata->annotations->pause, STR("false"));
-}
-
 /* Something else is deleted or asked for only where what was decided before stands: the Secret is
  * what remembers it. */
 static int carry_out(const struct view *view, const struct redis_decision *decision, struct plan *plan)
@@ -62,10 +53,8 @@ static int bring_about(const struct view *view, const struct redis_settings *set
         r = redis_decide(view, settings, now, &secrets, plan->arena, decision);
         if (r < 0)
                 return r;
-        if (is_paused(view)) {
-                decision->paused = true;
+        if (decision->paused)
                 return redis_report(view, &outlook, plan);
-        }
         r = redis_certify(view, plan->arena, &secrets, &certificates);
         if (r == 0)
                 r = redis_plan_secrets(view, settings, &secrets, &decision->intent, plan);

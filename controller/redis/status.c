@@ -243,7 +243,7 @@ static struct str fenced_names(const struct redis_outlook *o, struct arena *a)
 }
 
 /* What a person has asked for goes before what follows from it. */
-static struct verdict judge_wishes(const struct view *view, const struct redis_outlook *o, struct plan *plan)
+static struct verdict judge_cluster(const struct view *view, const struct redis_outlook *o, struct plan *plan)
 {
         const struct redis_member *refuser;
 
@@ -306,7 +306,7 @@ static struct verdict judge(const struct view *view, const struct redis_outlook 
                         STR("ImageUnknown"),
                         STR("the operator does not know its own image, from which the members' agent comes; "
                             "set KEELSON_IMAGE in its Deployment"));
-        v = judge_wishes(view, o, plan);
+        v = judge_cluster(view, o, plan);
         if (o->decision->paused) {
                 v.reason = STR("Paused");
                 v.message = STR("the annotation keelson.dev/pause keeps the operator from changing anything");
