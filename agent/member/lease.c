@@ -156,6 +156,12 @@ static void on_state(enum reflector_state state, const struct error *err, void *
         set_poll(l, loop_now(l->loop) + l->timing.renew);
 }
 
+static void look_whether_refused(struct lease_port *l, const struct kube_reply *reply)
+{
+        if (reply->reason == KUBE_UNAUTHORIZED)
+                l->handlers.refused(l->handlers.arg);
+}
+
 /* --- reads -------------------------------------------------------------------------- */
 
 static void on_read(const struct kube_reply *reply, void *arg)
@@ -173,6 +179,7 @@ static void on_read(const struct kube_reply *reply, void *arg)
         if (reply->error.code || json_parse(reply->body, &doc, NULL) < 0) {
                 if (reply->error.code)
                         tell_trouble(l, &reply->error);
+                look_whether_refused(l, reply);
                 return;
         }
         one_brought(&l->watch, yyjson_doc_get_root(doc));
@@ -258,6 +265,7 @@ static void on_written(const struct kube_reply *reply, void *arg)
         if (ok)
                 memory_wrote(&l->memory, &l->sent_record, version);
         answer(l, ok ? FAILOVER_WRITTEN : FAILOVER_UNKNOWN, told);
+        look_whether_refused(l, reply);
 }
 
 static struct str kept(const struct buf *part)

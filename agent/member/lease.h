@@ -40,6 +40,9 @@ struct lease_handlers {
         void (*went_back)(const struct failover_record *there, const struct failover_record *known,
                           void *arg);
         void (*wrote)(uint64_t id, enum failover_outcome outcome, const char *version, void *arg);
+        /* The API server knows this pod no more (401, with the newest token that there is), as it
+         * does of one that was deleted by force. Each time; after WROTE, if it was a write. */
+        void (*refused)(void *arg);
         /* What goes wrong, for the log and the metrics: NULL when it works again. */
         void (*trouble)(const struct error *why, void *arg);
         void *arg;

@@ -240,6 +240,23 @@ static void on_wrote(uint64_t id, enum failover_outcome outcome, const char *ver
         take(arg, &e);
 }
 
+static void on_settled(struct loop_timer *timer, void *arg);
+
+/* It was deleted by force, mostly, and is told to end in a moment, or was. Nothing that it waits
+ * for would come of it then. */
+static void on_lease_refused(void *arg)
+{
+        struct member *m = arg;
+
+        if (!m->turned_away)
+                log_warn("the API server does not know this pod any more: it was deleted by force, or its "
+                         "token is not valid");
+        m->turned_away = true;
+        take(m, &(struct failover_event){ .type = FAILOVER_REFUSED });
+        if (m->stopping)
+                on_settled(&m->settle, m);
+}
+
 static void on_lease_trouble(const struct error *why, void *arg)
 {
         struct member *m = arg;
@@ -249,6 +266,7 @@ static void on_lease_trouble(const struct error *why, void *arg)
         else if (!why && m->lease_bad)
                 log_info("the Lease can be read and written again");
         m->lease_bad = why != NULL;
+        m->turned_away = m->turned_away && why;
 }
 
 static void on_published(enum publish_end end, uint64_t epoch, void *arg)
@@ -289,6 +307,7 @@ static int start_protocol(struct member *m, const struct settings *s)
                                            .absent = on_absent,
                                            .went_back = complaint_of_lease_back,
                                            .wrote = on_wrote,
+                                           .refused = on_lease_refused,
                                            .trouble = on_lease_trouble,
                                            .arg = m };
         struct failover_timing timing = failover_timing_of(s->lease);
@@ -392,7 +411,7 @@ static void on_stop(struct member *m, uint32_t number)
                 return;
         }
         m->stopping = true;
-        if (is_alone(m) ||
+        if (is_alone(m) || m->turned_away ||
             loop_timer_set(m->loop, &m->settle, clock_now() + MEMBER_SETTLE, on_settled, m) < 0)
                 on_settled(&m->settle, m);
 }

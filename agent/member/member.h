@@ -89,6 +89,7 @@ struct member {
         usec_t waiting; /* since when others must answer; 0: they need not; USEC_NEVER: it was told */
         struct failover_effect wait;
         bool stopping;
+        bool turned_away; /* the API server knows this pod no more */
         uint64_t fences[MEMBER_CAUSES], promised, went_back;
         bool looked_back;                /* whether what is on the volume is newer than the Lease */
         bool config_bad, lease_bad;      /* it cannot be read */

@@ -7,7 +7,7 @@
 
 static struct {
         struct lease_port port;
-        unsigned n_records, n_absent, n_wrote, n_troubles, n_back;
+        unsigned n_records, n_absent, n_wrote, n_troubles, n_back, n_refused;
         bool of_memory; /* the last record came without its object */
         struct failover_lease last;
         uint64_t id;
@@ -36,6 +36,11 @@ static void on_wrote(uint64_t id, enum failover_outcome outcome, const char *at,
         snprintf(seen.version, sizeof(seen.version), "%s", at);
 }
 
+static void on_refused(void *arg _unused_)
+{
+        seen.n_refused++;
+}
+
 static void on_trouble(const struct error *why, void *arg _unused_)
 {
         seen.troubled = why != NULL;
@@ -50,7 +55,12 @@ static void on_went_back(const struct failover_record *there, const struct failo
 }
 
 static const struct lease_handlers handlers = {
-        on_record, on_absent, on_went_back, on_wrote, on_trouble, NULL
+        .record = on_record,
+        .absent = on_absent,
+        .went_back = on_went_back,
+        .wrote = on_wrote,
+        .refused = on_refused,
+        .trouble = on_trouble,
 };
 static const struct failover_id self = { .member = 1, .incarnation = 5, .uid = "u" };
 
@@ -146,6 +156,33 @@ START_TEST(test_a_conflict_is_unknown)
         ck_assert_int_eq(seen.outcome, FAILOVER_UNKNOWN);
         ck_assert(!seen.troubled);
         ck_assert_uint_eq(seen.port.n_failed, 1);
+        close_lease();
+}
+END_TEST
+
+static bool was_refused(void *arg _unused_)
+{
+        return seen.n_refused > 0;
+}
+
+/* As to a pod that was deleted by force. */
+START_TEST(test_a_token_that_is_not_valid)
+{
+        static const struct fake_step unauthorized = {
+                .status = 401,
+                .body = "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Unauthorized\",\"code\":401}"
+        };
+
+        open_lease(41, 60 * USEC_SEC);
+        fake_api_wait(&api, has_record, NULL);
+        write_as = unauthorized;
+        write_lease(5, "41");
+        ck_assert_int_eq(seen.outcome, FAILOVER_UNKNOWN);
+        ck_assert_uint_eq(seen.n_refused, 1);
+        seen.n_refused = 0;
+        read_as = unauthorized;
+        lease_read(&seen.port);
+        fake_api_wait(&api, was_refused, NULL);
         close_lease();
 }
 END_TEST
@@ -309,6 +346,7 @@ static const TTest *const tests[] = {
         test_seen_and_written,
         test_made_again_it_has_its_labels_and_owners,
         test_a_conflict_is_unknown,
+        test_a_token_that_is_not_valid,
         test_no_answer_is_unknown,
         test_absent_and_made,
         test_read,
