@@ -165,6 +165,12 @@ static int take_report(struct str text, struct arena *a, struct lease_state *sta
                                 .has_needs_restart = true,
                                 .refused = text_or_none(report.applied[m].refused.setting, a),
                                 .words = arena_str(a, str_c(report.applied[m].refused.words)),
+                                .lost_epoch = (int64_t)report.applied[m].lost.epoch,
+                                .has_lost_epoch = report.applied[m].lost.epoch != 0,
+                                .lost = (int64_t)report.applied[m].lost.bytes,
+                                .has_lost = report.applied[m].lost.epoch != 0,
+                                .lost_exact = report.applied[m].lost.exact,
+                                .has_lost_exact = report.applied[m].lost.epoch != 0,
                                 .lag = MAX(report.lag[m], 0),
                                 .has_lag = report.lag[m] != FAILOVER_UNTOLD,
                         };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who leads, and what the last change of the lead has cost: in time, which is known a moment
- * later, from the report beside the record, and in what is missing.
+ * Who leads, and what the last change of the lead has cost: in time, and in what is missing. Some
+ * of it is known only later, from the report beside the record.
  */
 #include "controller/redis/redis.h"
 
@@ -49,7 +49,27 @@ static void fill_loss(const struct lease_state *lease, struct redis_status_last_
         last->lost_bytes = last->has_lost_bytes ? lease->lost : 0;
 }
 
-static void fill_duration(const struct lease_state *lease, struct redis_status *status, struct arena *a)
+/* What members had that the new leader did not, which they say when they are back: once known it
+ * stays, for the next pod of that name says nothing. */
+static void raise_loss(const struct lease_state *lease, struct redis_status_last_failover *last)
+{
+        static const struct str final[] = { STR_INIT("Exact"), STR_INIT("Everything") };
+
+        for (size_t i = 0; i < lease->members.n; i++) {
+                const struct lease_state_members *m = &lease->members.items[i];
+                bool exact = m->lost_exact && m->member == lease->from;
+
+                if (!m->has_lost_epoch || m->lost_epoch != lease->epoch ||
+                    str_is_one_of(last->loss, final, ARRAY_SIZE(final)))
+                        continue;
+                last->lost_bytes = last->has_lost_bytes ? MAX(last->lost_bytes, m->lost) : m->lost;
+                last->has_lost_bytes = true;
+                last->loss = exact ? STR("Exact") : STR("AtLeast");
+        }
+}
+
+/* What is known only later. */
+static void fill_report(const struct lease_state *lease, struct redis_status *status, struct arena *a)
 {
         struct redis_status_last_failover *last;
 
@@ -63,6 +83,7 @@ static void fill_duration(const struct lease_state *lease, struct redis_status *
                 last->duration_millis = lease->outage_millis;
                 last->has_duration_millis = true;
         }
+        raise_loss(lease, last);
         status->last_failover = last;
 }
 
@@ -85,7 +106,7 @@ void redis_fill_failover(const struct view *view, const struct redis_situation *
         }
         status->primary = now->members[now->leader].name;
         if (before && before->has_epoch && before->epoch == now->lease->epoch) {
-                fill_duration(now->lease, status, plan->arena);
+                fill_report(now->lease, status, plan->arena);
                 return;
         }
         last = arena_new(plan->arena, struct redis_status_last_failover);
@@ -102,6 +123,6 @@ void redis_fill_failover(const struct view *view, const struct redis_situation *
         };
         fill_loss(now->lease, last);
         status->last_failover = last;
-        fill_duration(now->lease, status, plan->arena);
+        fill_report(now->lease, status, plan->arena);
         tell_failover(now, plan);
 }

@@ -98,6 +98,33 @@ START_TEST(what_is_missing_is_told_with_what_the_figure_is)
 }
 END_TEST
 
+START_TEST(the_old_primary_says_exactly_what_is_missing_when_it_is_back)
+{
+        begin_whole(&c, "\"replicas\":3");
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
+        settle(&c);
+        /* Another replica had more than the new leader as well; and of an earlier change. */
+        c.members = "{\"member\":1,\"pod\":\"u-db-1-1\",\"config\":\"a\",\"lost\":{\"epoch\":5,\"bytes\":150,"
+                    "\"exact\":true}},{\"member\":0,\"pod\":\"u-db-0-1\",\"config\":\"a\",\"lost\":{"
+                    "\"epoch\":3,\"bytes\":9000,\"exact\":true}}";
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
+        settle(&c);
+        ck_loss("AtLeast", 150);
+        c.members =
+                "{\"member\":0,\"pod\":\"u-db-0-1\",\"config\":\"a\",\"lost\":{\"epoch\":5,\"bytes\":4000,"
+                "\"exact\":true}}";
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
+        settle(&c);
+        ck_loss("Exact", 4000);
+        /* That pod is gone, and what it said stays. */
+        c.members = NULL;
+        put_record(&c, "Held", 2, "1", 5, "[0,1,2]", LOST(AS("AtLeast"), "100"));
+        settle(&c);
+        ck_loss("Exact", 4000);
+        end_cluster(&c);
+}
+END_TEST
+
 /* No figure is better than one that says nothing. */
 START_TEST(what_nobody_can_tell_is_no_number)
 {
@@ -135,6 +162,7 @@ static const TTest *const tests[] = {
         what_the_spec_does_not_name_is_not_called_a_field,
         what_a_pod_refused_that_is_gone_does_not_count,
         what_is_missing_is_told_with_what_the_figure_is,
+        the_old_primary_says_exactly_what_is_missing_when_it_is_back,
         what_nobody_can_tell_is_no_number,
         that_all_is_gone_is_said_until_the_next_change,
 };
