@@ -32,6 +32,8 @@ static int build_url(struct kube_client *c, const struct kube_call *call, struct
                 kube_query(url, "fieldManager", call->field_manager);
         if (call->verb == KUBE_APPLY && call->force)
                 kube_query(url, "force", STR("true"));
+        if (call->dry_run)
+                kube_query(url, "dryRun", STR("All"));
         kube_query(url, "labelSelector", call->label_selector);
         kube_query(url, "fieldSelector", call->field_selector);
         kube_query(url, "resourceVersion", call->version);

@@ -52,6 +52,7 @@ struct kube_call {
 
         struct str field_manager; /* of all writes but a delete, which has none */
         bool force;               /* apply: take fields over from other managers */
+        bool dry_run;             /* of a write: it is only judged, and nothing is stored */
 
         struct str label_selector, field_selector; /* of a list, in the API's own syntax */
         struct str continue_token, version; /* of a list: the next page; resourceVersion of a get or list */

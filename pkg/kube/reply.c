@@ -33,6 +33,7 @@ static const struct reason reasons[] = {
         { KUBE_SERVICE_UNAVAILABLE, "BadGateway", 502, -EAGAIN, KUBE_PASSES },
         { KUBE_TOO_LARGE, "RequestEntityTooLarge", 413, -EMSGSIZE, KUBE_STAYS },
         { KUBE_OWNER_UNKNOWN, "OwnerUnknown", 0, -EAGAIN, KUBE_SOON },
+        { KUBE_KIND_GOING, "KindGoing", 0, -EAGAIN, KUBE_SOON },
         { KUBE_OTHER, "Unknown", 0, -EREMOTEIO, KUBE_PASSES },
 };
 
@@ -222,6 +223,13 @@ static void explain(struct kube_reply *r, const struct kube_asked *a)
                           "which takes up to half a minute after it was installed; it says: %.*s",
                           verb, STR_FMT(w), STR_FMT(r->message));
                 return;
+        case KUBE_KIND_GOING:
+                error_set(
+                        &r->error, code,
+                        "cannot %s %.*s: the definition of %.*s is being deleted, and all of them with it; it "
+                        "is tried again until it is gone or back",
+                        verb, STR_FMT(w), STR_FMT(a->kind->kind));
+                return;
         default:
                 break;
         }
@@ -253,6 +261,16 @@ static bool is_unknown_owner(const struct kube_reply *r)
         return r->reason == KUBE_FORBIDDEN && memmem(r->message.data, r->message.len, mark, sizeof(mark) - 1);
 }
 
+/* Nothing is made of a kind whose definition is being deleted. Up to 1.33 that is said of a POST
+ * alone, with another reason, and an apply is let through. */
+static bool is_kind_going(const struct kube_reply *r)
+{
+        static const char mark[] = "create not allowed while custom resource definition is terminating";
+
+        return (r->status == 403 || r->status == 405) &&
+               memmem(r->message.data, r->message.len, mark, sizeof(mark) - 1);
+}
+
 /* metav1.Status: its reason, message, and details.retryAfterSeconds. */
 static void read_status(struct kube_reply *r)
 {
@@ -275,6 +293,8 @@ static void read_status(struct kube_reply *r)
                 r->reason = KUBE_TOO_LARGE;
         else if (is_unknown_owner(r))
                 r->reason = KUBE_OWNER_UNKNOWN;
+        else if (is_kind_going(r))
+                r->reason = KUBE_KIND_GOING;
         seconds = json_get_int(yyjson_obj_get(status, "details"), "retryAfterSeconds", 0);
         if (r->retry_after < 0 && seconds > 0 && seconds <= 24 * 60 * 60)
                 r->retry_after = seconds * USEC_SEC;

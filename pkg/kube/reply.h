@@ -42,6 +42,7 @@ enum kube_reason {
         KUBE_SERVICE_UNAVAILABLE,
         KUBE_TOO_LARGE,
         KUBE_OWNER_UNKNOWN, /* 403: of an owner's kind whose definition was made a moment ago */
+        KUBE_KIND_GOING,    /* 403, up to 1.33 405: something new, while its definition is being deleted */
         KUBE_OTHER,         /* a status without a reason of this list */
 };
 

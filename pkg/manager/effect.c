@@ -60,6 +60,8 @@ static void apply_child(struct task *t, struct effect *e)
         if (child)
                 errand_change(q, object_uid(child, uid),
                               e->options.versioned ? object_version(child) : STR_NULL);
+        else if (e->kind->optional)
+                errand_try(q);
         else
                 errand_create(q, e->json);
 }

@@ -196,6 +196,16 @@ void errand_create(struct errand *q, struct str json)
         apply(q, ERRAND_CREATING, json, "resourceVersion", STR("1"), STR_NULL);
 }
 
+/* Up to Kubernetes 1.33 the API server refuses a POST of a kind whose definition is being
+ * deleted, but lets an apply through. So it is asked what would become of a POST. */
+void errand_try(struct errand *q)
+{
+        struct call call = errand_call(q, CALL_TRY);
+
+        call.body = q->effect->json;
+        errand_start(q, ERRAND_TRYING, &call);
+}
+
 /* JSON begins with its brace. */
 void errand_patch(struct errand *q, struct str json, struct str uid)
 {

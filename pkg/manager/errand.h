@@ -10,6 +10,7 @@
 enum errand_step {
         ERRAND_CHANGING,  /* the last one: its reply ends the effect */
         ERRAND_CREATING,  /* likewise, but it fails if the name is taken */
+        ERRAND_TRYING,    /* whether such a child may be made now */
         ERRAND_LOOKING,   /* at who has the name of the child */
         ERRAND_FETCHING,  /* what is to be copied */
         ERRAND_RESETTING, /* the lists of a child; then it is changed again */
@@ -52,6 +53,9 @@ void errand_fail_reply(struct errand *q, int r);
 bool errand_read(struct errand *q, const struct kube_reply *reply, yyjson_doc **ret_doc,
                  struct kube_meta *ret_meta) _must_check_;
 
+/* Makes the child, unless the name is taken or its kind is on its way out: of one whose
+ * definition may be deleted. */
+void errand_try(struct errand *q);
 /* Makes the child from its whole JSON, unless the name is taken. */
 void errand_create(struct errand *q, struct str json);
 /* Changes this very child; if VERSION is present, as it is. */

@@ -231,6 +231,9 @@ static void on_changed(struct errand *q, const struct kube_reply *reply)
 static bool on_success(struct errand *q, const struct kube_reply *reply)
 {
         switch (q->step) {
+        case ERRAND_TRYING:
+                errand_create(q, q->effect->json);
+                return true;
         case ERRAND_LOOKING:
                 if (q->effect->type == EFFECT_RELEASE)
                         return finalizer_on_resource(q, reply);
@@ -269,6 +272,12 @@ static bool on_not_found(struct errand *q, const struct kube_reply *reply)
         return false;
 }
 
+static bool is_name_taken(const struct errand *q, const struct kube_reply *reply)
+{
+        return (q->step == ERRAND_CREATING && reply->reason == KUBE_CONFLICT) ||
+               (q->step == ERRAND_TRYING && reply->reason == KUBE_ALREADY_EXISTS);
+}
+
 void errand_on_reply(const struct kube_reply *reply, void *arg)
 {
         struct errand *q = arg;
@@ -278,7 +287,7 @@ void errand_on_reply(const struct kube_reply *reply, void *arg)
         q->handle = NULL;
         if (reply->error.code == 0) {
                 goes_on = on_success(q, reply);
-        } else if (q->step == ERRAND_CREATING && reply->reason == KUBE_CONFLICT) {
+        } else if (is_name_taken(q, reply)) {
                 look_at_holder(q);
                 goes_on = true;
         } else if (reply->reason == KUBE_NOT_FOUND) {

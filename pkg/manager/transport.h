@@ -19,6 +19,7 @@ enum call_type {
         CALL_DELETE,       /* with UID and resourceVersion as preconditions */
         CALL_GET,
         CALL_PATCH_AT, /* a JSON patch: of single fields, by where they stand */
+        CALL_TRY,      /* a creation that is not stored: would it be? */
 };
 
 struct call {

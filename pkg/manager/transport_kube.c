@@ -34,7 +34,7 @@ static struct kube_call kube_call_of(const struct call *call)
                 [CALL_APPLY] = KUBE_APPLY,         [CALL_APPLY_STATUS] = KUBE_APPLY,
                 [CALL_CREATE] = KUBE_CREATE,       [CALL_PATCH] = KUBE_MERGE_PATCH,
                 [CALL_DELETE] = KUBE_DELETE,       [CALL_GET] = KUBE_GET,
-                [CALL_PATCH_AT] = KUBE_JSON_PATCH,
+                [CALL_PATCH_AT] = KUBE_JSON_PATCH, [CALL_TRY] = KUBE_CREATE,
         };
         bool apply = call->type == CALL_APPLY || call->type == CALL_APPLY_STATUS;
 
@@ -48,6 +48,7 @@ static struct kube_call kube_call_of(const struct call *call)
                 .field_manager =
                         call->type == CALL_GET || call->type == CALL_DELETE ? STR_NULL : FIELD_MANAGER,
                 .force = apply,
+                .dry_run = call->type == CALL_TRY,
                 .if_uid = call->uid,
                 .if_version = call->version,
                 .propagation = call->type != CALL_DELETE ? STR_NULL

@@ -7,8 +7,8 @@ import pytest
 
 import keelson
 import kube
-from keelson import app, change, condition, container, events, merge, pods, wait_for_condition, wait_ready
-from kube import apply, get, kubectl, wait_until
+from keelson import app, change, condition, container, events, merge, message_of, pods, wait_for_condition, wait_ready
+from kube import SOON, apply, get, kubectl, wait_until
 from load import load
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -29,7 +29,7 @@ def change_environment(namespace, **spec):
 
 def wait_until_deployed(space, expected, what):
     """Until expected(Deployment) is true."""
-    wait_until(lambda: expected(get("deployment", "shop", space)), 15, what, every=0.2)
+    wait_until(lambda: expected(get("deployment", "shop", space)), SOON, what, every=0.2)
 
 
 # --- figures ------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_profile_gives_the_figures_and_the_app_overrules_it(space):
     # Another profile reaches all Apps at once; one pod, and no autoscaler any more.
     change_environment(space, profile="development")
     wait_until_deployed(space, lambda d: d["spec"]["replicas"] == 1, "one replica")
-    wait_until(lambda: not get("hpa", "shop", space), 10, "the autoscaler to go")
+    wait_until(lambda: not get("hpa", "shop", space), SOON, "the autoscaler to go")
     wait_ready(space)
     assert container(get("deployment", "shop", space))["resources"]["requests"] == {"cpu": "100m", "memory": "64Mi"}
 
@@ -97,11 +97,11 @@ def test_children_of_the_environment_are_set_back_and_go_with_it(space):
     kubectl("-n", space, "wait", "--for=condition=Ready", "environment/default", "--timeout=30s")
     before = get("resourcequota", "default", space)["spec"]
     merge("resourcequota", "default", space, {"spec": {"hard": {"pods": "1000"}}})
-    wait_until(lambda: get("resourcequota", "default", space)["spec"] == before, 10, "the quota to be set back", every=0.1)
-    wait_until(lambda: events(space, "DriftRepaired", "default", "Environment"), 10, "the event")
+    wait_until(lambda: get("resourcequota", "default", space)["spec"] == before, SOON, "the quota to be set back", every=0.1)
+    wait_until(lambda: events(space, "DriftRepaired", "default", "Environment"), SOON, "the event")
     assert get("limitrange", "default", space)["spec"]["limits"][0]["max"] == {"cpu": "2"}
     change_environment(space, limitRange=None)
-    wait_until(lambda: not get("limitrange", "default", space), 10, "the LimitRange to go")
+    wait_until(lambda: not get("limitrange", "default", space), SOON, "the LimitRange to go")
     kubectl("-n", space, "delete", "environment", "default")
     wait_until(lambda: not get("resourcequota", "default", space), 20, "the quota to go")
 
@@ -141,7 +141,7 @@ def test_access_becomes_a_network_policy(space):
 
     # Nobody at all, but for DNS.
     change(space, {"access": None})
-    wait_until(lambda: not get("networkpolicy", "shop", space)["spec"].get("ingress"), 10, "nobody to be let in")
+    wait_until(lambda: not get("networkpolicy", "shop", space)["spec"].get("ingress"), SOON, "nobody to be let in")
     assert "stock" not in str(get("networkpolicy", "shop", space)["spec"])
     assert "access" not in wait_ready(space)["status"]
 
@@ -199,7 +199,7 @@ def test_hosts_become_an_ingress(space, ingress_class):
     kubectl("delete", "ingressclass", name)
     wait_routed(space, [], ["hosts", *left], f"http://shop.{space}.svc:8080")
     change(space, {"hosts": None})
-    wait_until(lambda: not get("ingress", "shop", space), 10, "the Ingress to go")
+    wait_until(lambda: not get("ingress", "shop", space), SOON, "the Ingress to go")
     assert "routing" not in wait_ready(space)["status"]
 
 
@@ -231,6 +231,20 @@ def test_quota_and_limits_whose_names_are_taken(space):
 GATEWAY_CRDS = [f"{kind}.gateway.networking.k8s.io" for kind in ("gatewayclasses", "gateways", "httproutes", "referencegrants")]
 
 
+def install_gateway_api():
+    kubectl("apply", "--server-side", "-f", kube.cluster("gateway-api").strip(), timeout=120)
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", *[f"crd/{name}" for name in GATEWAY_CRDS])
+
+
+def remove_gateway_api():
+    """The API server begins to hold the instances of a kind when it is first asked for them. Where
+    that is by the deletion, which then comes too early ("storage is (re)initializing"), it may not
+    try again for five minutes; so each kind is asked for before."""
+    for name in GATEWAY_CRDS:
+        wait_until(lambda name=name: not get("crd", name) or get(name) is not None, SOON, f"the API server to have {name}")
+    kubectl("delete", "crd", *GATEWAY_CRDS, "--ignore-not-found", timeout=120)
+
+
 def httproute(space):
     """None also where nobody knows what an HTTPRoute is."""
     if not get("crd", "httproutes.gateway.networking.k8s.io"):
@@ -241,21 +255,20 @@ def httproute(space):
 @pytest.mark.alone
 def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cluster):
     """The operator runs before the definitions are there, and after they were taken away again."""
-    kubectl("delete", "crd", *GATEWAY_CRDS, "--ignore-not-found")
+    remove_gateway_api()
     apply(environment(routing={"gateway": {"name": "edge", "namespace": "infra"}}), app(hosts=["shop.example.com"]), namespace=space)
     thing = wait_ready(space)
     assert get("ingress", "shop", space) and thing["status"]["routing"]["kind"] == "Ingress"
     restarts = keelson.operator_restarts()
     try:
-        kubectl("apply", "--server-side", "-f", kube.cluster("gateway-api").strip(), timeout=120)
-        kubectl("wait", "--for=condition=Established", "--timeout=30s", *[f"crd/{name}" for name in GATEWAY_CRDS])
+        install_gateway_api()
         wait_until(lambda: httproute(space), 90, "the HTTPRoute")
-        wait_until(lambda: not get("ingress", "shop", space), 10, "the Ingress to go")
+        wait_until(lambda: not get("ingress", "shop", space), SOON, "the Ingress to go")
         route = httproute(space)["spec"]
         assert route["hostnames"] == ["shop.example.com"]
         assert (route["parentRefs"][0]["name"], route["parentRefs"][0]["namespace"]) == ("edge", "infra")
         assert route["rules"][0]["backendRefs"][0]["name"] == "shop"
-        wait_until(lambda: wait_ready(space)["status"]["routing"]["kind"] == "HTTPRoute", 10, "the status")
+        wait_until(lambda: wait_ready(space)["status"]["routing"]["kind"] == "HTTPRoute", SOON, "the status")
         # No Gateway takes it; then one does.
         wait_routed(space, [], ["hosts"], f"http://shop.{space}.svc:8080")
         accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2024-01-01T00:00:00Z"}
@@ -264,10 +277,10 @@ def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cl
         wait_routed(space, ["hosts"], [], "http://shop.example.com")
         # It is kept like every child.
         merge("httproutes.gateway.networking.k8s.io", "shop", space, {"spec": {"hostnames": ["other.example.com"]}})
-        wait_until(lambda: httproute(space)["spec"] == route, 10, "the HTTPRoute to be set back", every=0.1)
+        wait_until(lambda: httproute(space)["spec"] == route, SOON, "the HTTPRoute to be set back", every=0.1)
         # It goes with the last host, and where somebody else has its name by then, that is said.
         change(space, {"hosts": None})
-        wait_until(lambda: not httproute(space), 10, "the HTTPRoute to go")
+        wait_until(lambda: not httproute(space), SOON, "the HTTPRoute to go")
         foreign = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}, "spec": {}}
         apply(foreign, namespace=space)
         change(space, {"hosts": ["shop.example.com"]})
@@ -275,11 +288,35 @@ def test_hosts_move_to_a_route_when_the_gateway_api_comes_and_back(space, own_cl
         kubectl("-n", space, "delete", "httproutes.gateway.networking.k8s.io", "shop")
         wait_until(lambda: httproute(space)["spec"] == route, 90, "the HTTPRoute to come back")
     finally:
-        kubectl("delete", "crd", *GATEWAY_CRDS, "--ignore-not-found", timeout=120)
+        remove_gateway_api()
     wait_until(lambda: get("ingress", "shop", space), 90, "the Ingress to come back")
-    wait_until(lambda: wait_ready(space)["status"]["routing"]["kind"] == "Ingress", 10, "the status")
+    wait_until(lambda: wait_ready(space)["status"]["routing"]["kind"] == "Ingress", SOON, "the status")
     assert keelson.operator_restarts() == restarts
     keelson.wait_for_operator()
+
+
+@pytest.mark.alone
+def test_no_route_is_made_while_its_definition_is_being_deleted(space, own_cluster):
+    """The API server removes all routes before a definition goes: one that comes back holds it up."""
+    meta = {"name": "held", "finalizers": ["test.keelson.dev/held"]}
+    held = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta, "spec": {}}
+    apply(environment(routing={"gateway": {"name": "edge"}}), app(hosts=["shop.example.com"]), namespace=space)
+    try:
+        install_gateway_api()
+        wait_until(lambda: httproute(space), 90, "the HTTPRoute")
+        wait_ready(space)
+        apply(held, namespace=space)
+        kubectl("delete", "crd", *GATEWAY_CRDS, "--wait=false")
+        # It was tried several times by then, and refused each time.
+        thing = wait_for_condition(space, "Reconciling", "True Retrying")
+        assert "the definition of HTTPRoute is being deleted" in message_of(thing, "Reconciling")
+        assert not httproute(space)
+    finally:
+        let_go = '{"metadata": {"finalizers": null}}'
+        kubectl("-n", space, "patch", "httproutes.gateway.networking.k8s.io", "held", "--type=merge", "-p", let_go, check=False)
+        remove_gateway_api()
+    wait_until(lambda: get("ingress", "shop", space), 90, "the Ingress to come back")
+    wait_ready(space)
 
 
 # --- scaling by load --------------------------------------------------------------------

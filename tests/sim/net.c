@@ -102,7 +102,7 @@ static enum call_type type_of(const struct kube_call *call)
         case KUBE_APPLY:
                 return str_eq(call->subresource, STR("status")) ? CALL_APPLY_STATUS : CALL_APPLY;
         case KUBE_CREATE:
-                return CALL_CREATE;
+                return call->dry_run ? CALL_TRY : CALL_CREATE;
         case KUBE_MERGE_PATCH:
                 return CALL_PATCH;
         case KUBE_JSON_PATCH:

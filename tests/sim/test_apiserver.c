@@ -51,6 +51,24 @@ START_TEST(an_apply_may_be_only_for_what_is_not_there)
 }
 END_TEST
 
+START_TEST(a_creation_may_be_tried)
+{
+        const struct kube_call try = {
+                .verb = KUBE_CREATE,
+                .body = STR(DEPLOYMENT("", "\"replicas\":1")),
+                .dry_run = true,
+        };
+        struct sim_api api;
+
+        sim_api_init(&api);
+        ck_assert_int_eq(serve(&api, try), 201);
+        ck_assert_uint_eq(sim_api_count(&api, &kind), 0);
+        ck_assert_int_eq(apply(&api, DEPLOYMENT("", "\"replicas\":1")), 201);
+        ck_assert_int_eq(serve(&api, try), 409);
+        sim_api_release(&api);
+}
+END_TEST
+
 START_TEST(an_apply_may_be_only_for_this_very_object)
 {
         struct sim_api api;
@@ -251,6 +269,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         an_apply_may_be_only_for_what_is_not_there,
+        a_creation_may_be_tried,
         an_apply_may_be_only_for_this_very_object,
         an_apply_that_changes_nothing_is_no_change,
         what_is_applied_no_more_is_removed_unless_others_want_it,

@@ -180,6 +180,15 @@ static struct sim_reply apply(struct sim_api *api, const struct kube_call *call)
 
 /* --- the other writes ----------------------------------------------------------------------- */
 
+/* DOC (taken over), as it would be stored. */
+static struct sim_reply would_be(yyjson_mut_doc *doc)
+{
+        struct sim_reply reply = { 201, yyjson_mut_write(doc, 0, NULL) };
+
+        yyjson_mut_doc_free(doc);
+        return reply;
+}
+
 static struct sim_reply create(struct sim_api *api, const struct kube_call *call)
 {
         yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -200,6 +209,8 @@ static struct sim_reply create(struct sim_api *api, const struct kube_call *call
         if (!yyjson_mut_obj_get(sim_meta(root), "namespace"))
                 sim_put_str(doc, sim_meta(root), "namespace", call->namespace);
         managed_create(doc, &w.base);
+        if (call->dry_run)
+                return would_be(doc);
         return reply_with(201, sim_store_new(api, call->kind, doc));
 }
 

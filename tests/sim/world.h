@@ -32,7 +32,7 @@
 
 #define WORLD_KINDS_MAX 32
 #define WORLD_RULES_MAX 16
-#define WORLD_CALL_TYPES 7
+#define WORLD_CALL_TYPES 8
 #define WORLD_REPLICAS 2
 
 /* Something that happens at a time. */

@@ -79,7 +79,7 @@ START_TEST(test_verbs)
         struct str body = STR("{\"a\":1}"), manager = STR("keelson");
         const struct kube_call calls[] = {
                 { .verb = KUBE_GET },
-                { .verb = KUBE_CREATE, .body = body, .field_manager = manager },
+                { .verb = KUBE_CREATE, .body = body, .field_manager = manager, .dry_run = true },
                 { .verb = KUBE_APPLY, .body = body, .field_manager = manager, .force = true },
                 { .verb = KUBE_MERGE_PATCH,
                   .subresource = STR("status"),
@@ -118,7 +118,7 @@ START_TEST(test_verbs)
         ck_assert_str_eq(
                 fake.asked.data,
                 "GET /apis/apps/v1/namespaces/shop/deployments/web\n"
-                "POST /apis/apps/v1/namespaces/shop/deployments?fieldManager=keelson\n"
+                "POST /apis/apps/v1/namespaces/shop/deployments?fieldManager=keelson&dryRun=All\n"
                 "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=keelson&force=true\n"
                 "PATCH /apis/apps/v1/namespaces/shop/deployments/web/status?fieldManager=keelson\n"
                 "PATCH /apis/apps/v1/namespaces/shop/deployments/web?fieldManager=keelson\n"

@@ -222,6 +222,36 @@ START_TEST(test_owner_not_known_yet)
 }
 END_TEST
 
+#define GOING "create not allowed while custom resource definition is terminating"
+
+START_TEST(test_kind_that_goes)
+{
+        static const struct {
+                int status;
+                const char *body;
+        } cases[] = {
+                { 403, STATUS("Forbidden", "deployments.apps \\\"web\\\" is forbidden: " GOING) },
+                { 405, STATUS("MethodNotAllowed", GOING) },
+        };
+        struct kube_reply r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                check_failure(
+                        cases[i].status, cases[i].body, asked(KUBE_CREATE, "shop", "web"), KUBE_KIND_GOING,
+                        -EAGAIN,
+                        "cannot create deployments.apps shop/web: the definition of Deployment is being "
+                        "deleted, and all of them with it; it is tried again until it is gone or back");
+                r = read_reply(cases[i].status, cases[i].body, asked(KUBE_CREATE, "shop", "web"));
+                ck_assert(!kube_reply_is_missing_right(&r));
+                ck_assert_int_eq(kube_reply_prospect(&r), KUBE_SOON);
+                kube_reply_release(&r);
+        }
+        r = read_reply(422, STATUS("Invalid", GOING), asked(KUBE_CREATE, "shop", "web"));
+        ck_assert_int_eq(kube_reply_prospect(&r), KUBE_STAYS);
+        kube_reply_release(&r);
+}
+END_TEST
+
 /* As kube-apiserver 1.34 answers them. */
 #define CAUSES(reason, message, causes)                                                                            \
         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"" message \
@@ -329,8 +359,9 @@ START_TEST(test_memory)
 END_TEST
 
 static const TTest *const tests[] = {
-        test_success,     test_failures,    test_plain_words, test_rights,  test_owner_not_known_yet,
-        test_unreachable, test_retry_after, test_prospects,   test_reasons, test_memory,
+        test_success,        test_failures,    test_plain_words, test_rights,    test_owner_not_known_yet,
+        test_kind_that_goes, test_unreachable, test_retry_after, test_prospects, test_reasons,
+        test_memory,
 };
 
 TEST_MAIN("kube/reply", tests)

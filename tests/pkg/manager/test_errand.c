@@ -124,10 +124,97 @@ START_TEST(a_request_that_cannot_be_sent_is_told_with_the_reason)
 }
 END_TEST
 
+/* --- children whose definition may be deleted -------------------------------------------------- */
+
+static const struct cache_kind pipe_kind = {
+        .api = { STR_INIT("test.example"), STR_INIT("v1"), STR_INIT("pipes"), STR_INIT("Pipe"), true },
+        .schema = &box_schema,
+        .optional = true,
+};
+static const struct cache_kind *const pipe_children[] = { &pipe_kind };
+static const struct controller pipe_controller = {
+        .name = "pipe",
+        .kind = &box_kind,
+        .children = pipe_children,
+        .n_children = ARRAY_SIZE(pipe_children),
+        .reconcile = reconcile_box,
+};
+
+static void want_pipe(const struct view *view, struct plan *plan)
+{
+        (void)view;
+        plan_apply(plan, &pipe_kind, STR("web"),
+                   STR("{\"kind\":\"Pipe\",\"metadata\":{\"name\":\"web\"},\"spec\":{}}"));
+}
+
+/* As begin(), but the box has a pipe and nothing else. */
+static void begin_pipe(struct desk *d)
+{
+        begin_empty(d);
+        d->m.controllers[0] = &pipe_controller;
+        bring(d, &box_kind, .name = "web", .uid = "u-web", .color = "red");
+        want(d, want_pipe);
+        turn(d);
+}
+
+#define GOING "create not allowed while custom resource definition is terminating"
+
+START_TEST(nothing_is_made_of_a_kind_that_is_being_removed)
+{
+        enum { TRIES = 20 };
+        struct desk d;
+
+        begin_pipe(&d);
+        for (size_t i = 0; i < TRIES; i++) {
+                ck_assert_uint_eq(d.n_calls, i + 1);
+                ck_call(&d, i, CALL_TRY, "pipes", "web");
+                refuse(&d, i, 405, "MethodNotAllowed", GOING);
+                pass(&d, 2 * USEC_SEC); /* it may be back any moment, however often that was asked */
+        }
+        ck_assert_str_eq(desk_state.reason, "Retrying");
+        ck_assert(has_text(str_c(desk_state.message), "the definition of Pipe is being deleted"));
+        ck_assert(!desk_state.failure.permanent);
+        answer(&d, TRIES, 201, d.calls[TRIES].call.body.data);
+        ck_call(&d, TRIES + 1, CALL_APPLY, "pipes", "web");
+        ck_body(&d, TRIES + 1, "\"resourceVersion\":\"1\"");
+        /* Nor then. */
+        refuse(&d, TRIES + 1, 403, "Forbidden", "pipes.test.example is forbidden: " GOING);
+        pass(&d, 2 * USEC_SEC);
+        ck_call(&d, TRIES + 2, CALL_TRY, "pipes", "web");
+        end(&d);
+}
+END_TEST
+
+START_TEST(there_too_the_name_may_be_taken)
+{
+        struct desk d;
+
+        begin_pipe(&d);
+        refuse(&d, 0, 409, "AlreadyExists", "it exists");
+        ck_call(&d, 1, CALL_GET, "pipes", "web");
+        end(&d);
+}
+END_TEST
+
+/* The watch tells, and what to do instead. */
+START_TEST(and_the_kind_may_be_gone)
+{
+        struct desk d;
+
+        begin_pipe(&d);
+        answer_not_found(&d, 0);
+        ck_assert_uint_eq(d.n_calls, 1);
+        end(&d);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         an_answer_that_is_no_object_is_told_as_such,
         also_of_the_holder_of_a_name,
         and_of_what_is_to_be_copied,
         a_request_that_cannot_be_sent_is_told_with_the_reason,
+        nothing_is_made_of_a_kind_that_is_being_removed,
+        there_too_the_name_may_be_taken,
+        and_the_kind_may_be_gone,
 };
 TEST_MAIN("manager/errand", tests)
