@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import kube
-from kube import get, kubectl, wait_until
+from kube import SOON, get, kubectl, wait_until
 
 SYSTEM = "keelson-system"
 OPERATOR = "keelson-operator"
@@ -296,7 +296,7 @@ def watching(namespace, name="shop", kind="app"):
         reader = threading.Thread(target=_read_objects, args=(process.stdout, seen), daemon=True)
         reader.start()
         try:
-            wait_until(lambda: seen, 10, "the watch", every=0.05)
+            wait_until(lambda: seen, SOON, "the watch", every=0.05)
             yield seen
         finally:
             process.terminate()

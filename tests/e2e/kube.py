@@ -15,6 +15,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE_IMAGE = "docker.io/library/debian:trixie-slim"
 # Told on to pytest's workers, which find our KUBECONFIG in their environment.
+# Seconds for what takes a moment, where nobody has promised how long: enough on a busy machine, too.
+SOON = 30
 _OWN = "KEELSON_E2E_OWN_CLUSTER"
 OWN_CLUSTER = "KUBECONFIG" not in os.environ or _OWN in os.environ
 

@@ -27,7 +27,7 @@ from keelson import (
     wait_ready,
     watching,
 )
-from kube import apply, get, kubectl, wait_until
+from kube import SOON, apply, get, kubectl, wait_until
 from load import load
 
 EXAMPLES = sorted((kube.ROOT / "examples").rglob("*.yaml"))
@@ -151,14 +151,14 @@ def test_status_says_what_is(shared):
 def test_events_tell_the_story(space):
     apply(app(), namespace=space)
     wait_ready(space)
-    wait_until(lambda: events(space, "Ready"), 10, "the event Ready")
+    wait_until(lambda: events(space, "Ready"), SOON, "the event Ready")
     assert created(space) == {f"{keelson.KINDS[kind]} shop" for kind in keelson.CHILDREN}
     (first,) = events(space, "Ready")
     assert first.startswith("1 of 1 replicas are ready: revision ") and first.endswith(f", image {WEBAPP_1}")
     assert events(space, "RolloutStarted") == []
     change(space, {"image": WEBAPP_2})
     wait_ready(space)
-    wait_until(lambda: len(events(space, "Ready")) == 2, 10, "the second event Ready")
+    wait_until(lambda: len(events(space, "Ready")) == 2, SOON, "the second event Ready")
     (second,) = set(events(space, "Ready")) - {first}
     assert second.endswith(f", image {WEBAPP_2}")
     (note,) = events(space, "RolloutStarted")
@@ -179,7 +179,7 @@ def test_address_answers(shared, own_cluster):
     def who():
         return ask(address(shared))[1].split(",")[0].removeprefix("Hello from ")
 
-    wait_until(lambda: names == {who() for _ in range(20)}, 10, "answers from both pods")
+    wait_until(lambda: names == {who() for _ in range(20)}, SOON, "answers from both pods")
     assert ask(f"{address(shared)}/env/APP_GREETING") == (200, "hello\n")
 
 
@@ -277,9 +277,9 @@ def test_worker_has_no_service_and_a_port_can_come_and_go(space):
     change(space, {"port": None})
     thing = wait_ready(space)
     assert "url" not in thing["status"]
-    wait_until(lambda: not get("service", "shop", space), 10, "the Service to go")
+    wait_until(lambda: not get("service", "shop", space), SOON, "the Service to go")
     assert set(children(space)) == set(keelson.CHILDREN) - {"service"}
-    wait_until(lambda: events(space, "Deleted") == ["Deleted Service shop"], 10, "the event Deleted")
+    wait_until(lambda: events(space, "Deleted") == ["Deleted Service shop"], SOON, "the event Deleted")
 
 
 def test_image_that_is_not_there(space, own_cluster):
@@ -322,7 +322,7 @@ def test_refused_child_is_reported(space):
         thing = wait_for_condition(space, "Stalled", "True Invalid")
         assert "Deployment" in message_of(thing, "Stalled") and told in message_of(thing, "Stalled")
         assert condition(thing, "Ready") == "False Invalid"
-        wait_until(lambda: events(space, "Invalid"), 10, "the event")
+        wait_until(lambda: events(space, "Invalid"), SOON, "the event")
     wait_until(lambda: keelson.may_deploy(space), 60, "the policy to be gone")
     change(space, {"replicas": 2})
     assert condition(wait_ready(space), "Stalled") == "False AsExpected"
@@ -397,7 +397,7 @@ def test_drift_is_set_back(shared, name):
     before, told = get(kind, "shop", shared), len(events(shared, "DriftRepaired"))
     merge(kind, "shop", shared, patch)
     wait_until(lambda: wanted(get(kind, "shop", shared)) == wanted(before), 10, f"{kind} to be set back", every=0.1)
-    wait_until(lambda: len(events(shared, "DriftRepaired")) == told + 1, 10, "the event DriftRepaired")
+    wait_until(lambda: len(events(shared, "DriftRepaired")) == told + 1, SOON, "the event DriftRepaired")
     wait_ready(shared)
 
 
@@ -416,8 +416,8 @@ def test_other_port_number_is_set_back(space):
     wait_ready(space)
     before = get("service", "shop", space)
     merge("service", "shop", space, {"spec": {"ports": [{"name": "http", "port": 9999, "targetPort": "http"}]}})
-    wait_until(lambda: wanted(get("service", "shop", space)) == wanted(before), 10, "the Service to be set back", every=0.1)
-    wait_until(lambda: events(space, "DriftRepaired"), 10, "the event DriftRepaired")
+    wait_until(lambda: wanted(get("service", "shop", space)) == wanted(before), SOON, "the Service to be set back", every=0.1)
+    wait_until(lambda: events(space, "DriftRepaired"), SOON, "the event DriftRepaired")
     wait_ready(space)
 
 
@@ -449,7 +449,7 @@ def test_deleted_child_comes_back(shared, kind):
     now = wait_until(is_back, 20, f"another {kind}", every=0.1)
     assert now["metadata"]["labels"] == before["metadata"]["labels"]
     assert now["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
-    wait_until(lambda: note in events(shared, "DriftRepaired"), 10, "the event DriftRepaired")
+    wait_until(lambda: note in events(shared, "DriftRepaired"), SOON, "the event DriftRepaired")
     wait_ready(shared)
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import kube
-from kube import apply, cluster, execute, get, kubectl, ready, wait_until
+from kube import SOON, apply, cluster, execute, get, kubectl, ready, wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -199,5 +199,5 @@ def test_component_can_be_killed_and_started(name, own_cluster):
     cluster("stop", name)
     cluster("start", name)
     wait_until(lambda: kubectl("get", "--raw", "/readyz", timeout=5) == "ok", 60, "the API server")
-    state = wait_until(lambda: "stopped" not in cluster("status"), 10, "all parts to run")
+    state = wait_until(lambda: "stopped" not in cluster("status"), SOON, "all parts to run")
     assert state

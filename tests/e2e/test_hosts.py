@@ -8,7 +8,7 @@ import pytest
 
 import kube
 from keelson import app, condition, events, message_of, wait_for_condition, wait_ready
-from kube import apply, delete, get, wait_until
+from kube import SOON, apply, delete, get, wait_until
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -49,14 +49,14 @@ def test_host_belongs_to_the_older(spaces, host):
     assert host in message_of(thing, "Stalled") and older in message_of(thing, "Stalled")
     assert [gap["setting"] for gap in thing["status"]["routing"]["notEnforced"] if gap["setting"].startswith("hosts[")] == ["hosts[0]"]
     assert routed(older) == [host] and routed(younger) == [f"other-{host}"]
-    wait_until(lambda: events(younger, "HostConflict"), 10, "the event HostConflict")
+    wait_until(lambda: events(younger, "HostConflict"), SOON, "the event HostConflict")
 
     # Given up, it goes over, and back it does not come but to the older.
     apply(app(hosts=[f"another-{host}"]), namespace=older)
-    wait_until(lambda: both(spaces, host) == [younger], 10, "the younger one's route")
+    wait_until(lambda: both(spaces, host) == [younger], SOON, "the younger one's route")
     wait_ready(younger)
     apply(app(hosts=[host]), namespace=older)
-    wait_until(lambda: both(spaces, host) == [older], 10, "the older one's route")
+    wait_until(lambda: both(spaces, host) == [older], SOON, "the older one's route")
     wait_for_condition(younger, "Stalled", "True HostConflict")
 
 

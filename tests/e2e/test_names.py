@@ -19,7 +19,7 @@ from keelson import (
     wait_for_condition,
     wait_ready,
 )
-from kube import apply, get, kubectl, wait_until
+from kube import SOON, apply, get, kubectl, wait_until
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -74,7 +74,7 @@ def test_taken_name_is_left_alone(space, kind, labels):
     assert condition(thing, "Reconciling") == "False AsExpected"
     message = message_of(thing, "Stalled")
     assert message.startswith(f'{KINDS[kind]} "shop" exists already')
-    wait_until(lambda: events(space, "NameConflict"), 10, "the event NameConflict")
+    wait_until(lambda: events(space, "NameConflict"), SOON, "the event NameConflict")
     assert content() == before
     assert not any(m["manager"] == "keelson" for m in get_managers(kind, space))
 

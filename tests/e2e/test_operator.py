@@ -38,7 +38,7 @@ from keelson import (
     watching,
     writes,
 )
-from kube import apply, cluster, get, kubectl, ready, wait_until
+from kube import SOON, apply, cluster, get, kubectl, ready, wait_until
 from program import one_line, run
 
 pytestmark = pytest.mark.alone
@@ -159,7 +159,7 @@ def test_leader_cut_off(shop):
             wait_until(lambda: leader() not in (None, old), 40, "another leader")
             new = leader()
             kubectl("-n", shop, "delete", "service", "shop")
-            wait_until(lambda: get("service", "shop", shop), 10, "the Service to come back")
+            wait_until(lambda: get("service", "shop", shop), SOON, "the Service to come back")
             wait_until(lambda: not ready("node", node), 90, f"{node} to be missed")
             wait_for_condition(shop, "Ready", "False ReplicasNotReady")
         finally:
@@ -227,7 +227,7 @@ def test_missing_rights_are_named(shop):
     kubectl("delete", "clusterrolebinding", OPERATOR)
     try:
         pod = restart_one()
-        status, text = wait_until(lambda: "orbidden" in readyz(pod)[1] and readyz(pod), 10, "the reason", every=0.2)
+        status, text = wait_until(lambda: "orbidden" in readyz(pod)[1] and readyz(pod), SOON, "the reason", every=0.2)
         assert status == 503
         lines = dict(line.split(": ", 1) for line in text.splitlines())
         assert set(lines) >= {
@@ -280,7 +280,7 @@ def test_missing_crd_is_named(space, binary):
     try:
         pod = min(operator_pods())
         restart_program(pod)
-        status, text = wait_until(lambda: readyz(pod)[0] == 503 and readyz(pod), 10, "a reason", every=0.2)
+        status, text = wait_until(lambda: readyz(pod)[0] == 503 and readyz(pod), SOON, "a reason", every=0.2)
         assert [line.split(": ")[0] for line in text.splitlines()] == [f"{CRD} in all namespaces"]
         assert CRD in text.split(": ", 1)[1]
         # Where somebody waits at a terminal, it does not wait.

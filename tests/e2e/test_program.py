@@ -16,7 +16,7 @@ import time
 import pytest
 
 from keelson import OPERATOR, app, ask, metrics
-from kube import apply, get, kubectl, wait_until
+from kube import SOON, apply, get, kubectl, wait_until
 from program import (
     Authority,
     Relay,
@@ -118,7 +118,7 @@ def test_signal_at_the_start_is_not_lost(binary, space):
             status = pathlib.Path(f"/proc/{operator.process.pid}/status").read_text()
             return int(re.search(r"^SigBlk:\s*(\S+)", status, re.MULTILINE)[1], 16) & (1 << (signal.SIGTERM - 1))
 
-        wait_until(blocked, 4, "it to wait for signals", every=0.01)
+        wait_until(blocked, SOON, "it to wait for signals", every=0.01)
         operator.process.send_signal(signal.SIGTERM)
         os.write(far, pathlib.Path(os.environ["KUBECONFIG"]).read_bytes())
         os.close(far)
@@ -130,7 +130,7 @@ def test_hangup_is_ignored(binary, space):
     with Running(binary, space) as operator:
         operator.wait_until_at_work()
         operator.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: operator.said("SIGHUP is ignored"), 5, "a word about it", every=0.1)
+        wait_until(lambda: operator.said("SIGHUP is ignored"), SOON, "a word about it", every=0.1)
         assert operator.state()["reconciling"] is True
         operator.process.send_signal(signal.SIGTERM)
         assert operator.end(5) == 0
@@ -198,7 +198,7 @@ def silent(binary, space, tmp_path):
 
 def test_second_signal_ends_it_at_once(silent):
     silent.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: silent.said('"stopping"'), 5, "the first signal", every=0.05)
+    wait_until(lambda: silent.said('"stopping"'), SOON, "the first signal", every=0.05)
     assert silent.process.poll() is None
     silent.process.send_signal(signal.SIGTERM)
     assert silent.end(2) == 1
