@@ -79,6 +79,21 @@ struct failover_effect *tell(struct step *s, enum failover_news what, int member
         return e;
 }
 
+void say_to_all(struct step *s, failover_set set, enum failover_message_type type, uint64_t round,
+                uint64_t epoch)
+{
+        for (int to = 0; to < FAILOVER_MEMBERS_MAX; to++)
+                if (is_in(set, to))
+                        effect(s, FAILOVER_DO_SEND)->message = (struct failover_message){
+                                .type = type,
+                                .from = s->f->self.member,
+                                .life = s->f->self.incarnation,
+                                .to = to,
+                                .round = round,
+                                .epoch = epoch,
+                        };
+}
+
 static void message_came(struct step *s, const struct failover_message *m)
 {
         if (m->to != s->f->self.member || m->from < 0 || m->from >= FAILOVER_MEMBERS_MAX)

@@ -106,7 +106,6 @@ static void leave(struct step *s)
 static void say_that_it_ended(struct step *s)
 {
         struct failover *f = s->f;
-        failover_set others = f->policy.members & ~self_set(f);
 
         if (!f->leave_at)
                 f->leave_at = s->now + f->timing.write;
@@ -115,19 +114,8 @@ static void say_that_it_ended(struct step *s)
         if (f->said_ended && s->now < f->said_ended + f->timing.peer_retry)
                 return;
         f->said_ended = s->now;
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
-                struct failover_message *say;
-
-                if (!is_in(others, m))
-                        continue;
-                say = &effect(s, FAILOVER_DO_SEND)->message;
-                say->type = FAILOVER_ENDED;
-                say->from = f->self.member;
-                say->life = f->self.incarnation;
-                say->to = m;
-                say->round = f->record.holder.incarnation;
-                say->epoch = f->record.epoch;
-        }
+        say_to_all(s, f->policy.members & ~self_set(f), FAILOVER_ENDED, f->record.holder.incarnation,
+                   f->record.epoch);
 }
 
 /* So the others need not wait until it runs out. */

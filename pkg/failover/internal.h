@@ -45,6 +45,10 @@ static inline bool is_disowned(const struct failover *f)
 struct failover_effect *effect(struct step *s, enum failover_effect_type type);
 struct failover_effect *tell(struct step *s, enum failover_news what, int member, failover_set members);
 
+/* To each of SET, of this life; replies are reply's. */
+void say_to_all(struct step *s, failover_set set, enum failover_message_type type, uint64_t round,
+                uint64_t epoch);
+
 /* --- lease.c ---------------------------------------------------------------- */
 
 bool same_life(const struct failover_id *a, const struct failover_id *b);

@@ -152,19 +152,7 @@ static void ask_for_promises(struct step *s)
         f->promises.yes = 0;
         if (!others)
                 extend(f, s->now);
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
-                struct failover_message *ask;
-
-                if (!is_in(others, m))
-                        continue;
-                ask = &effect(s, FAILOVER_DO_SEND)->message;
-                ask->type = FAILOVER_PROMISE;
-                ask->from = f->self.member;
-                ask->life = f->self.incarnation;
-                ask->to = m;
-                ask->round = f->promises.round;
-                ask->epoch = f->epoch;
-        }
+        say_to_all(s, others, FAILOVER_PROMISE, f->promises.round, f->epoch);
 }
 
 void promise_answer(struct step *s, const struct failover_message *m)

@@ -45,19 +45,7 @@ static void ask(struct step *s)
         if (!missing || (f->seals.asked && s->now < f->seals.asked + f->timing.peer_retry))
                 return;
         f->seals.asked = s->now;
-        for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++) {
-                struct failover_message *ask;
-
-                if (!is_in(missing, m))
-                        continue;
-                ask = &effect(s, FAILOVER_DO_SEND)->message;
-                ask->type = FAILOVER_SEAL;
-                ask->from = f->self.member;
-                ask->life = f->self.incarnation;
-                ask->to = m;
-                ask->round = f->seals.round;
-                ask->epoch = f->epoch;
-        }
+        say_to_all(s, missing, FAILOVER_SEAL, f->seals.round, f->epoch);
 }
 
 void sealed_answer(struct step *s, const struct failover_message *m)

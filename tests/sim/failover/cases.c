@@ -195,6 +195,7 @@ static void comes_back_outdated(struct sim *s, uint64_t seed)
         m = old->id.member;
         fault_links(s, old->host, LINKS_ALL, true);
         fault_delete(s, old, VOLUME_EMPTY, USEC_MINUTE, USEC_SEC);
+        old->refused = 0;
         sim_run(s, 20 * USEC_SEC);
         run_handover(s, m);
         sim_run(s, 2 * USEC_SEC);

@@ -111,7 +111,8 @@ void fault_delete(struct sim *s, struct pod *p, enum new_volume volume, usec_t l
 {
         note(s, p, "pod is deleted by force");
         p->touched = sim_now(s);
-        p->refused = sim_now(s) + between(s, 1, TOKEN_TIME);
+        if (chance(s, 500)) /* else it is not a token of the pod's own */
+                p->refused = sim_now(s) + between(s, 1, TOKEN_TIME);
         pod_replace(s, p, volume, delay);
         /* A member that keeps nothing and is alone leads again as its next pod, with nothing: whoever
          * deletes its pod by force vouches for its end. */

@@ -71,9 +71,8 @@ BUGS = {
     # A volume that takes nothing, or is not there.
     "kept_by_a_full_disk": ("server.c", "if (kept && began > f->remembered_at)", "if (began > f->remembered_at)"),
     # A pod that was deleted by force, whose token is dead.
-    "ends_alive": ("follow.c", "f->write.kind != FAILOVER_WRITE_NONE || !harmless(f) || f->server.at == 0)\n"
-                   "                return;\n        if (is_disowned(f)) {",
-                   "f->server.at == 0)\n                return;\n        if (is_disowned(f)) {"),
+    "ended_for_ever": ("follow.c", "f->record.epoch == f->ended.epoch && holder->member == f->ended.member &&\n"
+                       "               holder->incarnation == f->ended.life;", "holder->member == f->ended.member;"),
     # A hand-over.
     "unequal_offsets": ("lead.c", "f->server.acked[f->yield.to] >= f->server.offset;", "true;"),
     "resumes_on_a_guess": ("lead.c", "s->now >= f->yield.until && !f->yield.released)",
