@@ -129,12 +129,14 @@ class Disk:
             self._run("fsfreeze", "-u", self.folder)
         self.frozen = False
 
-    def unmount(self):
-        """Whoever has a file open there goes on with it; at FOLDER is what was below."""
-        self._run("umount", "-l", self.folder)
+    def unmount(self, process):
+        """For PROCESS and those that it started, which have mounts of their own: a file that is open there stays
+        so, and at FOLDER is what was below."""
+        self._run("nsenter", "-t", str(process), "-m", "umount", "-l", self.folder)
 
-    def mount(self):
-        self._run("mount", "-o", "loop", self.image, self.folder)
+    def mount(self, process):
+        device = subprocess.run(["losetup", "-nO", "NAME", "-j", self.image], check=True, capture_output=True, text=True)
+        self._run("nsenter", "-t", str(process), "-m", "mount", device.stdout.split()[0], self.folder)
 
     def fill(self):
         with contextlib.suppress(OSError), open(self.folder / "ballast", "wb", buffering=0) as f:

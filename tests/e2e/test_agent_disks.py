@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three servers, each with a disk of its own, which stands still, is full, or is gone."""
 
+import os
 import time
 
 import pytest
@@ -104,7 +105,8 @@ def test_frozen_disk_of_a_replica(cluster, writers):
 def test_volume_of_the_primary_is_gone(cluster, writers):
     """Its server ends beside its data, and none is begun on the empty folder; back with them, it follows."""
     old, since = cluster.primary(), time.monotonic()
-    old.disk.unmount()
+    agent = old.process.pid
+    old.disk.unmount(agent)
     wait_until(lambda: writers.last_writer() != old.number, 60, "writes elsewhere", every=0.05)
     outage = writers.outage(since)
     wait_until(lambda: "VolumeGone" in reasons(cluster), 60, "an Event")
@@ -113,8 +115,8 @@ def test_volume_of_the_primary_is_gone(cluster, writers):
     assert old.metric("keelson_failover_volume_usable") == 0
     time.sleep(agents.LEASE_MILLIS / 1000)
     assert servers(old) == []
-    assert list(old.data.iterdir()) == [], "something was begun on what is not its volume"
-    old.disk.mount()
+    assert os.listdir(f"/proc/{agent}/root{old.data}") == [], "something was begun on what is not its volume"
+    old.disk.mount(agent)
     new = cluster.wait_whole(timeout=WHOLE)
     assert new is not old
     writers.end()
