@@ -354,9 +354,9 @@ START_TEST(test_crash_by_a_signal)
         nodes_begin(1, AOF);
         node_order(&nodes[0], FAILOVER_STAND, NULL);
         until(node_obeyed(&nodes[0], FAILOVER_STANDING));
-        ck_assert_int_eq(kill(node_server(&nodes[0]), SIGUSR2), 0);
+        ck_assert_int_eq(kill(node_server(&nodes[0]), SIGVTALRM), 0);
         until(nodes[0].crashes == 1);
-        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "crashed: signal 12 (SIGUSR2); it said last: "));
+        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "crashed: signal 26 (SIGVTALRM); it said last: "));
         nodes_end();
 }
 END_TEST
