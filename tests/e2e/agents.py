@@ -28,6 +28,7 @@ LEASE_MILLIS = 4000
 PEER_PORT = 9121
 HEALTH_PORT = 9122
 PORT = 6379
+SERVERS = "redis-server", "valkey-server"
 
 
 class Proxy:
@@ -82,6 +83,21 @@ def free_net():
 def can_run():
     """Network namespaces are root's to make."""
     return os.geteuid() == 0 and all(map(shutil.which, ["ip", "curl", "openssl"]))
+
+
+def server_folder():
+    """Where a server is, under the name that agents look for; None where there is none. It is one program with
+    the tool that checks its files, which is all that Debian's redis-tools has of it."""
+    for name in SERVERS:
+        if program := shutil.which(name):
+            return os.path.dirname(program)
+        if program := shutil.which(name.replace("-server", "-check-rdb")):
+            folder = ROOT / "build" / "servers"
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                (folder / name).symlink_to(program)
+            return str(folder)
+    return None
 
 
 def ip(*args, check=True):
@@ -245,8 +261,8 @@ class Member:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", self.space, *c.command(self)], stdout=log, stderr=log, start_new_session=True,
-                env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "POD_NAME": f"{c.name}-{self.number}",
-                     "POD_NAMESPACE": c.namespace, "POD_UID": self.uid, "POD_IP": self.address})
+                env={"PATH": f"{server_folder()}:{os.environ['PATH']}", "KUBECONFIG": str(self.kubeconfig),
+                     "POD_NAME": f"{c.name}-{self.number}", "POD_NAMESPACE": c.namespace, "POD_UID": self.uid, "POD_IP": self.address})
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -26,11 +26,10 @@ USERS = [
     {"name": "default", "passwords": [PASSWORD], "rules": "~* &* +@all -@admin"},
     {"name": "replication", "passwords": ["of-members"], "rules": "+psync +replconf +ping"},
 ]
-SERVERS = "redis-server", "valkey-server"
 
 
 def is_there():
-    if not agents.can_run() or not any(map(shutil.which, SERVERS)):
+    if not agents.can_run() or not agents.server_folder():
         return False
     program = agents.redis_program()
     return program.exists() and subprocess.run([program, "agent", "redis", "--help"], capture_output=True, check=False).returncode == 0
@@ -50,7 +49,7 @@ def cluster(namespace, tmp_path_factory):
 
 
 def servers(member):
-    return [pid for name in SERVERS for pid in member.pids(name)]
+    return [pid for name in agents.SERVERS for pid in member.pids(name)]
 
 
 def signal_servers(member, number):
