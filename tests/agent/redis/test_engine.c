@@ -356,7 +356,8 @@ START_TEST(test_crash_by_a_signal)
         until(node_obeyed(&nodes[0], FAILOVER_STANDING));
         ck_assert_int_eq(kill(node_server(&nodes[0]), SIGVTALRM), 0);
         until(nodes[0].crashes == 1);
-        ck_assert_ptr_nonnull(strstr(nodes[0].crash.message, "crashed: signal 26 (SIGVTALRM); it said last: "));
+        ck_assert_ptr_nonnull(
+                strstr(nodes[0].crash.message, "crashed: signal 26 (SIGVTALRM); it said last: "));
         nodes_end();
 }
 END_TEST
