@@ -313,6 +313,14 @@ static bool serves(const struct server *v)
         return v->mode == FAILOVER_PAUSED || v->mode == FAILOVER_WRITABLE;
 }
 
+/* Where a restart ends a count, who has part of the former one goes on from nobody who counts anew. */
+static bool goes_on_from(const struct sim *s, const struct server *v, const struct server *src)
+{
+        bool one_count = s->settings.partial_after_restart || (v->warm && v->skew == src->skew);
+
+        return v->has_data && one_count && data_is_prefix(&s->data, v->data, src->data);
+}
+
 static void try_turn(struct sim *s, struct turn *t)
 {
         struct pod *p = following(s, t);
@@ -331,8 +339,7 @@ static void try_turn(struct sim *s, struct turn *t)
         }
         v->source = slot_of(s, src);
         src->server.followers[slot_of(s, p)] = (struct follower){ .connection = v->connection };
-        if (v->has_data && data_is_prefix(&s->data, v->data, src->server.data) &&
-            (v->warm || s->settings.partial_after_restart))
+        if (goes_on_from(s, v, &src->server))
                 online(s, p, src);
         else
                 copy_all(s, p, src);
