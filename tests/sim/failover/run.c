@@ -183,14 +183,23 @@ static struct pod *furthest(struct sim *s)
         return best;
 }
 
+/* Older than what all who can be promoted have kept: nobody leads with that by himself. */
+static bool is_outdated(const struct sim *s, const struct pod *p)
+{
+        return p->agent.f.copy.position.timeline < s->api.record.floor;
+}
+
 static bool set_has_data(const struct sim *s)
 {
         struct data_ref d;
 
-        for (int m = 0; m < s->settings.members; m++)
-                if ((s->api.record.in_sync & failover_only(m)) &&
-                    oracle_data_of(s, &s->pods[s->pod_of[m]], &d))
+        for (int m = 0; m < s->settings.members; m++) {
+                const struct pod *p = &s->pods[s->pod_of[m]];
+
+                if ((s->api.record.in_sync & failover_only(m)) && !is_outdated(s, p) &&
+                    oracle_data_of(s, p, &d))
                         return true;
+        }
         return false;
 }
 
