@@ -38,6 +38,7 @@ void failover_init(struct failover *f, const struct failover_id *self, const str
                 .remembered = *stored,
                 .kept = stored->position.timeline,
                 .canary = now,
+                .wrote = INT64_MIN / 2, /* not yet */
                 .alive = now,
                 .rounds = self->incarnation, /* so that no answer to a former life is taken for one to this */
         };

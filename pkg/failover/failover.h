@@ -459,7 +459,8 @@ struct failover {
                 danger; /* the last one to lead or to pause, until the server was seen to have left that; or 0 */
         usec_t armed; /* 0: not */
         usec_t alive; /* when the last look that was answered began */
-        usec_t canary;
+        usec_t canary;  /* when the volume answered last: it began then */
+        usec_t wrote;   /* and took a write */
         usec_t ordered; /* when the newest order was given */
         struct {
                 uint64_t epoch; /* 0: nobody yet */

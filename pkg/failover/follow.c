@@ -11,18 +11,20 @@ static bool has_leader(const struct failover *f)
                f->record.epoch >= f->sealed;
 }
 
-/* What a volume does not take is in memory alone; and it may be elsewhere by now, with the
- * next pod of this name. */
-static bool disk_writes(const struct step *s)
+/* One that does not may be elsewhere by now, with the next pod of this name. */
+static bool disk_answers(const struct step *s)
 {
         return s->now <= s->f->canary + s->f->timing.disk;
 }
 
-/* As seen by an agent that was there to see it. One that stood still itself first looks at
- * what its server has become meanwhile. */
-static bool is_disk_stuck(const struct step *s)
+/* What a volume does not take is in memory alone; so it is with one that is full, though that
+ * answers. A new life knows of none before it has tried it. As seen by an agent that was there to
+ * see it: one that stood still itself first looks at what its server has become meanwhile. */
+static bool keeps_nothing(const struct step *s)
 {
-        return !disk_writes(s) && s->f->alive > s->f->canary + s->f->timing.disk;
+        usec_t until = s->f->wrote + s->f->timing.disk;
+
+        return s->now > until && s->f->alive > until;
 }
 
 /* What it has beyond that with which the leader began is gone as soon as it follows. */
@@ -54,7 +56,7 @@ static void order_server(struct step *s)
 
         if (must_be_down(f))
                 order(s, FAILOVER_HALT, NULL, 0);
-        else if (has_leader(f) && !is_disk_stuck(s))
+        else if (has_leader(f) && !keeps_nothing(s))
                 order(s, FAILOVER_FOLLOW, &f->record.holder, f->record.epoch);
         else
                 order(s, FAILOVER_STAND, NULL, 0);
@@ -175,7 +177,7 @@ static bool is_fit(const struct step *s)
         return f->known && !f->absent && f->policed && !must_be_down(f) &&
                (is_in(f->record.in_sync, f->self.member) || consented(f) == f->self.member) && harmless(f) &&
                f->copy.data != FAILOVER_DATA_UNKNOWN && f->write.kind == FAILOVER_WRITE_NONE &&
-               !is_held_by_namesake(f) && !is_outdated(f) && disk_writes(s) &&
+               !is_held_by_namesake(f) && !is_outdated(f) && disk_answers(s) &&
                s->now < f->alive + f->timing.hang;
 }
 

@@ -105,6 +105,8 @@ static void remember(struct step *s)
 void canary_seen(struct failover *f, usec_t began, bool kept)
 {
         f->canary = MAX(f->canary, began);
+        if (kept)
+                f->wrote = MAX(f->wrote, began);
         if (kept && began > f->remembered_at)
                 f->kept = f->remembered.position.timeline;
 }

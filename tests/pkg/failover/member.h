@@ -176,7 +176,7 @@ static inline struct failover_policy policy_of(failover_set members)
 }
 
 /* Member 0 of three, just begun; it knows the policy. */
-static inline void begin(struct member *m)
+static inline void begin_untried(struct member *m)
 {
         struct failover_timing timing = failover_timing_of(L);
         struct failover_copy nothing = { 0 };
@@ -187,6 +187,13 @@ static inline void begin(struct member *m)
         ck_assert_int_eq(timing.fence, F);
         failover_init(&m->f, &self, &timing, &nothing, LINEAGE, m->now);
         policy(m, &p);
+}
+
+/* And its volume takes writes. */
+static inline void begin(struct member *m)
+{
+        begin_untried(m);
+        canary(m);
 }
 
 /* A record of member HOLDER that leads, everybody in sync. */

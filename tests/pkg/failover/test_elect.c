@@ -180,6 +180,35 @@ START_TEST(who_follows_with_a_disk_that_stands_still_stops)
 }
 END_TEST
 
+/* A volume that is full answers, so that who is alone may lead; but it keeps nothing of what it follows. */
+START_TEST(who_follows_has_a_volume_that_takes_writes)
+{
+        struct failover_record r = held_by(1, 5);
+        struct failover_event e = { .type = FAILOVER_CANARY };
+        struct member m;
+
+        begin_untried(&m);
+        shows(&m, FAILOVER_STANDING);
+        see(&m, &r);
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND);
+        m.now += 100 * USEC_MSEC;
+        e.canary.began = m.now;
+        step(&m, &e);
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND);
+        canary(&m);
+        ck_assert_int_eq(m.f.want, FAILOVER_FOLLOW);
+        shows(&m, FAILOVER_FOLLOWING);
+        for (usec_t since = m.now; m.now <= since + m.f.timing.disk;) {
+                ck_assert_int_eq(m.f.want, FAILOVER_FOLLOW);
+                m.now += 100 * USEC_MSEC;
+                e.canary.began = m.now;
+                step(&m, &e);
+                shows(&m, FAILOVER_FOLLOWING);
+        }
+        ck_assert_int_eq(m.f.want, FAILOVER_STAND);
+}
+END_TEST
+
 static struct failover_message ask(enum failover_message_type type, int from, uint64_t epoch)
 {
         return (struct failover_message){
@@ -450,6 +479,7 @@ static const TTest *const tests[] = {
         nor_one_whose_disk_or_server_stands_still,
         nor_one_with_data_of_long_ago,
         who_follows_with_a_disk_that_stands_still_stops,
+        who_follows_has_a_volume_that_takes_writes,
         a_promise_is_kept,
         none_is_given_to_whom_it_does_not_know_as_the_holder,
         who_has_not_seen_the_lease_may_promise,

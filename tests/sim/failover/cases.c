@@ -333,6 +333,24 @@ static void full_disk(struct sim *s, uint64_t seed)
                 sim_fail(s, "stale-leads", "another one leads than who was alone in the set");
 }
 
+/* What it would follow is in memory alone: who may be promoted has it on his volume as well. */
+static void full_follower(struct sim *s, uint64_t seed)
+{
+        struct pod *p;
+        usec_t until;
+
+        begin(s, seed);
+        p = run_other(s);
+        fault_full(s, p, true);
+        pod_kill(s, p, 5 * USEC_SEC);
+        sim_run(s, 5 * USEC_SEC);
+        for (until = sim_now(s) + 10 * USEC_SEC; sim_now(s) < until; sim_run(s, 100 * USEC_MSEC))
+                if (s->api.record.in_sync & failover_only(p->id.member))
+                        sim_fail(s, "unkept-in-set", "a member whose volume is full may be promoted");
+        end(s, 5 * USEC_SEC);
+        expect_no_loss(s);
+}
+
 static void volume_gone(struct sim *s, uint64_t seed)
 {
         begin(s, seed);
@@ -532,6 +550,7 @@ const struct failover_case failover_cases[] = {
           0 },
         { "unknowing", "who follows without its agent's knowledge is not in the set", unknowing_follower, 0 },
         { "full", "a leader alone with a full disk keeps no note: its next pod leads again", full_disk, 0 },
+        { "full-set", "who starts with a full disk does not come into the set", full_follower, 0 },
         { "gone", "the leader's volume is torn out: another one leads", volume_gone, 3 * USEC_SEC },
         { "F09", "a leader that stood still goes on beside another: it is refused", two_leaders, 0 },
         { "F10", "clocks of different speed, for ten minutes: nothing happens", clocks, 0 },

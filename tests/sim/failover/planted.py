@@ -47,7 +47,7 @@ BUGS = {
     "epoch_comes_again": ("seal.c", "if (newest_timeline(f, all) >= f->epoch) {", "if (false) {"),
     "namesake": ("follow.c", "!is_held_by_namesake(f) && !is_out", "!is_out"),
     # A follower whose volume does not write goes on following.
-    "frozen_disk_follows": ("follow.c", "has_leader(f) && !is_disk_stuck(s)", "has_leader(f)"),
+    "frozen_disk_follows": ("follow.c", "has_leader(f) && !keeps_nothing(s)", "has_leader(f)"),
     "final_is_not_waited_for": ("seal.c", "return f->seals.final ? set", "return false ? set"),
     # A pod that was replaced comes back, in the set by its name alone.
     "outdated_leads": ("lead.c", "is_kept_by(s, r.in_sync) ? f->epoch : MAX(r.floor, f->next.floor);", "0;"),
@@ -69,6 +69,7 @@ BUGS = {
     "all_while_writing": ("server.c", "f->had_all = f->server.state == FAILOVER_PAUSED;",
                           "f->had_all = true;"),
     # A volume that takes nothing, or is not there.
+    "full_disk_follows": ("failover.c", ".wrote = INT64_MIN / 2,", ".wrote = now,"),
     "kept_by_a_full_disk": ("server.c", "if (kept && began > f->remembered_at)", "if (began > f->remembered_at)"),
     # A pod that was deleted by force, whose token is dead.
     "ended_for_ever": ("follow.c", "f->record.epoch == f->ended.epoch && holder->member == f->ended.member &&\n"
