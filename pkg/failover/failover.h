@@ -457,8 +457,8 @@ struct failover {
         uint64_t orders; /* the newest one's number */
         uint64_t
                 danger; /* the last one to lead or to pause, until the server was seen to have left that; or 0 */
-        usec_t armed; /* 0: not */
-        usec_t alive; /* when the last look that was answered began */
+        usec_t armed;   /* 0: not */
+        usec_t alive;   /* when the last look that was answered began */
         usec_t canary;  /* when the volume answered last: it began then */
         usec_t wrote;   /* and took a write */
         usec_t ordered; /* when the newest order was given */

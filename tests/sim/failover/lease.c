@@ -432,8 +432,7 @@ void api_delete_lease(struct sim *s)
         tell_watches(s);
 }
 
-/* Does a member with data, on a volume that is kept, know how far epochs have come? */
-static bool is_epoch_remembered(const struct sim *s)
+bool api_epoch_is_remembered(const struct sim *s)
 {
         for (int m = 0; m < s->settings.members; m++) {
                 const struct volume *v = &s->volumes[s->pods[s->pod_of[m]].volume];
@@ -449,7 +448,7 @@ void api_restore_lease(struct sim *s)
 {
         uint64_t epoch = s->api.record.epoch, missed = (uint64_t)pick(s, 4);
 
-        if (is_epoch_remembered(s) && chance(s, 500))
+        if (api_epoch_is_remembered(s) && chance(s, 500))
                 epoch = MAX(epoch, missed) - missed + 1;
         else
                 epoch += 100;

@@ -110,6 +110,8 @@ void api_create_lease(struct sim *s);
 void api_delete_lease(struct sim *s);
 /* After it was deleted: nobody holds it, and it does not say who has what. */
 void api_restore_lease(struct sim *s);
+/* Does a member with data, on a volume that is kept, know how far epochs have come? */
+bool api_epoch_is_remembered(const struct sim *s);
 /* The operator sets another policy. */
 void api_policy(struct sim *s);
 

@@ -214,10 +214,19 @@ static bool person_consents(struct sim *s)
         return true;
 }
 
+/* It was made again with too low an epoch, and of those who knew better nobody is left. */
+static bool is_made_too_low(const struct sim *s)
+{
+        const struct failover_record *r = &s->api.record;
+
+        return s->api.exists && !r->lineage[0] && r->epoch <= s->oracle.lead_epoch &&
+               !api_epoch_is_remembered(s);
+}
+
 /* Somebody deleted the Lease, and whoever held it is gone: the operator still knows what it said. */
 static bool operator_restores(struct sim *s)
 {
-        if (s->api.exists || run_leader(s))
+        if ((s->api.exists && !is_made_too_low(s)) || run_leader(s))
                 return false;
         api_restore_lease(s);
         return true;
