@@ -278,13 +278,23 @@ static void api_away(struct sim *s, usec_t time)
         ends_after(s, chance(s, 200) ? 5 * time : time, api_back);
 }
 
+/* A known gap where the Lease is made again: the next pod of a name answers for it, also if the
+ * former one leads on behind a cut, with a volume of its own. */
+static bool is_led_by_former(struct sim *s)
+{
+        const struct pod *p = run_leader(s);
+
+        return p && !p->current && p->volume != pod_current(s, p->id.member)->volume &&
+               s->volumes[p->volume].frozen_until != USEC_NEVER;
+}
+
 /* The operator has seen that there is none for a while, and that its holder did not make it again. */
 static void operator_looks(struct sim *s, struct turn *t)
 {
         (void)t;
         if (s->api.exists)
                 return;
-        if (s->operator_present && !s->api.down)
+        if (s->operator_present && !s->api.down && !is_led_by_former(s))
                 api_restore_lease(s);
         else
                 sim_after(s, USEC_SEC, operator_looks);
