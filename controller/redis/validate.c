@@ -7,6 +7,7 @@
 
 #include "controller/environment/rules.h"
 #include "controller/redis/redis.h"
+#include "kube/names.h"
 #include "kube/quantity.h"
 
 #define NAME_MAX_LEN 50
@@ -69,6 +70,29 @@ static void check_resources(const struct redis_spec *spec, struct problems *p)
         check_container_resources(STR("spec.resources"), &spec->resources->requests, &spec->resources->limits,
                                   p);
         redis_check_limit(spec->memory, schema_map_get(&spec->resources->limits, STR("memory")), p);
+}
+
+/* --- scheduling ---------------------------------------------------------------------------- */
+
+/* What is no label is on no node, and the StatefulSet would be refused. */
+static void check_scheduling(const struct redis_spec *spec, struct problems *p)
+{
+        static const struct str path = STR_INIT("spec.scheduling.nodeSelector");
+        const struct schema_map *labels = &spec->scheduling->node_selector;
+
+        for (size_t i = 0; i < labels->n; i++) {
+                struct str key = labels->items[i].key, value = labels->items[i].value;
+
+                if (!kube_is_key(key))
+                        problem_add(p, path,
+                                    "\"%.*s\" is no label's name; write such as disk or example.com/disk",
+                                    STR_SHOWN(key));
+                else if (value.len > 0 && !kube_is_word(value))
+                        problem_add(p, arena_join(p->arena, STR("spec.scheduling.nodeSelector."), key),
+                                    "\"%.*s\" is no label's value; write letters, digits, -, _ and ., "
+                                    "beginning and ending with a letter or a digit",
+                                    STR_SHOWN(value));
+        }
 }
 
 /* --- config --------------------------------------------------------------------------------- */
@@ -135,6 +159,7 @@ void redis_validate(const struct redis_spec *spec, struct problems *p)
         check_persistence(spec, p);
         check_failover(spec, p);
         check_resources(spec, p);
+        check_scheduling(spec, p);
         check_config(spec, p);
 }
 

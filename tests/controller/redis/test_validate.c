@@ -121,6 +121,30 @@ START_TEST(members_have_room_among_the_clients)
 }
 END_TEST
 
+START_TEST(nodes_are_selected_by_labels)
+{
+        static const struct {
+                const char *labels, *said;
+        } cases[] = {
+                { "\"example.com/disk\":\"fast\",\"zone\":\"\"", "" },
+                { "\"gpu\":\"1 Gi\"", "spec.scheduling.nodeSelector.gpu: \"1 Gi\" is no label's value" },
+                { "\"gpu\":\"-\"", "spec.scheduling.nodeSelector.gpu: \"-\" is no label's value" },
+                { "\"a/b/c\":\"1\"", "spec.scheduling.nodeSelector: \"a/b/c\" is no label's name" },
+                { "\"\":\"1\"", "spec.scheduling.nodeSelector: \"\" is no label's name" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char *spec = print_("\"scheduling\":{\"nodeSelector\":{%s}}", cases[i].labels);
+                struct str said = verdict(NULL, spec);
+
+                ck_assert_msg(*cases[i].said ? str_starts(said, str_c(cases[i].said)) : said.len == 0,
+                              "%s: %.*s", cases[i].labels, STR_FMT(said));
+                free(spec);
+        }
+        arena_release(&a);
+}
+END_TEST
+
 START_TEST(a_value_stays_in_its_line)
 {
         static const char *const values[] = { "a\\nb", "a\\rb", "a\\u0000b", "\\\"", "'", "\\\\", "\\u007f" };
@@ -159,6 +183,6 @@ END_TEST
 
 static const TTest *const tests[] = {
         what_may_not_change_is_refused, settings_of_keelson_are_refused, members_have_room_among_the_clients,
-        a_value_stays_in_its_line,      what_is_unwise_is_told,
+        nodes_are_selected_by_labels,   a_value_stays_in_its_line,       what_is_unwise_is_told,
 };
 TEST_MAIN("redis/validate", tests)
