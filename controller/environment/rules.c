@@ -25,6 +25,9 @@ static struct str member(struct str path, struct str key, const struct problems 
         return arena_printf(problems->arena, "%.*s.%.*s", STR_FMT(path), STR_FMT(key));
 }
 
+/* The API server counts what comes in whole numbers in thousandths, of which it has so many. */
+#define WHOLE_MAX_NANOS ((__int128)INT64_MAX * 1000 * 1000)
+
 /* One that is a quantity; NAME is what it is of. */
 static void check_amount(struct str path, struct str name, struct str amount, struct problems *problems)
 {
@@ -35,6 +38,8 @@ static void check_amount(struct str path, struct str name, struct str amount, st
                 return;
         if (resource_is_whole(name) && q.nanos % ((__int128)1000 * 1000 * 1000) != 0)
                 problem_add(problems, path, "must be a whole number (is %.*s)", STR_SHOWN(amount));
+        else if (resource_is_whole(name) && q.nanos > WHOLE_MAX_NANOS)
+                problem_add(problems, path, "%.*s is past all counting; write less", STR_SHOWN(amount));
         if (!resource_is_pages(name, amount))
                 problem_add(problems, path,
                             "must be so many whole pages (is %.*s); write a multiple of the size",

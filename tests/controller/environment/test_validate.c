@@ -77,6 +77,8 @@ static const struct {
         { "\"quota\":{\"hard\":{\"cpus\":\"4\"}}", "spec.quota.hard", "is no resource that a quota knows" },
         { "\"quota\":{\"hard\":{\"/x\":\"4\"}}", "spec.quota.hard", "is no resource that a quota knows" },
         { "\"quota\":{\"hard\":{\"pods\":-1}}", "spec.quota.hard.pods", "-1 is less than nothing" },
+        { "\"quota\":{\"hard\":{\"count/pods\":\"9223372036854776\"}}", "spec.quota.hard.count/pods",
+          "9223372036854776 is past all counting" },
         { "\"quota\":{\"hard\":{\"memory\":\"lots\"}}", "spec.quota.hard.memory",
           "must be a quantity such as 500m, 2 or 1Gi (is \"lots\")" },
         { "\"limitRange\":{\"max\":{\"cpu\":\"1e400\"}}", "spec.limitRange.max.cpu",
