@@ -50,6 +50,7 @@ static const struct {
         { "keyspace_misses", "keyspace_misses_total", NUMBER, true },
         { "expired_keys", "expired_keys_total", NUMBER, true },
         { "evicted_keys", "evicted_keys_total", NUMBER, true },
+        { "evicted_clients", "evicted_clients_total", NUMBER, true },
         { "sync_full", "replica_resyncs_full", NUMBER, true },
         { "sync_partial_ok", "replica_partial_resync_accepted", NUMBER, true },
         { "sync_partial_err", "replica_partial_resync_denied", NUMBER, true },

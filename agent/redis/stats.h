@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define STATS_FIELDS 46
+#define STATS_FIELDS 47
 #define STATS_DATABASES_MAX 16
 #define STATS_WORD_MAX 32
 

@@ -108,11 +108,29 @@ static int pair(struct str cpu, struct str memory, struct arena *a, struct schem
         return 0;
 }
 
-/* Each connection takes memory that maxmemory does not count, TLS most of it. So many have room
- * beside the data, and half of it is left for what a save and a copy need. */
+/* What clients may take beside the data, which maxmemory does not count: as much again is left for
+ * what a save and a copy need. */
+static int64_t clients_memory_of(int64_t memory)
+{
+        return CLIENTS_MIB * MIB + memory / 4;
+}
+
+/* Each connection takes some, TLS most of it. */
 static int64_t clients_of(int64_t memory)
 {
-        return MIN((CLIENTS_MIB * MIB + memory / 4) / CLIENT_BYTES, CLIENTS_MAX);
+        return MIN(clients_memory_of(memory) / CLIENT_BYTES, CLIENTS_MAX);
+}
+
+/* What spec.config says of it, or what follows from the memory; FROM says who chose that. */
+static void show_config(struct redis_settings *s, const char *name, int64_t follows, struct str from,
+                        struct arena *a)
+{
+        struct str own = schema_map_get(&s->spec->config, str_c(name));
+
+        if (own.data)
+                show(s, name, own, FROM_REDIS);
+        else
+                show(s, name, number(follows, a), from);
 }
 
 /* While a server saves or copies its data, what changes meanwhile is there twice. */
@@ -164,6 +182,7 @@ int redis_settle(const struct view *view, struct arena *a, struct redis_settings
                 .replicas = spec->has_replicas ? spec->replicas : row->replicas,
                 .max_memory = bytes_of(memory) / 10 * 9,
                 .max_clients = clients_of(bytes_of(memory)),
+                .max_memory_clients = clients_memory_of(bytes_of(memory)),
                 .tls = spec->tls->enabled,
                 .auth = spec->auth->enabled,
                 .durable = spec->persistence &&
@@ -179,7 +198,9 @@ int redis_settle(const struct view *view, struct arena *a, struct redis_settings
         show(ret, "replicas", number(ret->replicas, a), spec->has_replicas ? FROM_REDIS : from);
         show(ret, "memory", memory, spec->memory.data ? FROM_REDIS : from);
         show(ret, "maxmemory", number(ret->max_memory, a), spec->memory.data ? FROM_REDIS : from);
-        show(ret, "maxclients", number(ret->max_clients, a), spec->memory.data ? FROM_REDIS : from);
+        show_config(ret, "maxclients", ret->max_clients, spec->memory.data ? FROM_REDIS : from, a);
+        show_config(ret, "maxmemory-clients", ret->max_memory_clients, spec->memory.data ? FROM_REDIS : from,
+                    a);
         show(ret, "failover.minReplicasToWrite", number(ret->min_replicas_to_write, a),
              spec->failover->has_min_replicas_to_write ? FROM_REDIS : FROM_BUILT_IN);
         check_together(ret, memory, problems);

@@ -226,6 +226,10 @@ static struct verdict judge_members(const struct view *view, const struct redis_
         }
         if (now->lease->loss == FAILOVER_LOSS_EVERYTHING)
                 return judge_emptied(o, a);
+        if (now->n == 1)
+                return (struct verdict){ READY, STR("Ready"),
+                                         arena_printf(a, "%.*s leads, the only member",
+                                                      STR_FMT(now->members[now->leader].name)) };
         return (struct verdict){ READY, STR("Ready"),
                                  arena_printf(a, "%.*s leads, and all %zu members are in sync",
                                               STR_FMT(now->members[now->leader].name), now->n) };
