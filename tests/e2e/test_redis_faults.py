@@ -10,7 +10,7 @@ import pytest
 import faults
 import kube
 from keelson import REDIS_8, figures
-from recorder import missing
+from recorder import connect, missing
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("own_cluster")]
 
@@ -121,3 +121,14 @@ def test_under_its_name_it_finds_its_data_and_clients_find_it(redis):
     redis.wait_whole()
     kube.wait_until(redis.can_be_reached, 150, "its address to lead to the primary")
     assert missing(redis.direct(), faults.PRELOADED) == []
+
+
+def test_a_client_that_reads_nothing_is_sent_away(redis):
+    """Its answers would take more than the container may have."""
+    with connect(redis.direct()) as server, connect(redis.direct()) as greedy:
+        life = server.info("server")["run_id"]
+        server.ask("SET", "large", "x" * 1_000_000)
+        greedy.socket.sendall(b"*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n" * 1000)
+        kube.wait_until(lambda: int(server.info("stats")["evicted_clients"]) > 0, 60, "the client to be sent away")
+        assert server.info("server")["run_id"] == life
+        server.ask("DEL", "large")
