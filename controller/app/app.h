@@ -59,10 +59,7 @@ extern const struct admission_kind app_admission;
 
 /* --- connections (connect.c) ----------------------------------------------------- */
 
-#define APP_REDIS_MAX 8                    /* of access.to, in one App */
-#define APP_REDIS_ENV "-env"               /* behind a Redis's name: the Secret with its variables */
-#define APP_REDIS_APP "-app"               /* and the one with its ca.crt */
-#define APP_REDIS_DIR "/etc/keelson/redis" /* a folder for each */
+#define APP_REDIS_MAX 8 /* of access.to, in one App */
 
 struct app_settings;
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "controller/app/children.h"
+#include "controller/redis/connect.h"
 #include "crypto/digest.h"
 
 #define NAME_MAX_LEN ((size_t)253)
@@ -102,9 +103,9 @@ size_t app_config_references(const struct app_spec *spec, struct arena *a,
                         list[n++] = (struct reference){ source_kind(m.secret), m.name };
         for (size_t i = 0; i < n_redis; i++) {
                 list[n++] = (struct reference){ source_kind(true),
-                                                arena_join(a, redis[i].name, STR(APP_REDIS_ENV)) };
+                                                arena_join(a, redis[i].name, STR(REDIS_ENV_SUFFIX)) };
                 list[n++] = (struct reference){ source_kind(true),
-                                                arena_join(a, redis[i].name, STR(APP_REDIS_APP)) };
+                                                arena_join(a, redis[i].name, STR(REDIS_APP_SUFFIX)) };
         }
         return n;
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "controller/app/app.h"
+#include "controller/redis/connect.h"
 
 static const struct str redis_prefix = STR_INIT("REDIS_");
 
@@ -35,7 +36,7 @@ static int add_variables(struct app_spec *spec, struct str redis, struct str pre
 
         if (!ref)
                 return -ENOMEM;
-        ref->name = arena_join(a, redis, STR(APP_REDIS_ENV));
+        ref->name = arena_join(a, redis, STR(REDIS_ENV_SUFFIX));
         spec->env_from.items[spec->env_from.n++] =
                 (struct app_spec_env_from){ .prefix = prefix, .secret_ref = ref };
         return 0;
@@ -48,11 +49,11 @@ static int add_file(struct app_spec *spec, struct str redis, struct arena *a)
 
         if (!ref || !item)
                 return -ENOMEM;
-        ref->name = arena_join(a, redis, STR(APP_REDIS_APP));
-        *item = (struct app_spec_config_files_items){ .key = STR("ca.crt"), .path = STR("ca.crt") };
+        ref->name = arena_join(a, redis, STR(REDIS_APP_SUFFIX));
+        *item = (struct app_spec_config_files_items){ .key = STR(REDIS_CA_FILE), .path = STR(REDIS_CA_FILE) };
         spec->config_files.items[spec->config_files.n++] = (struct app_spec_config_files){
                 .secret_ref = ref,
-                .mount_path = arena_join(a, STR(APP_REDIS_DIR "/"), redis),
+                .mount_path = arena_join(a, STR(REDIS_FILES_DIR "/"), redis),
                 .items = { .items = item, .n = 1 },
         };
         return 0;

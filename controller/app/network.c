@@ -5,9 +5,9 @@
  */
 #include "controller/app/children.h"
 #include "controller/common/policy.h"
+#include "controller/redis/connect.h"
 
 #define POSTGRES_PORT 5432
-#define REDIS_PORT 6379
 #define HTTPS_PORT 443
 
 /* What is no public address: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */

@@ -11,6 +11,7 @@
 
 #include "controller/app/app.h"
 #include "controller/environment/rules.h"
+#include "controller/redis/connect.h"
 #include "kube/quantity.h"
 
 #define HOST_NAME_MAX_LEN 63
@@ -175,9 +176,9 @@ static void check_mount(const struct app_spec *spec, size_t i, struct problems *
         else if (has_part(path, STR(".")) || has_part(path, STR("..")))
                 problem_add(p, where, "must not have . or .. in it; name the folder itself");
         else if (connects(spec) &&
-                 (is_inside(path, STR("/etc/keelson")) || is_inside(STR(APP_REDIS_DIR), path)))
+                 (is_inside(path, STR("/etc/keelson")) || is_inside(STR(REDIS_FILES_DIR), path)))
                 problem_add(p, where,
-                            "has to leave " APP_REDIS_DIR
+                            "has to leave " REDIS_FILES_DIR
                             " free, where access.to puts its files; name a folder "
                             "such as /etc/shop");
         for (size_t j = 0; j < spec->config_files.n; j++) {

@@ -17,7 +17,7 @@
 
 #include "admission/judge.h"
 #include "controller/common/kinds.h"
-#include "controller/redis/kind.h"
+#include "controller/redis/connect.h"
 #include "failover/failover.h"
 #include "manager/child_meta.h"
 #include "manager/controller.h"
@@ -26,7 +26,6 @@
 #include "schema/problem.h"
 
 #define REDIS_MEMBERS_MAX 7 /* spec.replicas in crds/redis.yaml */
-#define REDIS_PORT 6379
 #define REDIS_PEER_PORT 9121
 #define REDIS_HEALTH_PORT 9122
 /* A watch tells when one of our Secrets changes; should it not, so often we look. */
@@ -55,6 +54,7 @@ struct redis {
         struct redis_status *status;
 };
 
+extern const struct cache_kind redis_kind;
 extern const struct cache_kind redis_statefulset_kind;
 extern const struct cache_kind redis_pod_kind;
 extern const struct cache_kind redis_lease_kind;

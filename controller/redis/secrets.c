@@ -131,9 +131,9 @@ int redis_read_secrets(const struct view *view, struct plan *plan, struct redis_
 {
         struct arena *a = plan->arena;
         const struct object *app, *env, *agent, *ca, *tls;
-        bool known = read_one(view, plan, "-app", &app);
+        bool known = read_one(view, plan, REDIS_APP_SUFFIX, &app);
 
-        known &= read_one(view, plan, "-env", &env);
+        known &= read_one(view, plan, REDIS_ENV_SUFFIX, &env);
         known &= read_one(view, plan, "-agent", &agent);
         known &= read_one(view, plan, "-ca", &ca);
         known &= read_one(view, plan, "-tls", &tls);
@@ -258,55 +258,50 @@ static struct str escaped(struct str password, struct arena *a)
 }
 
 static struct str uri_of(const struct view *view, const struct redis_settings *s,
-                         const struct redis_intent *i, struct arena *a)
+                         const struct redis_intent *i, struct str port, struct arena *a)
 {
         struct str who =
                 s->auth ? arena_join(a, STR("default:"), escaped(i->passwords[0], a), STR("@")) : STR("");
 
-        return arena_join(a, s->tls ? STR("rediss://") : STR("redis://"), who, host_of(view, "", a),
-                          STR(":6379/0"));
+        return arena_join(a, s->tls ? STR("rediss://") : STR("redis://"), who, host_of(view, "", a), STR(":"),
+                          port, STR("/0"));
 }
 
-static int plan_app(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
-                    struct str trusted, struct plan *plan)
+/* What it takes to connect, each of it under the name that it has in NAME-app and in NAME-env. */
+static int plan_connection(const struct view *view, const struct redis_settings *s,
+                           const struct redis_intent *i, struct str trusted, struct plan *plan)
 {
         struct arena *a = plan->arena;
-        struct data d;
+        struct str file = arena_join(a, STR(REDIS_FILES_DIR "/"), view->self->name, STR("/" REDIS_CA_FILE));
+        struct str port = arena_printf(a, "%d", REDIS_PORT);
+        const struct {
+                const char *app, *env; /* NULL: it is not in that one */
+                struct str value;      /* absent: in none */
+        } parts[] = {
+                { "uri", "URL", uri_of(view, s, i, port, a) },
+                { "host", "HOST", host_of(view, "", a) },
+                { "host-ro", "HOST_RO", host_of(view, "-ro", a) },
+                { "port", "PORT", port },
+                { "username", "USERNAME", s->auth ? STR("default") : STR_NULL },
+                { "password", "PASSWORD", s->auth ? i->passwords[0] : STR_NULL },
+                { REDIS_CA_FILE, NULL, s->tls ? trusted : STR_NULL },
+                { NULL, "CA_FILE", s->tls ? file : STR_NULL },
+        };
+        struct data app, env;
+        int r;
 
-        begin(&d);
-        put(&d, "host", host_of(view, "", a));
-        put(&d, "host-ro", host_of(view, "-ro", a));
-        put(&d, "port", STR("6379"));
-        if (s->auth) {
-                put(&d, "username", STR("default"));
-                put(&d, "password", i->passwords[0]);
+        begin(&app);
+        begin(&env);
+        for (size_t k = 0; k < ARRAY_SIZE(parts); k++) {
+                if (parts[k].app)
+                        put(&app, parts[k].app, parts[k].value);
+                if (parts[k].env)
+                        put(&env, parts[k].env, parts[k].value);
         }
-        put(&d, "uri", uri_of(view, s, i, a));
-        if (s->tls)
-                put(&d, "ca.crt", trusted);
-        return plan_secret(view, "-app", &d, plan);
-}
-
-/* As an App has them that says access.to (controller/app/connect.c), whence the path. */
-static int plan_env(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
-                    struct plan *plan)
-{
-        struct arena *a = plan->arena;
-        struct str name = view->self->name;
-        struct data d;
-
-        begin(&d);
-        put(&d, "URL", uri_of(view, s, i, a));
-        put(&d, "HOST", host_of(view, "", a));
-        put(&d, "HOST_RO", host_of(view, "-ro", a));
-        put(&d, "PORT", STR("6379"));
-        if (s->auth) {
-                put(&d, "USERNAME", STR("default"));
-                put(&d, "PASSWORD", i->passwords[0]);
-        }
-        if (s->tls)
-                put(&d, "CA_FILE", arena_join(a, STR("/etc/keelson/redis/"), name, STR("/ca.crt")));
-        return plan_secret(view, "-env", &d, plan);
+        r = plan_secret(view, REDIS_APP_SUFFIX, &app, plan);
+        if (r < 0)
+                buf_release(&env.text);
+        return r < 0 ? r : plan_secret(view, REDIS_ENV_SUFFIX, &env, plan);
 }
 
 static int plan_agent(const struct view *view, const struct redis_settings *s, const struct redis_intent *i,
@@ -355,8 +350,6 @@ int redis_plan_secrets(const struct view *view, const struct redis_settings *set
         if (r == 0)
                 r = plan_agent(view, settings, intent, plan);
         if (r == 0)
-                r = plan_app(view, settings, intent, trusted, plan);
-        if (r == 0)
-                r = plan_env(view, settings, intent, plan);
+                r = plan_connection(view, settings, intent, trusted, plan);
         return r;
 }

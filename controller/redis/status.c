@@ -486,7 +486,7 @@ static int fill(const struct view *view, const struct redis_outlook *o, const st
 
         status->desired_replicas = settings->replicas;
         status->has_desired_replicas = true;
-        status->secret = arena_join(plan->arena, view->self->name, STR("-app"));
+        status->secret = arena_join(plan->arena, view->self->name, STR(REDIS_APP_SUFFIX));
         status->profile = settings->profile;
         status->effective.items = settings->effective;
         status->effective.n = settings->n_effective;

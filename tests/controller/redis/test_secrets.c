@@ -53,6 +53,30 @@ START_TEST(what_applications_are_told_is_told_again)
 }
 END_TEST
 
+/* As the page of the kind tells. */
+START_TEST(applications_are_told_the_same_in_two_languages)
+{
+        static const char *const names[][2] = {
+                { "uri", "URL" },   { "host", "HOST" },         { "host-ro", "HOST_RO" },
+                { "port", "PORT" }, { "username", "USERNAME" }, { "password", "PASSWORD" },
+        };
+        static char app[8192], ca[8192];
+
+        begin_whole(&c, "\"replicas\":3");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                keep("db-app", names[i][0], app);
+                ck_assert_str_ne(app, "");
+                ck_str_eq(secret_at(&c, "db-env", names[i][1]), app);
+        }
+        ck_str_eq(secret_at(&c, "db-app", "host-ro"), "db-ro.shop.svc");
+        ck_str_eq(secret_at(&c, "db-app", "port"), "6379");
+        ck_str_eq(secret_at(&c, "db-env", "CA_FILE"), "/etc/keelson/redis/db/ca.crt");
+        keep("db-tls", "ca.crt", ca);
+        ck_str_eq(secret_at(&c, "db-app", "ca.crt"), ca);
+        end_cluster(&c);
+}
+END_TEST
+
 /* Each member hears of the new one when its node brings the file, a minute apart. */
 START_TEST(a_ca_without_its_key_stays_trusted)
 {
@@ -83,6 +107,7 @@ END_TEST
 static const TTest *const tests[] = {
         the_password_outlives_what_the_agents_are_told,
         what_applications_are_told_is_told_again,
+        applications_are_told_the_same_in_two_languages,
         a_ca_without_its_key_stays_trusted,
 };
 TEST_MAIN("redis/secrets", tests)
