@@ -11,8 +11,6 @@
 #include "base/mem.h"
 #include "http/listen.h"
 
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-
 /* One connection, and the message on it. */
 struct sender {
         struct identity *identity;
@@ -146,18 +144,6 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         }
 }
 
-struct gnutls_cert_auth_context; /* a tag that GnuTLS uses and never names */
-
-/* MHD wants a certificate at its start, be it that each connection gets another. */
-static int no_certificate(gnutls_session_t session _unused_,
-                          const struct gnutls_cert_auth_context *info _unused_,
-                          gnutls_pcert_st **certificate _unused_, unsigned *n _unused_,
-                          gnutls_ocsp_data_st **ocsp _unused_, unsigned *n_ocsp _unused_,
-                          gnutls_privkey_t *key _unused_, unsigned *flags _unused_)
-{
-        return -1;
-}
-
 /* --- life --------------------------------------------------------------------------- */
 
 /* Takes FD over. */
@@ -165,11 +151,11 @@ static struct MHD_Daemon *start_mhd(struct mailbox *m, int fd)
 {
         struct MHD_Daemon *mhd = MHD_start_daemon(
                 MHD_USE_EPOLL | MHD_USE_TLS, m->port, NULL, NULL, on_request, m, MHD_OPTION_LISTEN_SOCKET, fd,
-                MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2, no_certificate,
-                MHD_OPTION_NOTIFY_CONNECTION, on_connection, m, MHD_OPTION_NOTIFY_COMPLETED, on_completed, m,
-                MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAILBOX_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                (unsigned)MAILBOX_CONNECTION_TIMEOUT, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                MAILBOX_CONNECTION_MEMORY, MHD_OPTION_END);
+                MHD_OPTION_HTTPS_PRIORITIES, IDENTITY_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2,
+                identity_not_yet, MHD_OPTION_NOTIFY_CONNECTION, on_connection, m, MHD_OPTION_NOTIFY_COMPLETED,
+                on_completed, m, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAILBOX_CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)MAILBOX_CONNECTION_TIMEOUT,
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, MAILBOX_CONNECTION_MEMORY, MHD_OPTION_END);
 
         /* Whether MHD closes the socket when it fails depends on where it failed.
          * Nothing was opened since, so a second close is harmless. */

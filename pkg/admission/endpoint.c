@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "http/listen.h"
 
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 /* Connections that are shut down and not closed yet find place above the cap. */
 #define MHD_CONNECTIONS_MAX (CONNECTIONS_MAX + 64)
 #define READ_SIZE ((size_t)8 * 1024)
@@ -438,18 +437,6 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
         }
 }
 
-struct gnutls_cert_auth_context; /* a tag that GnuTLS uses and never names */
-
-/* MHD wants a certificate at its start, be it that each connection gets another. */
-static int no_certificate(gnutls_session_t session _unused_,
-                          const struct gnutls_cert_auth_context *info _unused_,
-                          gnutls_pcert_st **certificate _unused_, unsigned *n _unused_,
-                          gnutls_ocsp_data_st **ocsp _unused_, unsigned *n_ocsp _unused_,
-                          gnutls_privkey_t *key _unused_, unsigned *flags _unused_)
-{
-        return -1;
-}
-
 /* --- life ----------------------------------------------------------------------------- */
 
 /* The buckets of both are the same. */
@@ -492,9 +479,9 @@ static struct MHD_Daemon *start_mhd(struct endpoint *e, int fd)
 {
         struct MHD_Daemon *mhd = MHD_start_daemon(
                 MHD_USE_EPOLL | MHD_USE_TLS, e->port, NULL, NULL, on_request, e, MHD_OPTION_LISTEN_SOCKET, fd,
-                MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2, no_certificate,
-                MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_NOTIFY_COMPLETED, on_completed, e,
-                MHD_OPTION_URI_LOG_CALLBACK, on_line, e, MHD_OPTION_CONNECTION_LIMIT,
+                MHD_OPTION_HTTPS_PRIORITIES, IDENTITY_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2,
+                identity_not_yet, MHD_OPTION_NOTIFY_CONNECTION, on_connection, e, MHD_OPTION_NOTIFY_COMPLETED,
+                on_completed, e, MHD_OPTION_URI_LOG_CALLBACK, on_line, e, MHD_OPTION_CONNECTION_LIMIT,
                 (unsigned)MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, ENDPOINT_CONNECTION_MEMORY,
                 MHD_OPTION_CONNECTION_MEMORY_INCREMENT, READ_SIZE, MHD_OPTION_END);
 

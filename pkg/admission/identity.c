@@ -62,6 +62,14 @@ static void contents_release(struct contents *c)
         buf_release(&c->client_ca);
 }
 
+int identity_not_yet(gnutls_session_t session _unused_, const struct gnutls_cert_auth_context *info _unused_,
+                     gnutls_pcert_st **certificate _unused_, unsigned *n _unused_,
+                     gnutls_ocsp_data_st **ocsp _unused_, unsigned *n_ocsp _unused_,
+                     gnutls_privkey_t *key _unused_, unsigned *flags _unused_)
+{
+        return -1;
+}
+
 int identity_show(const struct identity *id, gnutls_session_t session)
 {
         static gnutls_typed_vdata_st purpose = { GNUTLS_DT_KEY_PURPOSE_OID,

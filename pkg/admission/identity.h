@@ -14,12 +14,14 @@
  */
 #pragma once
 
-#include <gnutls/gnutls.h>
+#include <gnutls/abstract.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 
 #define IDENTITY_FILE_MAX ((size_t)256 * 1024)
+/* Of a server that shows one: what GnuTLS may agree on. */
+#define IDENTITY_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct identity {
         size_t refs;
@@ -32,6 +34,13 @@ struct identity {
 /* SESSION shows ID instead of what its server was started with, and asks for a client's
  * certificate if ID knows whose it must be. 0 or GnuTLS's code. ID must outlive SESSION. */
 int identity_show(const struct identity *id, gnutls_session_t session) _must_check_;
+
+/* MHD wants a certificate when it starts (MHD_OPTION_HTTPS_CERT_CALLBACK2), be it that each
+ * connection is shown another: this one has none. */
+struct gnutls_cert_auth_context; /* a tag that GnuTLS uses and never names */
+int identity_not_yet(gnutls_session_t session, const struct gnutls_cert_auth_context *info,
+                     gnutls_pcert_st **certificate, unsigned *n, gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp,
+                     gnutls_privkey_t *key, unsigned *flags);
 
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is fine */
