@@ -8,13 +8,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "json/read.h"
-
-static const struct kube_kind secret_kind = {
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("secrets"),
-        .kind = STR_INIT("Secret"),
-        .namespaced = true,
-};
+#include "kube/kinds.h"
 
 static void tell(struct config_watch *c, const struct error *why)
 {
@@ -88,7 +82,7 @@ int config_start(struct config_watch *c, struct kube_client *client, struct str 
 {
         struct one_handlers seen = { .seen = on_seen, .absent = on_absent, .state = on_state, .arg = c };
         struct one_config watched = {
-                .client = client, .kind = &secret_kind, .namespace = namespace, .seed = seed
+                .client = client, .kind = &kube_secret_kind, .namespace = namespace, .seed = seed
         };
 
         *c = (struct config_watch){ .handlers = *handlers, .engine = engine };

@@ -3,14 +3,7 @@
 
 #include "json/read.h"
 #include "json/write.h"
-
-const struct kube_kind lease_kind = {
-        .group = STR_INIT("coordination.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("leases"),
-        .kind = STR_INIT("Lease"),
-        .namespaced = true,
-};
+#include "kube/kinds.h"
 
 static void tell_trouble(struct lease_port *l, const struct error *why)
 {
@@ -188,7 +181,7 @@ static void on_read(const struct kube_reply *reply, void *arg)
 void lease_read(struct lease_port *l)
 {
         struct kube_call call = { .verb = KUBE_GET,
-                                  .kind = &lease_kind,
+                                  .kind = &kube_lease_kind,
                                   .namespace = l->namespace,
                                   .name = l->name,
                                   .timeout = l->timing.write,
@@ -279,7 +272,7 @@ static int send(struct lease_port *l, const struct failover_record *record,
         _cleanup_(buf_release) struct buf body = BUF_INIT(LEASE_BODY_MAX);
         struct error err = ERROR_INIT;
         struct kube_call call = { .verb = version[0] ? KUBE_MERGE_PATCH : KUBE_CREATE,
-                                  .kind = &lease_kind,
+                                  .kind = &kube_lease_kind,
                                   .namespace = l->namespace,
                                   .name = version[0] ? l->name : STR_NULL,
                                   .field_manager = STR("keelson-agent"),
@@ -320,7 +313,7 @@ int lease_start(struct lease_port *l, const struct lease_config *config,
                 const struct lease_handlers *handlers)
 {
         struct one_config watched = { .client = config->client,
-                                      .kind = &lease_kind,
+                                      .kind = &kube_lease_kind,
                                       .namespace = config->namespace,
                                       .name = config->name,
                                       .silence = MAX(LEASE_SILENCE * config->lease, LEASE_SILENCE_MIN),

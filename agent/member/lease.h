@@ -29,8 +29,6 @@
 #define LEASE_SILENCE 4
 #define LEASE_SILENCE_MIN (10 * USEC_SEC)
 
-extern const struct kube_kind lease_kind;
-
 struct lease_handlers {
         /* OBJECT is the Lease that it was read from, valid during the call; NULL: it says something
          * older, and this is what is known (memory.h). */

@@ -7,19 +7,12 @@
 #include "base/log.h"
 #include "json/read.h"
 #include "json/write.h"
+#include "kube/kinds.h"
 
 #define EVENT_BYTES_MAX ((size_t)8 * 1024)
 #define EVENT_NAME_MAX 253
 #define NAMES_MAX 320
 #define NAME_MAX_BYTES 80
-
-static const struct kube_kind event_kind = {
-        .group = STR_INIT("events.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("events"),
-        .kind = STR_INIT("Event"),
-        .namespaced = true,
-};
 
 void news_init(struct news *n, const struct news_config *config)
 {
@@ -272,7 +265,7 @@ static void send_event(struct news *n, const struct regarding *about, bool warni
 {
         _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
         struct kube_call call = { .verb = KUBE_CREATE,
-                                  .kind = &event_kind,
+                                  .kind = &kube_event_kind,
                                   .namespace = n->config.namespace,
                                   .timeout = n->config.timeout,
                                   .field_manager = STR("keelson-agent") };

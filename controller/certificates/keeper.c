@@ -5,16 +5,13 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "kube/kinds.h"
 #include "manager/event.h"
 
 /* Writes that failed in a row, which will do better by themselves. */
 #define FAILURES_PASSING 2
 #define NOTE_MAX 512
 
-static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
-                                              .plural = STR_INIT("secrets"),
-                                              .kind = STR_INIT("Secret"),
-                                              .namespaced = true };
 static const struct kube_kind validating_kind = {
         .group = STR_INIT("admissionregistration.k8s.io"),
         .version = STR_INIT("v1"),
@@ -26,12 +23,6 @@ static const struct kube_kind mutating_kind = {
         .version = STR_INIT("v1"),
         .plural = STR_INIT("mutatingwebhookconfigurations"),
         .kind = STR_INIT("MutatingWebhookConfiguration"),
-};
-static const struct kube_kind crd_kind = {
-        .group = STR_INIT("apiextensions.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("customresourcedefinitions"),
-        .kind = STR_INIT("CustomResourceDefinition"),
 };
 
 static const struct metric_desc expiry_desc = {
@@ -430,11 +421,11 @@ static int keeper_start(struct peer *p, const struct peer_config *config, struct
         if (r < 0)
                 return error_set(err, r, "out of memory at the start");
         make_names(k);
-        add_object(k, &secret_kind, str_c(k->secret_name));
+        add_object(k, &kube_secret_kind, str_c(k->secret_name));
         add_object(k, &validating_kind, k->options.service);
         add_object(k, &mutating_kind, k->options.service);
         for (size_t i = 0; i < k->options.n_crds; i++)
-                add_object(k, &crd_kind, k->options.crds[i]);
+                add_object(k, &kube_definition_kind, k->options.crds[i]);
         return 0;
 }
 

@@ -11,18 +11,12 @@
 #include "json/read.h"
 #include "json/write.h"
 #include "kube/client.h"
+#include "kube/kinds.h"
 #include "loop/loop.h"
 #include "yaml/yaml.h"
 
 #define PATH_LEN_MAX 4096
 #define ARENA_MAX ((size_t)32 * 1024 * 1024)
-
-static const struct kube_kind definition_kind = {
-        .group = STR_INIT("apiextensions.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("customresourcedefinitions"),
-        .kind = STR_INIT("CustomResourceDefinition"),
-};
 
 /* --- files -------------------------------------------------------------------------- */
 
@@ -49,7 +43,7 @@ static int add_document(yyjson_doc *doc, const struct yaml_lines *lines, void *a
         struct str name = json_get_str(yyjson_obj_get(root, "metadata"), "name");
         int r;
 
-        if (!str_eq(json_get_str(root, "kind"), definition_kind.kind) ||
+        if (!str_eq(json_get_str(root, "kind"), kube_definition_kind.kind) ||
             !str_eq(json_get_str(root, "apiVersion"), STR("apiextensions.k8s.io/v1")) || str_empty(name))
                 r = error_set(err, -EINVAL,
                               "line %u: no CustomResourceDefinition of apiextensions.k8s.io/v1 with a name; "
@@ -253,7 +247,7 @@ static void ask(struct run *run)
 {
         const struct kube_call call = {
                 .verb = run->applied ? KUBE_GET : KUBE_APPLY,
-                .kind = &definition_kind,
+                .kind = &kube_definition_kind,
                 .name = current(run)->name,
                 .body = run->applied ? STR_NULL : current(run)->json,
                 .field_manager = run->applied ? STR_NULL : STR(DEFINITIONS_MANAGER),

@@ -6,14 +6,7 @@
 
 #include "base/log.h"
 #include "json/read.h"
-
-static const struct kube_kind lease_kind = {
-        .group = STR_INIT("coordination.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("leases"),
-        .kind = STR_INIT("Lease"),
-        .namespaced = true,
-};
+#include "kube/kinds.h"
 
 static void step(struct election *e, struct leader_event event);
 
@@ -48,7 +41,7 @@ static void send_request(struct election *e, const struct leader_actions *action
         const struct leader_config *config = &e->leader.config;
         struct kube_call call = {
                 .verb = verbs[actions->method],
-                .kind = &lease_kind,
+                .kind = &kube_lease_kind,
                 .namespace = config->namespace,
                 .name = actions->method == LEADER_CREATE ? STR_NULL : config->name,
                 .body = actions->method == LEADER_GET ? STR_NULL : actions->body,

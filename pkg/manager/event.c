@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "json/write.h"
+#include "kube/kinds.h"
 #include "manager/manager.h"
 
 #define NOTE_MAX ((size_t)1024) /* events.k8s.io/v1 takes no longer note */
@@ -15,14 +16,6 @@
 #define EVENT_NAME_MAX 240 /* 200 of the resource's name, a dot, 24 digits */
 
 static_assert(EVENTS_REMEMBERED_MAX > EVENTS_IN_FLIGHT_MAX, "one can always be forgotten");
-
-static const struct kube_kind event_kind = {
-        .group = STR_INIT("events.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("events"),
-        .kind = STR_INIT("Event"),
-        .namespaced = true,
-};
 
 /* One that is remembered; its strings stand behind it. */
 struct event {
@@ -209,7 +202,7 @@ static int tell(struct event *e)
         _cleanup_(buf_release) struct buf body = BUF_INIT(EVENT_BYTES_MAX);
         struct manager *m = e->manager;
         usec_t wall = m->transport->wall(m->transport);
-        struct call call = { .kind = &event_kind, .namespace = e->about.namespace };
+        struct call call = { .kind = &kube_event_kind, .namespace = e->about.namespace };
         char stamp[CLOCK_RFC3339_MAX], name[EVENT_NAME_MAX];
         struct json_writer w;
         int r;

@@ -18,6 +18,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "controller/certificates/keeper.h"
+#include "kube/kinds.h"
 #include "sim/world.h"
 #include "sim/wrap.h"
 
@@ -27,10 +28,6 @@
 #define CRD "apps.keelson.dev"
 #define HOST NAME "." SPACE ".svc"
 
-static const struct kube_kind secret_kind = { .version = STR_INIT("v1"),
-                                              .plural = STR_INIT("secrets"),
-                                              .kind = STR_INIT("Secret"),
-                                              .namespaced = true };
 static const struct kube_kind validating_kind = {
         .group = STR_INIT("admissionregistration.k8s.io"),
         .version = STR_INIT("v1"),
@@ -42,12 +39,6 @@ static const struct kube_kind mutating_kind = {
         .version = STR_INIT("v1"),
         .plural = STR_INIT("mutatingwebhookconfigurations"),
         .kind = STR_INIT("MutatingWebhookConfiguration"),
-};
-static const struct kube_kind crd_kind = {
-        .group = STR_INIT("apiextensions.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("customresourcedefinitions"),
-        .kind = STR_INIT("CustomResourceDefinition"),
 };
 
 #define SERVICE(name, space) "\"service\":{\"name\":\"" name "\",\"namespace\":\"" space "\"}"
@@ -82,13 +73,13 @@ static inline void apply_all(struct cluster *c)
 {
         apply(c, &validating_kind, VALIDATING);
         apply(c, &mutating_kind, MUTATING);
-        apply(c, &crd_kind, CONVERTING);
+        apply(c, &kube_definition_kind, CONVERTING);
 }
 
 static inline void begin_empty(struct cluster *c, uint64_t seed)
 {
-        static const struct kube_kind *const kinds[] = { &secret_kind, &validating_kind, &mutating_kind,
-                                                         &crd_kind };
+        static const struct kube_kind *const kinds[] = { &kube_secret_kind, &validating_kind, &mutating_kind,
+                                                         &kube_definition_kind };
         const struct keeper_options options = { .service = STR(NAME),
                                                 .crds = cluster_crds,
                                                 .n_crds = ARRAY_SIZE(cluster_crds) };
@@ -146,7 +137,7 @@ static inline struct str item(struct cluster *c, const char *key)
         char pointer[64];
 
         snprintf(pointer, sizeof(pointer), "/data/%s", key);
-        return decoded(c, sim_api_str(&c->w.api, &secret_kind, SPACE, SECRET, pointer));
+        return decoded(c, sim_api_str(&c->w.api, &kube_secret_kind, SPACE, SECRET, pointer));
 }
 
 static const struct {
@@ -156,7 +147,7 @@ static const struct {
         { &validating_kind, NAME, "/webhooks/0/clientConfig/caBundle" },
         { &validating_kind, NAME, "/webhooks/1/clientConfig/caBundle" },
         { &mutating_kind, NAME, "/webhooks/0/clientConfig/caBundle" },
-        { &crd_kind, CRD, "/spec/conversion/webhook/clientConfig/caBundle" },
+        { &kube_definition_kind, CRD, "/spec/conversion/webhook/clientConfig/caBundle" },
 };
 
 static inline struct str bundle(struct cluster *c, size_t i)
@@ -231,5 +222,5 @@ static inline void empty_bundle(struct cluster *c)
 
 static inline void delete_secret(struct cluster *c)
 {
-        sim_api_delete(&c->w.api, &secret_kind, SPACE, SECRET);
+        sim_api_delete(&c->w.api, &kube_secret_kind, SPACE, SECRET);
 }

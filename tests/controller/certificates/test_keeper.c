@@ -18,7 +18,7 @@ START_TEST(the_secret_and_all_bundles_are_made)
         world_start(&c.w);
         world_run(&c.w, 2 * USEC_SEC);
         check_well(&c, "made");
-        ck_str_eq(sim_api_str(&c.w.api, &secret_kind, SPACE, SECRET, "/type"), "kubernetes.io/tls");
+        ck_str_eq(sim_api_str(&c.w.api, &kube_secret_kind, SPACE, SECRET, "/type"), "kubernetes.io/tls");
         ck_assert_uint_eq(calls_of(&c, CALL_CREATE), 1);
         ck_assert_uint_eq(calls_of(&c, CALL_PATCH_AT), 3); /* two webhooks in one patch */
         ck_assert_uint_eq(calls(&c), 4);
@@ -78,11 +78,11 @@ START_TEST(where_no_webhook_calls_our_service_nothing_is_made)
         world_run(&c.w, USEC_HOUR);
         for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
                 apply(&c, &validating_kind, others[i]);
-                apply(&c, &crd_kind, DEFINITION("{\"strategy\":\"None\"}"));
+                apply(&c, &kube_definition_kind, DEFINITION("{\"strategy\":\"None\"}"));
                 world_run(&c.w, USEC_HOUR);
         }
         ck_assert_uint_eq(calls(&c), 0);
-        ck_assert_uint_eq(sim_api_count(&c.w.api, &secret_kind), 0);
+        ck_assert_uint_eq(sim_api_count(&c.w.api, &kube_secret_kind), 0);
         apply_all(&c); /* as an installation comes, one by one */
         world_run(&c.w, USEC_MINUTE);
         check_well(&c, "with configurations");
@@ -102,7 +102,7 @@ START_TEST(configurations_may_come_one_after_the_other)
         world_run(&c.w, USEC_SEC);
         apply(&c, &mutating_kind, MUTATING);
         world_run(&c.w, USEC_SEC);
-        apply(&c, &crd_kind, CONVERTING);
+        apply(&c, &kube_definition_kind, CONVERTING);
         world_run(&c.w, 12 * USEC_SEC);
         check_well(&c, "one after the other");
         ck_assert_uint_eq(calls_of(&c, CALL_CREATE), 1);
@@ -218,15 +218,15 @@ START_TEST(what_others_keep_in_the_secret_stays)
 
         begin_made(&c);
         world_run(&c.w, USEC_MINUTE);
-        sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET,
+        sim_api_patch(&c.w.api, &kube_secret_kind, SPACE, SECRET,
                       "{\"data\":{\"note\":\"bWluZQ==\",\"next-ca.crt\":\"Z2FyYmFnZQ==\",\"tls.crt\":null},"
                       "\"metadata\":{\"labels\":{\"team\":\"a\"}}}",
                       "kubectl-edit");
         world_run(&c.w, 2 * USEC_SEC);
         check_well(&c, "renewed");
         ck_str_eq(item(&c, "note"), "mine");
-        ck_str_eq(sim_api_str(&c.w.api, &secret_kind, SPACE, SECRET, "/metadata/labels/team"), "a");
-        ck_assert_uint_eq(sim_api_count(&c.w.api, &secret_kind), 1);
+        ck_str_eq(sim_api_str(&c.w.api, &kube_secret_kind, SPACE, SECRET, "/metadata/labels/team"), "a");
+        ck_assert_uint_eq(sim_api_count(&c.w.api, &kube_secret_kind), 1);
         ck_assert_uint_eq(calls(&c), 5);
         end(&c);
 }
@@ -239,7 +239,7 @@ START_TEST(a_fight_over_the_secret_is_fought_once_a_minute)
 
         begin_made(&c);
         for (int i = 0; i < 600; i++) {
-                sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
+                sim_api_patch(&c.w.api, &kube_secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
                               "other");
                 world_run(&c.w, USEC_SEC);
         }
@@ -268,7 +268,7 @@ START_TEST(garbage_in_the_secret_counts_as_absent)
                         memset(at, 'A', SECRET_MAX * 2);
                         snprintf(at + SECRET_MAX * 2, 8, "\"}}");
                 }
-                sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET, data, "kubectl-edit");
+                sim_api_patch(&c.w.api, &kube_secret_kind, SPACE, SECRET, data, "kubectl-edit");
                 world_run(&c.w, 30 * USEC_SEC);
                 check_well(&c, i < ARRAY_SIZE(garbage) ? garbage[i] : "too long");
                 check_rest(&c);
@@ -317,7 +317,7 @@ START_TEST(an_event_tells_what_is_refused)
         begin(&c, 1);
         world_rule(&c.w, (struct world_rule){ .fate = WORLD_REFUSE,
                                               .type = CALL_CREATE,
-                                              .kind = &secret_kind,
+                                              .kind = &kube_secret_kind,
                                               .times = -1,
                                               .status = 403,
                                               .reason = "Forbidden",

@@ -7,9 +7,6 @@
 
 #include <errno.h>
 
-static const struct kube_kind leases = { .group = STR_INIT("coordination.k8s.io"),
-                                         .plural = STR_INIT("leases") };
-
 /* --- refusals ---------------------------------------------------------------------------------- */
 
 static const struct world_rule refusals[] = {
@@ -32,7 +29,7 @@ static void make_and_renew(struct cluster *c)
 {
         world_start(&c->w);
         world_run(&c->w, 2 * USEC_MINUTE);
-        sim_api_patch(&c->w.api, &secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
+        sim_api_patch(&c->w.api, &kube_secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
                       "kubectl-edit");
         empty_bundle(c);
         world_run(&c->w, 2 * USEC_MINUTE);
@@ -55,7 +52,7 @@ START_TEST(what_is_refused_a_few_times_is_done_in_the_end)
                                 snprintf(when, sizeof(when), "fate %d, status %d, call %d, %d times",
                                          rule.fate, rule.status, rule.type, times);
                                 check_well(&c, when);
-                                ck_assert_uint_eq(sim_api_count(&c.w.api, &secret_kind), 1);
+                                ck_assert_uint_eq(sim_api_count(&c.w.api, &kube_secret_kind), 1);
                                 check_rest(&c);
                                 end(&c);
                         }
@@ -125,7 +122,7 @@ START_TEST(retry_after_is_honoured_up_to_a_bound)
                 begin(&c, 1);
                 world_rule(&c.w, (struct world_rule){ .fate = WORLD_REFUSE,
                                                       .any_type = true,
-                                                      .kind = &secret_kind,
+                                                      .kind = &kube_secret_kind,
                                                       .times = 1,
                                                       .status = 429,
                                                       .reason = "TooManyRequests",
@@ -149,7 +146,8 @@ START_TEST(while_the_secret_is_on_its_way_nothing_is_decided)
         begin_made(&c);
         world_run(&c.w, USEC_MINUTE);
         world_rule(&c.w, (struct world_rule){ .fate = WORLD_LOSE_REQUEST, .type = CALL_PATCH, .times = 1 });
-        sim_api_patch(&c.w.api, &secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}", "kubectl-edit");
+        sim_api_patch(&c.w.api, &kube_secret_kind, SPACE, SECRET, "{\"data\":{\"tls.crt\":null}}",
+                      "kubectl-edit");
         world_run(&c.w, 100 * USEC_MSEC);
         ck_assert_ptr_nonnull(c.keepers[0].objects[0].write);
         empty_bundle(&c);
@@ -242,7 +240,7 @@ static size_t changes_by(const struct cluster *c, const char *who, size_t from)
         size_t n = 0;
 
         for (size_t i = from; i < c->w.api.n_log; i++)
-                n += !str_eq(c->w.api.log[i].kind->plural, leases.plural) &&
+                n += !str_eq(c->w.api.log[i].kind->plural, kube_lease_kind.plural) &&
                      !str_eq(c->w.api.log[i].kind->plural, STR("events")) && c->w.api.log[i].by &&
                      strcmp(c->w.api.log[i].by, who) == 0;
         return n;
@@ -260,7 +258,7 @@ START_TEST(only_the_leader_looks_and_writes)
         ck_assert_ptr_null(c.keepers[1].objects[0].kept.items[0].data);
         world_rule(&c.w, (struct world_rule){ .fate = WORLD_LOSE_REQUEST,
                                               .any_type = true,
-                                              .kind = &leases,
+                                              .kind = &kube_lease_kind,
                                               .only = &c.w.op[0],
                                               .times = -1 });
         world_run(&c.w, 30 * USEC_SEC);
@@ -374,7 +372,7 @@ static void do_anything(struct cluster *c)
 {
         switch (rand_below(&c->w.rand, 6)) {
         case 0:
-                if (sim_api_count(&c->w.api, &secret_kind))
+                if (sim_api_count(&c->w.api, &kube_secret_kind))
                         delete_secret(c);
                 break;
         case 1:
@@ -394,8 +392,8 @@ static void do_anything(struct cluster *c)
                 world_relist(&c->w);
                 break;
         default:
-                if (sim_api_count(&c->w.api, &secret_kind))
-                        sim_api_patch(&c->w.api, &secret_kind, SPACE, SECRET,
+                if (sim_api_count(&c->w.api, &kube_secret_kind))
+                        sim_api_patch(&c->w.api, &kube_secret_kind, SPACE, SECRET,
                                       "{\"data\":{\"tls.key\":\"Z2FyYmFnZQ==\"}}", "kubectl-edit");
         }
         world_run(&c->w, (usec_t)rand_below(&c->w.rand, USEC_MINUTE));
@@ -473,7 +471,7 @@ START_TEST(any_allocation_may_fail)
                 mem_fail_after(n);
                 world_start(&c.w);
                 world_run(&c.w, USEC_MINUTE);
-                if (sim_api_count(&c.w.api, &secret_kind))
+                if (sim_api_count(&c.w.api, &kube_secret_kind))
                         delete_secret(&c);
                 world_run(&c.w, 3 * USEC_MINUTE);
                 mem_fail_after(0);

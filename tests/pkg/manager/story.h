@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "controller/app/app.h"
+#include "kube/kinds.h"
 #include "manager/event.h"
 #include "sim/actors.h"
 #include "sim/world.h"
@@ -35,14 +36,6 @@
 #define OBJECTS (CHILDREN + 1)
 
 static const struct controller *const controllers[] _unused_ = { &app_controller };
-
-static const struct kube_kind event_kind _unused_ = {
-        .group = STR_INIT("events.k8s.io"),
-        .version = STR_INIT("v1"),
-        .plural = STR_INIT("events"),
-        .kind = STR_INIT("Event"),
-        .namespaced = true,
-};
 
 static inline void user_applies(struct world *w, const char *app)
 {

@@ -22,7 +22,7 @@ START_TEST(a_create_whose_reply_is_lost_makes_one_object)
                 check_rest(&w);
                 ck_assert_uint_eq(count_events(&w, "NameConflict"), 0);
                 /* The App, its children, and events: no object was made twice. */
-                ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + sim_api_count(&w.api, &event_kind));
+                ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + sim_api_count(&w.api, &kube_event_kind));
                 end(&w);
         }
 }
@@ -36,7 +36,7 @@ START_TEST(any_one_message_may_be_lost)
         char *expected;
 
         begin_converged(&w);
-        expected = sim_api_dump(&w.api, &event_kind);
+        expected = sim_api_dump(&w.api, &kube_event_kind);
         end(&w);
         for (size_t i = 0; i < ARRAY_SIZE(fates); i++)
                 for (size_t j = 0; j < ARRAY_SIZE(types); j++)
@@ -48,7 +48,7 @@ START_TEST(any_one_message_may_be_lost)
                                                        .fate = fates[i], .type = types[j], .times = times });
                                 world_start(&w);
                                 world_run(&w, 5 * USEC_MINUTE);
-                                state = sim_api_dump(&w.api, &event_kind);
+                                state = sim_api_dump(&w.api, &kube_event_kind);
                                 check_same_state(state, expected, "lost messages:", (uint64_t)times);
                                 free(state);
                                 check_rest(&w);
@@ -77,9 +77,9 @@ static char *live_through(uint64_t crash_after, uint64_t *ret_served)
         world_run(&w, USEC_MINUTE);
         ck_assert_uint_eq(w.n_crashes, crash_after ? 1 : 0);
         *ret_served = w.n_served;
-        state = sim_api_dump(&w.api, &event_kind);
+        state = sim_api_dump(&w.api, &kube_event_kind);
         /* The App, its children, events: nothing was made twice. */
-        ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + 1 + sim_api_count(&w.api, &event_kind));
+        ck_assert_uint_eq(w.api.n_created, 1 + OBJECTS + 1 + sim_api_count(&w.api, &kube_event_kind));
         check_rest(&w);
         end(&w);
         return state;

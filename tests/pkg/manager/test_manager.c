@@ -593,7 +593,7 @@ START_TEST(a_hundred_resources_converge_in_bad_weather)
         ck_assert_uint_eq(sim_api_count(&w.api, &common_service_kind.api), 100);
         ck_assert(manager_idle(&w.op[0].manager));
         ck_assert_uint_eq(w.op[0].manager.queue.items.count, 0);
-        ck_assert_uint_eq(w.api.n_created, 100 * (1 + OBJECTS) + sim_api_count(&w.api, &event_kind));
+        ck_assert_uint_eq(w.api.n_created, 100 * (1 + OBJECTS) + sim_api_count(&w.api, &kube_event_kind));
         end(&w);
 }
 END_TEST

@@ -7,12 +7,10 @@
 
 #include <stdlib.h>
 
+#include "kube/kinds.h"
 #include "manager/leader.h"
 
 #define TRIES 20
-
-static const struct kube_kind leases = { .group = STR_INIT("coordination.k8s.io"),
-                                         .plural = STR_INIT("leases") };
 
 static void begin(struct run *r, uint64_t seed)
 {
@@ -48,7 +46,7 @@ static void lose_lease(uint64_t seed, uint64_t n)
         r.w.weather.delay = 200;
         world_rule(&r.w, (struct world_rule){ .fate = WORLD_LOSE_REQUEST,
                                               .any_type = true,
-                                              .kind = &leases,
+                                              .kind = &kube_lease_kind,
                                               .only = &r.w.op[0],
                                               .times = -1 });
         for (int i = 0; i < 40; i++) {
