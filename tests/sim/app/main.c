@@ -3,14 +3,13 @@
  * sim: the operator and its App controller in a simulated cluster. Runs seeds,
  * named cases, the crash roads, and all of them with a bug planted.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "app/jobs.h"
 #include "app/run.h"
+#include "sim/jobs.h"
+#include "sim/options.h"
 
 #define SEEDS 200        /* unless --count says otherwise */
 #define SEEDS_PLANTED 40 /* within which a planted bug is to be caught */
@@ -93,24 +92,13 @@ static void run_here(const struct job_list *list)
         n_passed = list->n;
 }
 
-/* "F01" asks for F01-create as well. */
-static bool is_asked_for(const struct sim_case *c, const char *name)
-{
-        size_t n = strlen(name);
-
-        return strcmp(name, "all") == 0 ||
-               (strncmp(c->name, name, n) == 0 && (c->name[n] == '\0' || c->name[n] == '-'));
-}
-
 static void want_cases(const char *name)
 {
         for (size_t i = 0; i < sim_n_cases; i++)
-                if (is_asked_for(&sim_cases[i], name))
+                if (options_ask_for(name, sim_cases[i].name))
                         wanted[n_wanted++] = &sim_cases[i];
-        if (n_wanted)
-                return;
-        fprintf(stderr, "sim: there is no case \"%s\"; see sim --list\n", name);
-        exit(2);
+        if (!n_wanted)
+                options_wrong("there is no case \"%s\"; see --list", name);
 }
 
 /* --- planted bugs ---------------------------------------------------------------------------- */
@@ -186,29 +174,13 @@ static void plant(const char *name)
                         planted = (enum planted_bug)bug;
                         return;
                 }
-        fprintf(stderr, "sim: there is no planted bug \"%s\"; see sim --list\n", name);
-        exit(2);
-}
-
-static uint64_t number(const char *text, const char *option)
-{
-        char *end;
-        uint64_t n;
-
-        errno = 0;
-        n = strtoull(text, &end, 10);
-        if (errno || end == text || *end || text[0] == '-') {
-                fprintf(stderr, "sim: %s takes a number, not \"%s\"\n", option, text);
-                exit(2);
-        }
-        return n;
+        options_wrong("there is no planted bug \"%s\"; see --list", name);
 }
 
 static void set_defaults(void)
 {
         bool one = options.name || options.history || options.seed;
 
-        options.workers = MIN(MAX(options.workers, 1U), (unsigned)JOBS_WORKERS_MAX);
         if (!options.count)
                 options.count = options.check_planted ? SEEDS_PLANTED : one ? 1 : SEEDS;
         if (!options.seed)
@@ -226,14 +198,14 @@ static void read_options(int argc, char **argv)
         };
         int c;
 
-        options.workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+        options.workers = options_workers(NULL);
         while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
                 switch (c) {
                 case 's':
-                        options.seed = number(optarg, "--seed");
+                        options.seed = options_number(optarg, "--seed");
                         break;
                 case 'n':
-                        options.count = number(optarg, "--count");
+                        options.count = options_number(optarg, "--count");
                         break;
                 case 'c':
                         options.name = optarg;
@@ -245,7 +217,7 @@ static void read_options(int argc, char **argv)
                         plant(optarg);
                         break;
                 case 'j':
-                        options.workers = (unsigned)number(optarg, "--jobs");
+                        options.workers = options_workers(optarg);
                         break;
                 case 'k':
                         options.check_planted = true;
@@ -260,10 +232,8 @@ static void read_options(int argc, char **argv)
                         exit(2);
                 }
         }
-        if (optind < argc) {
-                fprintf(stderr, "sim: unknown argument \"%s\"\n", argv[optind]);
-                exit(2);
-        }
+        if (optind < argc)
+                options_wrong("unknown argument \"%s\"", argv[optind]);
         set_defaults();
 }
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/jobs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "controller/app/config.h"
+#include "sim/jobs.h"
 
 FILE *sim_history;
 

@@ -3,17 +3,16 @@
  * sim_failover: the failover protocol in a simulated cluster. Runs seeds and
  * named cases; docs/development/failover-simulator.md tells more.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "app/jobs.h"
 #include "base/mem.h"
 #include "failover/cases.h"
 #include "failover/run.h"
+#include "sim/jobs.h"
+#include "sim/options.h"
 
 #define SEEDS 200
 #define PLANTED_SEEDS UINT64_C(1000) /* before cases are tried */
@@ -129,23 +128,13 @@ static void usage(void)
                SEEDS, LAST_SECONDS);
 }
 
-static bool is_asked_for(const struct failover_case *c, const char *name)
-{
-        size_t n = strlen(name);
-
-        return strcmp(name, "all") == 0 ||
-               (strncmp(c->name, name, n) == 0 && (c->name[n] == '\0' || c->name[n] == '-'));
-}
-
 static void want_cases(const char *name)
 {
         for (size_t i = 0; i < failover_n_cases; i++)
-                if (is_asked_for(&failover_cases[i], name))
+                if (options_ask_for(name, failover_cases[i].name))
                         wanted[n_wanted++] = &failover_cases[i];
-        if (n_wanted)
-                return;
-        fprintf(stderr, "sim_failover: there is no case \"%s\"; see sim_failover --list\n", name);
-        exit(2);
+        if (!n_wanted)
+                options_wrong("there is no case \"%s\"; see --list", name);
 }
 
 static void list_all(void)
@@ -155,28 +144,14 @@ static void list_all(void)
         exit(0);
 }
 
-static uint64_t number(const char *text, const char *option)
-{
-        char *end;
-        uint64_t n;
-
-        errno = 0;
-        n = strtoull(text, &end, 10);
-        if (errno || end == text || *end || text[0] == '-') {
-                fprintf(stderr, "sim_failover: %s takes a number, not \"%s\"\n", option, text);
-                exit(2);
-        }
-        return n;
-}
-
 static void read_option(int c)
 {
         switch (c) {
         case 's':
-                options.seed = number(optarg, "--seed");
+                options.seed = options_number(optarg, "--seed");
                 break;
         case 'n':
-                options.count = number(optarg, "--count");
+                options.count = options_number(optarg, "--count");
                 break;
         case 'c':
                 options.name = optarg;
@@ -185,13 +160,13 @@ static void read_option(int c)
                 options.history = true;
                 break;
         case 't':
-                options.last = (int)number(optarg, "--last");
+                options.last = (int)options_number(optarg, "--last");
                 break;
         case 'p':
                 options.stop_at_first = true;
                 break;
         case 'j':
-                options.workers = (unsigned)number(optarg, "--jobs");
+                options.workers = options_workers(optarg);
                 break;
         case 'l':
                 list_all();
@@ -216,15 +191,12 @@ static void read_options(int argc, char **argv)
         bool one;
         int c;
 
-        options.workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+        options.workers = options_workers(NULL);
         while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
                 read_option(c);
-        if (optind < argc) {
-                fprintf(stderr, "sim_failover: unknown argument \"%s\"\n", argv[optind]);
-                exit(2);
-        }
+        if (optind < argc)
+                options_wrong("unknown argument \"%s\"", argv[optind]);
         one = options.name || options.history || options.seed;
-        options.workers = MIN(MAX(options.workers, 1U), (unsigned)JOBS_WORKERS_MAX);
         options.count = options.count ? options.count : one ? 1 : SEEDS;
         options.seed = options.seed ? options.seed : 1;
         if (options.name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/jobs.h"
+#include "sim/jobs.h"
 
 #include <assert.h>
 #include <signal.h>
