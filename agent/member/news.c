@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/member/news.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -104,9 +105,21 @@ static const char *held_back_because(enum failover_cause cause)
         }
 }
 
+static void say(char out[NEWS_NOTE_MAX], const char *format, ...) _printf_(2, 3);
+
+static void say(char out[NEWS_NOTE_MAX], const char *format, ...)
+{
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(out, NEWS_NOTE_MAX, format, args);
+        va_end(args);
+}
+
 static void describe(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX])
 {
-        unsigned long long epoch = (unsigned long long)e->news.epoch;
+        unsigned long long epoch = (unsigned long long)e->news.epoch,
+                           bytes = (unsigned long long)e->news.bytes;
         const char *why = because(e->news.cause);
         char member[NAME_MAX_BYTES];
         struct names all;
@@ -116,79 +129,53 @@ static void describe(const struct news *n, const struct failover_effect *e, char
         name_all(n, e->news.members, &all);
         switch (e->news.what) {
         case FAILOVER_STOOD:
-                snprintf(out, NEWS_NOTE_MAX, "took epoch %llu: %s", epoch, why);
-                return;
+                return say(out, "took epoch %llu: %s", epoch, why);
         case FAILOVER_CHOSEN:
-                snprintf(out, NEWS_NOTE_MAX, "is to lead epoch %llu; in sync: %s", epoch, all.list);
-                return;
+                return say(out, "is to lead epoch %llu; in sync: %s", epoch, all.list);
         case FAILOVER_DEFERRED:
-                snprintf(out, NEWS_NOTE_MAX, "leaves epoch %llu to %s, which is further on", epoch, member);
-                return;
+                return say(out, "leaves epoch %llu to %s, which is further on", epoch, member);
         case FAILOVER_WAITING:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "nobody can lead yet: %s must answer first, and may have newer data", all.list);
-                return;
+                return say(out, "nobody can lead yet: %s must answer first, and may have newer data",
+                           all.list);
         case FAILOVER_NO_DATA:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "nobody of the set has the data: a person has to decide which member is to lead "
-                         "with what it has");
-                return;
+                return say(out,
+                           "nobody of the set has the data: a person has to decide which member is to lead "
+                           "with what it has");
         case FAILOVER_LED:
-                snprintf(out, NEWS_NOTE_MAX, "%s leads epoch %llu; in sync: %s", member, epoch, all.list);
-                return;
+                return say(out, "%s leads epoch %llu; in sync: %s", member, epoch, all.list);
         case FAILOVER_NARROWED:
-                snprintf(out, NEWS_NOTE_MAX, "%s %s behind and may not be promoted any more", all.list,
-                         all.are);
-                return;
+                return say(out, "%s %s behind and may not be promoted any more", all.list, all.are);
         case FAILOVER_WIDENED:
-                snprintf(out, NEWS_NOTE_MAX, "%s %s caught up and may be promoted", all.list, all.have);
-                return;
+                return say(out, "%s %s caught up and may be promoted", all.list, all.have);
         case FAILOVER_HELD_BACK:
-                snprintf(out, NEWS_NOTE_MAX, "writes are held back: %s", held_back_because(e->news.cause));
-                return;
+                return say(out, "writes are held back: %s", held_back_because(e->news.cause));
         case FAILOVER_RESUMED:
-                snprintf(out, NEWS_NOTE_MAX, "writes go on");
-                return;
+                return say(out, "writes go on");
         case FAILOVER_ON_PROMISES:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "the API server does not answer; %s %s not to stand, so %s goes on leading",
-                         all.list, all.promise, member);
-                return;
+                return say(out, "the API server does not answer; %s %s not to stand, so %s goes on leading",
+                           all.list, all.promise, member);
         case FAILOVER_FENCED:
                 if (is_crash(e))
-                        snprintf(out, NEWS_NOTE_MAX, "%s leads no longer: its server has ended by itself",
-                                 member);
-                else
-                        snprintf(out, NEWS_NOTE_MAX, "the server of %s was killed: %s", member, why);
-                return;
+                        return say(out, "%s leads no longer: its server has ended by itself", member);
+                return say(out, "the server of %s was killed: %s", member, why);
         case FAILOVER_SUPERSEDED:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "the server of %s was killed: another member holds a newer epoch", member);
-                return;
+                return say(out, "the server of %s was killed: another member holds a newer epoch", member);
         case FAILOVER_YIELDS:
                 if (e->news.member == FAILOVER_NOBODY)
-                        snprintf(out, NEWS_NOTE_MAX, "stops leading epoch %llu; there is nobody to take over",
-                                 epoch);
-                else
-                        snprintf(out, NEWS_NOTE_MAX, "hands epoch %llu over to %s", epoch, member);
-                return;
+                        return say(out, "stops leading epoch %llu; there is nobody to take over", epoch);
+                return say(out, "hands epoch %llu over to %s", epoch, member);
         case FAILOVER_YIELDED:
-                snprintf(out, NEWS_NOTE_MAX, "leads no longer; epoch %llu is released", epoch);
-                return;
+                return say(out, "leads no longer; epoch %llu is released", epoch);
         case FAILOVER_STAYED:
-                snprintf(out, NEWS_NOTE_MAX, "goes on leading: %s could not take over in time", member);
-                return;
+                return say(out, "goes on leading: %s could not take over in time", member);
         case FAILOVER_LEASE_GONE:
-                snprintf(out, NEWS_NOTE_MAX, "the Lease was deleted; who leads makes it again");
-                return;
+                return say(out, "the Lease was deleted; who leads makes it again");
         case FAILOVER_WRITES_LOST:
-                snprintf(out, NEWS_NOTE_MAX,
-                         "%s%llu bytes of writes that this member had are lost: the leader of epoch %llu "
-                         "does not have them",
-                         e->news.exact ? "" : "at least ", (unsigned long long)e->news.bytes, epoch);
-                return;
+                return say(out,
+                           "%s%llu bytes of writes that this member had are lost: the leader of epoch %llu "
+                           "does not have them",
+                           e->news.exact ? "" : "at least ", bytes, epoch);
         }
-        snprintf(out, NEWS_NOTE_MAX, "%s", failover_news_name(e->news.what));
 }
 
 bool news_note(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX])
