@@ -156,6 +156,19 @@ static void applied(struct redis *e, bool well)
                 e->users_taken = !e->users_refused;
 }
 
+static uint64_t hash_setting(const struct redis_setting *s)
+{
+        return hash_str(hash_str(HASH_INIT, s->name), s->value);
+}
+
+static const struct redis_unfit *unfit_of(const struct redis *e, const struct redis_setting *setting)
+{
+        for (size_t i = 0; i < e->n_unfit; i++)
+                if (e->unfit[i].setting == hash_setting(setting))
+                        return &e->unfit[i];
+        return NULL;
+}
+
 void redis_apply(struct redis *e)
 {
         const struct redis_settings *s = &e->settings;
@@ -170,9 +183,14 @@ void redis_apply(struct redis *e)
         set_own(e, STR("masteruser"), s->replication_password.len ? STR(REDIS_REPLICATION) : STR(""));
         set_own(e, STR("masterauth"), s->replication_password);
         apply_persistence(e);
-        for (size_t i = 0; i < s->n_config; i++)
-                if (!e->immutable[i])
+        for (size_t i = 0; i < s->n_config; i++) {
+                const struct redis_unfit *unfit = unfit_of(e, &s->config[i]);
+
+                if (unfit)
+                        complain_about(e, "config", s->config[i].name, str_c(unfit->why));
+                else if (!e->immutable[i])
                         set(e, REDIS_ITEM_SETTING, i, s->config[i].name, s->config[i].value);
+        }
         redis_batch_end(e);
 }
 
@@ -223,18 +241,32 @@ void redis_look_at_tls(struct redis *e, usec_t now)
 
 /* --- new settings ------------------------------------------------------------------------ */
 
-static uint64_t hash_setting(const struct redis_setting *s)
-{
-        return hash_str(hash_str(HASH_INIT, s->name), s->value);
-}
-
+/* Those too that it is started without, for it failed with them: another start would be no better. */
 void redis_note_started_with(struct redis *e)
 {
         e->n_started_with = 0;
         e->taken_away = false;
-        for (size_t i = 0; !e->bare && i < e->settings.n_config; i++)
-                if (!e->refused[i])
-                        e->started_with[e->n_started_with++] = hash_setting(&e->settings.config[i]);
+        for (size_t i = 0; i < e->settings.n_config; i++)
+                e->started_with[e->n_started_with++] = hash_setting(&e->settings.config[i]);
+}
+
+bool redis_note_unfit(struct redis *e, struct str name, const char *why)
+{
+        struct redis_unfit *unfit = &e->unfit[e->n_unfit];
+
+        for (size_t i = 0; e->n_unfit < REDIS_UNFIT_MAX && i < e->settings.n_config; i++) {
+                const struct redis_setting *setting = &e->settings.config[i];
+
+                if (!str_eq(setting->name, name) || e->refused[i])
+                        continue;
+                unfit->setting = hash_setting(setting);
+                snprintf(unfit->why, sizeof(unfit->why), "%s", why);
+                e->n_unfit++;
+                e->refused[i] = true;
+                complain_about(e, "config", name, str_c(unfit->why));
+                return true;
+        }
+        return false;
 }
 
 static bool has_setting(const struct redis_settings *s, struct str name)
@@ -305,7 +337,8 @@ int redis_configure(struct engine *engine, struct str json, struct error *compla
         e->users_taken = false;
         e->configured = e->apply = true;
         e->bare_wanted = false;
-        memset(e->refused, 0, sizeof(e->refused));
+        for (size_t i = 0; i < REDIS_CONFIG_MAX; i++)
+                e->refused[i] = i < next.n_config && unfit_of(e, &next.config[i]);
         memset(e->immutable, 0, sizeof(e->immutable));
         redis_soon(e);
         return r;

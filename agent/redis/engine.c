@@ -172,15 +172,21 @@ static void start(struct redis *e)
 
 /* --- ending --------------------------------------------------------------------------- */
 
-/* The line of its file that the server shows before it says what is wrong with it. What a user
- * logs in with is nobody's business. */
-static bool names_setting(const char *line)
+/* The line of its file that the server shows before it says what is wrong with it:
+ * >>> 'databases "lots"' */
+static struct str setting_at_fault(const char *line)
 {
-        return str_starts(str_c(line), STR(">>> ")) && !str_starts(str_c(line), STR(">>> 'user "));
+        struct str s = str_c(line), name;
+
+        if (!str_starts(s, STR(">>> '")))
+                return STR_NULL;
+        s = str_n(s.data + 5, s.len - 5);
+        (void)str_cut(s, ' ', &name, &s);
+        return name;
 }
 
-/* A word that the server does not take keeps it from starting: it is started without what
- * users have set, which is then set one by one. */
+/* A word that the server does not take keeps it from starting: it is started without that. Where
+ * it names none, without all that users have set, which is then set one by one. */
 static bool look_at_failed_start(struct redis *e)
 {
         const char *why = output_line(&e->output, 0), *line = output_line(&e->output, 1);
@@ -190,12 +196,13 @@ static bool look_at_failed_start(struct redis *e)
                 return false;
         if (e->bare || (!e->settings.n_config && !e->settings.n_users))
                 return false;
+        if (redis_note_unfit(e, setting_at_fault(line), why))
+                return true;
         e->bare_wanted = true;
-        error_set_at(
-                &complaint, -EINVAL, STR("redis.config"),
-                "the server did not start with these settings (%s%s%s, exit code %d); it is started without "
-                "them, and they are set one by one",
-                names_setting(line) ? line : "", names_setting(line) ? " " : "", why, e->last_end.exit_code);
+        error_set_at(&complaint, -EINVAL, STR("redis.config"),
+                     "the server did not start with these settings (%s, exit code %d); it is started without "
+                     "them, and they are set one by one",
+                     why, e->last_end.exit_code);
         redis_complain(e, &complaint);
         return true;
 }

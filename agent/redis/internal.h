@@ -84,6 +84,13 @@ struct redis_batch {
         struct redis_item items[APPLY_MAX];
 };
 
+/* A setting that a start failed with, in the server's words. */
+#define REDIS_UNFIT_MAX 8
+struct redis_unfit {
+        uint64_t setting; /* hash of name and value */
+        char why[160];
+};
+
 struct redis {
         struct engine engine;
         struct loop *loop;
@@ -99,11 +106,13 @@ struct redis {
         struct redis_settings settings;
         struct redis_settings kept; /* the last ones before them whose users the server took, all */
         bool configured;
-        bool refused[REDIS_CONFIG_MAX];   /* the server does not take it at all */
-        bool immutable[REDIS_CONFIG_MAX]; /* only at its start */
-        bool taken_away;                  /* a setting is gone that this run still has */
-        uint64_t started_with[REDIS_CONFIG_MAX];
+        bool refused[REDIS_CONFIG_MAX];          /* the server does not take it at all */
+        bool immutable[REDIS_CONFIG_MAX];        /* only at its start */
+        bool taken_away;                         /* a setting is gone that this run still has */
+        uint64_t started_with[REDIS_CONFIG_MAX]; /* or was to be */
         size_t n_started_with;
+        struct redis_unfit unfit[REDIS_UNFIT_MAX];
+        size_t n_unfit;
         bool bare;                       /* it did not start with the users' settings: without them */
         bool bare_wanted;                /* the next time */
         bool apply;                      /* the server has to be told */
@@ -237,6 +246,8 @@ bool redis_needs_restart(const struct engine *engine);
 bool redis_settled(const struct engine *engine);
 int redis_configure(struct engine *engine, struct str json, struct error *complaint);
 void redis_note_started_with(struct redis *e);
+/* A start failed at the setting NAME: it is left out, and said so. Whether that is news. */
+bool redis_note_unfit(struct redis *e, struct str name, const char *why);
 
 /* --- look.c --- */
 

@@ -554,6 +554,41 @@ START_TEST(test_settings)
 }
 END_TEST
 
+START_TEST(test_setting_that_no_server_starts_with)
+{
+        static const char *const config =
+                "{\"appendonly\":\"yes\",\"databases\":\"lots\",\"tcp-backlog\":\"100\"}";
+        const struct engine_ops *ops;
+        redisContext *c;
+        char reply[256];
+
+        nodes_begin(1, config);
+        ops = nodes[0].engine->ops;
+        node_order(&nodes[0], FAILOVER_STAND, NULL);
+        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
+        until(ops->settled(nodes[0].engine));
+        ck_assert_str_eq(nodes[0].complaint.path, "redis.config.databases");
+        ck_assert_ptr_nonnull(strstr(nodes[0].complaint.message, "integer"));
+        ck_assert(!ops->needs_restart(nodes[0].engine));
+        c = node_client(&nodes[0], "first");
+        ck_assert(ask(c, reply, "CONFIG GET tcp-backlog"));
+        ck_assert_str_eq(reply, "100"); /* all else is in force */
+
+        /* Told once more, since something else has changed: it is still said, and no restart helps. */
+        nodes[0].complaint = (struct error)ERROR_INIT;
+        node_configure(&nodes[0], config, NULL);
+        until(ops->settled(nodes[0].engine));
+        ck_assert_str_eq(nodes[0].complaint.path, "redis.config.databases");
+        ck_assert(!ops->needs_restart(nodes[0].engine));
+
+        node_configure(&nodes[0], "{\"appendonly\":\"yes\",\"databases\":\"32\",\"tcp-backlog\":\"100\"}",
+                       NULL);
+        until(ops->needs_restart(nodes[0].engine));
+        redisFree(c);
+        nodes_end();
+}
+END_TEST
+
 static bool has_metric(const char *line)
 {
         _cleanup_(buf_release) struct buf out = BUF_INIT(65536);
@@ -626,6 +661,7 @@ static const TTest *const tests[] = {
         test_users_with_a_mistake,
         test_user_that_the_server_refuses,
         test_settings,
+        test_setting_that_no_server_starts_with,
         test_reports,
         test_torture,
 };
