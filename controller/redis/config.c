@@ -130,10 +130,10 @@ static void put_persistence(struct json_writer *w, const struct redis_spec_persi
 }
 
 static void put_unless_set(struct json_writer *w, const struct redis_settings *s, const char *name,
-                           int64_t value, struct arena *a)
+                           struct str value)
 {
         if (!schema_map_get(&s->spec->config, str_c(name)).data)
-                json_put_str(w, name, arena_printf(a, "%lld", (long long)value));
+                json_put_str(w, name, value);
 }
 
 static void put_config(struct json_writer *w, const struct redis_settings *s, struct arena *a)
@@ -142,8 +142,10 @@ static void put_config(struct json_writer *w, const struct redis_settings *s, st
         json_object(w);
         json_put_str(w, "maxmemory", arena_printf(a, "%lld", (long long)s->max_memory));
         json_put_str(w, "maxmemory-policy", s->spec->eviction_policy);
-        put_unless_set(w, s, "maxclients", s->max_clients, a);
-        put_unless_set(w, s, "maxmemory-clients", s->max_memory_clients, a);
+        put_unless_set(w, s, "maxclients", arena_printf(a, "%lld", (long long)s->max_clients));
+        put_unless_set(w, s, "maxmemory-clients", arena_printf(a, "%lld", (long long)s->max_memory_clients));
+        put_unless_set(w, s, "client-output-buffer-limit",
+                       arena_printf(a, "replica %lld 0 0", (long long)s->max_memory_replica));
         put_persistence(w, s->spec->persistence);
         for (size_t i = 0; i < s->spec->config.n; i++) {
                 json_key_str(w, s->spec->config.items[i].key);

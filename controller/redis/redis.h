@@ -113,6 +113,7 @@ struct redis_settings {
         int64_t max_memory; /* bytes */
         int64_t max_clients;
         int64_t max_memory_clients; /* bytes that they take together */
+        int64_t max_memory_replica; /* bytes that wait for one */
         int64_t min_replicas_to_write;
         usec_t lease;
         bool tls, auth, durable;

@@ -18,6 +18,7 @@
 /* For the agent, the server's code and its connections. */
 #define OVERHEAD_MIB 64
 #define CLIENTS_MIB 32
+#define REPLICA_MIB 16
 #define CLIENT_BYTES (48 * 1024) /* of one that does nothing, and a little more */
 #define CLIENTS_MAX 10000
 
@@ -115,6 +116,13 @@ static int64_t clients_memory_of(int64_t memory)
         return CLIENTS_MIB * MIB + memory / 4;
 }
 
+/* Writes that wait for a replica that fetches none, before it has to copy anew. With 1Gi it is what
+ * Redis itself has. */
+static int64_t replica_memory_of(int64_t memory)
+{
+        return REPLICA_MIB * MIB + memory / 4;
+}
+
 /* Each connection takes some, TLS most of it. */
 static int64_t clients_of(int64_t memory)
 {
@@ -183,6 +191,7 @@ int redis_settle(const struct view *view, struct arena *a, struct redis_settings
                 .max_memory = bytes_of(memory) / 10 * 9,
                 .max_clients = clients_of(bytes_of(memory)),
                 .max_memory_clients = clients_memory_of(bytes_of(memory)),
+                .max_memory_replica = replica_memory_of(bytes_of(memory)),
                 .tls = spec->tls->enabled,
                 .auth = spec->auth->enabled,
                 .durable = spec->persistence &&

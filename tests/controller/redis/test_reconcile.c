@@ -42,6 +42,8 @@ START_TEST(all_that_members_need_is_made)
         ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxmemory"), "966367638");
         ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxclients"), "6144");
         ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "maxmemory-clients"), "301989888");
+        ck_str_eq(json_get_str(json_get_path(config(&c), "/redis/config"), "client-output-buffer-limit"),
+                  "replica 285212672 0 0");
         ck_assert_int_eq(int_at(config(&c), "/members"), 3);
         ck_assert_int_eq(int_at(config(&c), "/leaseMillis"), 4000);
         ck_assert_int_eq(int_at(config(&c), "/redis/minReplicasToWrite"), 1);
