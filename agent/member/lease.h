@@ -12,10 +12,12 @@
  *
  * A write is a merge patch that names the resourceVersion, so labels, owners and what
  * others have put there stay; one that is made again, after somebody deleted it, has the labels
- * and owners that were seen last, without which its operator would not know it. Anything but a 2xx with the new version counts as of unknown
- * outcome, a 409 too: libcurl sends a request again when the connection that it was to
- * reuse turns out to be dead, and then it is our own first attempt that the second one
- * conflicts with. What really stands there is read at once, so this costs nothing.
+ * and owners that were seen last, without which its operator would not know it.
+ *
+ * Anything but a 2xx with the new version counts as of unknown outcome, a 409 too: libcurl
+ * sends a request again when the connection that it was to reuse turns out to be dead, and
+ * then it is our own first attempt that the second one conflicts with. What really stands
+ * there is read at once, so this costs nothing.
  */
 #pragma once
 

@@ -25,7 +25,7 @@ static void read_members(const struct fields *f, struct settings *s)
 
         if (n == 0)
                 (void)fields_wrong(f, "members", "from 1 to 9");
-        s->policy.members = (failover_set)((1u << n) - 1);
+        s->policy.members = failover_first((int64_t)n);
         if (fields_has(f, "fenced"))
                 s->policy.fenced = fields_set(f, "fenced");
 }
@@ -75,18 +75,10 @@ int settings_read(struct str json, const char *engine, struct settings *ret, str
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         struct settings s;
         struct fields f;
-        int r;
+        int r = 0;
 
-        if (json.len > SETTINGS_BYTES_MAX)
-                return error_set(err, -EINVAL, "config.json must not have more than %zu bytes",
-                                 SETTINGS_BYTES_MAX);
-        r = json_parse(json, &doc, err);
-        if (r < 0) {
-                error_prefix(err, "config.json");
-                return r;
-        }
         settings_init(&s);
-        fields_init(&f, yyjson_doc_get_root(doc), "config.json", err, &r);
+        fields_open(&f, json, SETTINGS_BYTES_MAX, "config.json", &doc, err, &r);
         read_members(&f, &s);
         if (fields_has(&f, "version"))
                 fields_text(&f, "version", s.version, sizeof(s.version));

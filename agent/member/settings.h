@@ -8,7 +8,8 @@
  *       "redis": {…, "port": 6379, …}}
  *
  * version tells one config.json from another: it is what the member reports when it has carried
- * this one out. version, fenced, handover and consent may be absent. Fields that are not known are passed over.
+ * this one out. version, fenced, handover and consent may be absent. Fields that are not known
+ * are passed over.
  */
 #pragma once
 

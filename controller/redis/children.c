@@ -168,14 +168,14 @@ static struct failover_record record_of(const struct planning *p)
                 .phase = FAILOVER_BOOTSTRAP,
                 .holder = { .member = FAILOVER_NOBODY },
                 .handover_to = FAILOVER_NOBODY,
-                .in_sync = (failover_set)((1u << p->settings->replicas) - 1),
+                .in_sync = failover_first(p->settings->replicas),
                 .from = FAILOVER_NOBODY,
         };
 
         if (!p->decision->remake_lease)
                 return record;
         record.epoch = (uint64_t)(self->status ? MAX(self->status->epoch, 0) : 0) + EPOCHS_UNSEEN;
-        record.in_sync = (failover_set)((1u << intent->members) - 1);
+        record.in_sync = failover_first(intent->members);
         record.request = (uint64_t)intent->handover;
         record.consent = (uint64_t)intent->consent;
         return record;

@@ -4,6 +4,7 @@
  */
 #include "controller/redis/redis.h"
 #include "crypto/digest.h"
+#include "failover/fields.h"
 
 struct owned {
         struct str name; /* ends in "*": all that begin so */
@@ -105,14 +106,8 @@ static void put_request(struct json_writer *w, const char *key, int64_t number, 
 static void put_policy(struct json_writer *w, const struct redis_settings *s, const struct redis_intent *i)
 {
         json_put_int(w, "members", i->members);
-        if (i->fenced) {
-                json_key(w, "fenced");
-                json_array(w);
-                for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
-                        if (i->fenced & failover_only(m))
-                                json_int(w, m);
-                json_end(w);
-        }
+        if (i->fenced)
+                fields_put_set(w, "fenced", i->fenced);
         json_put_bool(w, "durable", s->durable);
         json_put_int(w, "leaseMillis", s->lease / USEC_MSEC);
         put_request(w, "handover", i->handover, "to", i->handover_to);

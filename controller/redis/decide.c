@@ -86,7 +86,7 @@ static void decide_fence(struct deciding *d)
                 int member = member_of(d, str_trim(one));
 
                 if (str_eq(str_trim(one), STR("*")))
-                        set |= (failover_set)((1u << d->now->n) - 1);
+                        set |= failover_first((int64_t)d->now->n);
                 else if (member < 0 && !str_empty(str_trim(one)))
                         d->ret->unknown = str_trim(one);
                 set |= failover_only(member);
@@ -334,7 +334,7 @@ static void decide_size(struct deciding *d)
 {
         struct redis_decision *r = d->ret;
         int64_t wanted = d->settings->replicas, live = d->now->replicas;
-        failover_set stay = (failover_set)((1u << wanted) - 1);
+        failover_set stay = failover_first(wanted);
 
         r->replicas = wanted;
         if (!d->secrets->has_told || wanted >= live || !d->now->bootstrapped) {

@@ -37,14 +37,7 @@ static void tell_failover(const struct redis_situation *now, struct plan *plan)
 /* Absent, where nobody can tell how much is missing. */
 static void fill_loss(const struct lease_state *lease, struct redis_status_last_failover *last)
 {
-        static const char *const words[] = {
-                [FAILOVER_LOSS_UNKNOWN] = "Unknown",
-                [FAILOVER_LOSS_AT_LEAST] = "AtLeast",
-                [FAILOVER_LOSS_EXACT] = "Exact",
-                [FAILOVER_LOSS_EVERYTHING] = "Everything",
-        };
-
-        last->loss = str_c(words[lease->loss]);
+        last->loss = str_c(failover_loss_name((enum failover_loss)lease->loss));
         last->has_lost_bytes = is_counted(lease);
         last->lost_bytes = last->has_lost_bytes ? lease->lost : 0;
 }

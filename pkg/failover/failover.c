@@ -240,6 +240,13 @@ const char *failover_cause_name(enum failover_cause cause)
         return names[cause];
 }
 
+const char *failover_loss_name(enum failover_loss loss)
+{
+        static const char *const names[] = { "Unknown", "AtLeast", "Exact", "Everything" };
+
+        return names[loss];
+}
+
 const char *failover_role_name(enum failover_role role)
 {
         static const char *const names[] = { "Follower", "Sealing", "Promoting", "Leader", "Yielding" };

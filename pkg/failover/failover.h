@@ -67,6 +67,12 @@ static inline failover_set failover_only(int member)
         return member < 0 ? 0 : UINT32_C(1) << member;
 }
 
+/* Members 0 to N - 1. */
+static inline failover_set failover_first(int64_t n)
+{
+        return (UINT32_C(1) << n) - 1;
+}
+
 /* One life of an agent. A pod of the same name but another UID is another
  * member of the cluster's past; the same UID with another incarnation is a
  * container that was started again, whose former processes are all dead. */
@@ -187,8 +193,8 @@ struct failover_server {
         bool gone;     /* DOWN: and so is its volume; no server can be started */
         bool has_data; /* not: it came up empty, or a copy is on its way into it */
         bool in_sync;  /* FOLLOWING: connected, and the first copy is complete */
-        uint64_t
-                offset; /* of a server that was started again: what the agent knows that it has, at the least */
+        /* Of a server that was started again: what the agent knows that it has, at the least. */
+        uint64_t offset;
         /* PAUSED and WRITABLE: who follows, and how far each has confirmed. */
         failover_set online;
         uint64_t life[FAILOVER_MEMBERS_MAX]; /* the incarnation that follows, if that is known, or 0 */
@@ -288,7 +294,7 @@ enum failover_news {
         FAILOVER_LED,         /* writable */
         FAILOVER_NARROWED,    /* MEMBERS left the set */
         FAILOVER_WIDENED,     /* MEMBERS came in */
-        FAILOVER_HELD_BACK,   /* writing pauses, since the set could not be narrowed */
+        FAILOVER_HELD_BACK,   /* writing pauses: the time is nearly over, CAUSE; NONE: a member is behind */
         FAILOVER_RESUMED,     /* writing goes on */
         FAILOVER_ON_PROMISES, /* the API server is away, the members' promises carry the lease */
         FAILOVER_FENCED,      /* the server was killed, CAUSE */
@@ -394,7 +400,7 @@ struct failover {
         } write;
         uint64_t ids;
         bool failed; /* the last write */
-        /* A write whose outcome is unknown may still be carried out, as long as the Lease is at this version. */
+        /* A write of unknown outcome may still be carried out, as long as the Lease is at this version. */
         bool doubt;
         char doubt_version[FAILOVER_VERSION_MAX];
         failover_set doubt_set; /* members that it may have put into the set */
@@ -420,7 +426,7 @@ struct failover {
         struct {
                 uint64_t round;
                 usec_t sent;
-                failover_set asked, yes;
+                failover_set yes;
         } promises;
         bool on_promises;
 
@@ -455,13 +461,12 @@ struct failover {
         uint64_t want_epoch;
         int want_whom;
         uint64_t orders; /* the newest one's number */
-        uint64_t
-                danger; /* the last one to lead or to pause, until the server was seen to have left that; or 0 */
-        usec_t armed;   /* 0: not */
-        usec_t alive;   /* when the last look that was answered began */
-        usec_t canary;  /* when the volume answered last: it began then */
-        usec_t wrote;   /* and took a write */
-        usec_t ordered; /* when the newest order was given */
+        uint64_t danger; /* the last to lead or to pause, until the server was seen to have left that; or 0 */
+        usec_t armed;    /* 0: not */
+        usec_t alive;    /* when the last look that was answered began */
+        usec_t canary;   /* when the volume answered last: it began then */
+        usec_t wrote;    /* and took a write */
+        usec_t ordered;  /* when the newest order was given */
         struct {
                 uint64_t epoch; /* 0: nobody yet */
                 char lineage[FAILOVER_LINEAGE_MAX];
@@ -521,5 +526,6 @@ bool failover_ahead(const struct failover_position *a, const struct failover_pos
 
 const char *failover_phase_name(enum failover_phase phase);
 const char *failover_cause_name(enum failover_cause cause);
+const char *failover_loss_name(enum failover_loss loss);
 const char *failover_role_name(enum failover_role role);
 const char *failover_news_name(enum failover_news news);

@@ -24,6 +24,20 @@ void fields_init(struct fields *f, yyjson_val *object, const char *path, struct 
                 (void)fields_wrong(f, NULL, "an object");
 }
 
+void fields_open(struct fields *f, struct str json, size_t max, const char *what, yyjson_doc **doc,
+                 struct error *err, int *failed)
+{
+        *f = (struct fields){ .err = err, .failed = failed };
+        if (json.len > max)
+                *failed = error_set(err, -EINVAL, "%s must not have more than %zu bytes", what, max);
+        else
+                *failed = json_parse(json, doc, err);
+        if (*failed == 0)
+                fields_init(f, yyjson_doc_get_root(*doc), what, err, failed);
+        else if (json.len <= max)
+                error_prefix(err, "%s", what);
+}
+
 void fields_enter(const struct fields *f, const char *key, struct fields *ret)
 {
         char path[FIELDS_PATH_MAX];
@@ -139,6 +153,15 @@ size_t fields_name(const struct fields *f, const char *key, const char *(*name)(
         return 0;
 }
 
+void fields_position(const struct fields *f, struct failover_position *ret)
+{
+        struct fields position;
+
+        fields_enter(f, "position", &position);
+        ret->timeline = fields_number(&position, "timeline", INT64_MAX);
+        ret->offset = fields_number(&position, "offset", INT64_MAX);
+}
+
 void fields_put_word(struct json_writer *w, const char *key, uint64_t word)
 {
         char text[WORD_DIGITS + 1];
@@ -154,5 +177,14 @@ void fields_put_set(struct json_writer *w, const char *key, failover_set set)
         for (int m = 0; m < FAILOVER_MEMBERS_MAX; m++)
                 if (set & failover_only(m))
                         json_int(w, m);
+        json_end(w);
+}
+
+void fields_put_position(struct json_writer *w, const struct failover_position *p)
+{
+        json_key(w, "position");
+        json_object(w);
+        json_put_int(w, "timeline", (int64_t)p->timeline);
+        json_put_int(w, "offset", (int64_t)p->offset);
         json_end(w);
 }

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What record.c and message.c share: reads the fields of a JSON object one by one. The
- * first that is wrong is told and stays the result; what comes after it reads as zero.
+ * Reads the fields of a JSON object one by one: of records, messages and reports, and of
+ * config.json. The first that is wrong is told and stays the result; what comes after it
+ * reads as zero.
+ *
+ *      _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
+ *      struct fields f;
+ *      int r = 0;
+ *
+ *      fields_open(&f, json, MAX, "record", &doc, err, &r);
+ *      epoch = fields_number(&f, "epoch", INT64_MAX);
+ *      return r;
  */
 #pragma once
 
@@ -19,6 +28,10 @@ struct fields {
         int *failed; /* 0, or the negative errno of the first that is wrong */
 };
 
+/* JSON, of at most MAX bytes, must be an object; WHAT it is called in messages. *DOC holds what F
+ * reads. *FAILED, 0 at first: -EINVAL or -ENOMEM, with *ERR. */
+void fields_open(struct fields *f, struct str json, size_t max, const char *what, yyjson_doc **doc,
+                 struct error *err, int *failed);
 /* OBJECT must be one. */
 void fields_init(struct fields *f, yyjson_val *object, const char *path, struct error *err, int *failed);
 /* The object that stands under KEY. */
@@ -40,6 +53,9 @@ failover_set fields_set(const struct fields *f, const char *key);
 void fields_text(const struct fields *f, const char *key, char *out, size_t size);
 /* One of N names; its index. */
 size_t fields_name(const struct fields *f, const char *key, const char *(*name)(size_t), size_t n);
+/* "position", an object. */
+void fields_position(const struct fields *f, struct failover_position *ret);
 
 void fields_put_word(struct json_writer *w, const char *key, uint64_t word);
 void fields_put_set(struct json_writer *w, const char *key, failover_set set);
+void fields_put_position(struct json_writer *w, const struct failover_position *p);

@@ -71,7 +71,7 @@ void server_seen(struct step *s, const struct failover_server *server);
 /* The volume was well at BEGAN; KEPT: and has all that it was told before. */
 void canary_seen(struct failover *f, usec_t began, bool kept);
 void order(struct step *s, enum failover_order what, const struct failover_id *whom, uint64_t epoch);
-/* Was STATE seen since the newest order was carried out? */
+/* Was the server seen since it has carried out the newest order? */
 bool obeyed(const struct failover *f);
 /* Certainly neither writable now nor to become so by what was ordered. */
 bool harmless(const struct failover *f);
@@ -92,11 +92,10 @@ void holder_ended(struct failover *f, const struct failover_message *m);
 void reply(struct step *s, enum failover_message_type type, enum failover_message_type about, int to,
            uint64_t round);
 
-/* Whose copy a person wants to lead with, if that was not done yet. */
-int consented(const struct failover *f);
-
 /* --- seal.c ------------------------------------------------------------------------ */
 
+/* Whose copy a person wants to lead with, if that was not done yet; or FAILOVER_NOBODY. */
+int consented(const struct failover *f);
 void seal_begin(struct step *s);
 void seal(struct step *s);
 void promote(struct step *s);

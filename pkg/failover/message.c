@@ -35,11 +35,7 @@ static void put_copy(struct json_writer *w, const struct failover_copy *c)
         json_object(w);
         json_put_cstr(w, "data", data_name(c->data));
         json_put_cstr(w, "lineage", c->lineage);
-        json_key(w, "position");
-        json_object(w);
-        json_put_int(w, "timeline", (int64_t)c->position.timeline);
-        json_put_int(w, "offset", (int64_t)c->position.offset);
-        json_end(w);
+        fields_put_position(w, &c->position);
         json_end(w);
 }
 
@@ -74,14 +70,12 @@ int failover_letter_write(const struct failover_letter *letter, struct buf *out)
 
 static void read_copy(const struct fields *f, struct failover_copy *c)
 {
-        struct fields copy, position;
+        struct fields copy;
 
         fields_enter(f, "copy", &copy);
         c->data = (enum failover_data)fields_name(&copy, "data", data_name, FAILOVER_DATA_WARM + 1);
         fields_text(&copy, "lineage", c->lineage, sizeof(c->lineage));
-        fields_enter(&copy, "position", &position);
-        c->position.timeline = fields_number(&position, "timeline", INT64_MAX);
-        c->position.offset = fields_number(&position, "offset", INT64_MAX);
+        fields_position(&copy, &c->position);
 }
 
 static void read_applied(const struct fields *f, struct failover_applied *a)
@@ -117,17 +111,9 @@ int failover_letter_read(struct str json, struct failover_letter *ret, struct er
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         struct failover_letter letter = { 0 };
         struct fields f;
-        int r;
+        int r = 0;
 
-        if (json.len > FAILOVER_MESSAGE_BYTES_MAX)
-                return error_set(err, -EINVAL, "message must not have more than %zu bytes",
-                                 FAILOVER_MESSAGE_BYTES_MAX);
-        r = json_parse(json, &doc, err);
-        if (r < 0) {
-                error_prefix(err, "message");
-                return r;
-        }
-        fields_init(&f, yyjson_doc_get_root(doc), "message", err, &r);
+        fields_open(&f, json, FAILOVER_MESSAGE_BYTES_MAX, "message", &doc, err, &r);
         read_letter(&f, &letter);
         if (r == 0)
                 *ret = letter;

@@ -9,13 +9,6 @@
 #define IDENTITY_MAX (FAILOVER_UID_MAX + 32)
 #define LEASE_MAX (24 * USEC_HOUR)
 
-static const char *loss_name(size_t i)
-{
-        static const char *const names[] = { "Unknown", "AtLeast", "Exact", "Everything" };
-
-        return names[i];
-}
-
 /* --- to JSON ------------------------------------------------------------------------ */
 
 static void put_holder(struct json_writer *w, const struct failover_id *id)
@@ -29,21 +22,12 @@ static void put_holder(struct json_writer *w, const struct failover_id *id)
         json_end(w);
 }
 
-static void put_position(struct json_writer *w, const struct failover_position *p)
-{
-        json_key(w, "position");
-        json_object(w);
-        json_put_int(w, "timeline", (int64_t)p->timeline);
-        json_put_int(w, "offset", (int64_t)p->offset);
-        json_end(w);
-}
-
 static void put_start(struct json_writer *w, const struct failover_record *r)
 {
         json_key(w, "start");
         json_object(w);
         json_put_int(w, "epoch", (int64_t)r->start.epoch);
-        put_position(w, &r->start.position);
+        fields_put_position(w, &r->start.position);
         json_end(w);
 }
 
@@ -61,7 +45,7 @@ int failover_record_write(const struct failover_record *r, struct buf *out)
                 json_put_int(&w, "handoverTo", r->handover_to);
         fields_put_set(&w, "inSync", r->in_sync);
         json_put_cstr(&w, "lineage", r->lineage);
-        put_position(&w, &r->position);
+        fields_put_position(&w, &r->position);
         json_put_int(&w, "floor", (int64_t)r->floor);
         json_put_bool(&w, "final", r->final);
         json_put_cstr(&w, "cause", failover_cause_name(r->cause));
@@ -69,7 +53,7 @@ int failover_record_write(const struct failover_record *r, struct buf *out)
                 json_put_int(&w, "from", r->from);
         json_put_int(&w, "lost", (int64_t)r->lost); /* earlier releases read no record without */
         if (r->loss != FAILOVER_LOSS_UNKNOWN)
-                json_put_cstr(&w, "loss", loss_name(r->loss));
+                json_put_cstr(&w, "loss", failover_loss_name(r->loss));
         if (r->start.epoch)
                 put_start(&w, r);
         json_put_int(&w, "request", (int64_t)r->request);
@@ -88,6 +72,11 @@ static const char *phase_name(size_t i)
 static const char *cause_name(size_t i)
 {
         return failover_cause_name((enum failover_cause)i);
+}
+
+static const char *loss_name(size_t i)
+{
+        return failover_loss_name((enum failover_loss)i);
 }
 
 static void read_holder(const struct fields *f, struct failover_record *r)
@@ -109,15 +98,6 @@ static void read_holder(const struct fields *f, struct failover_record *r)
                 (void)fields_wrong(&holder, "uid", "the UID of a pod");
 }
 
-static void read_position(const struct fields *f, struct failover_position *p)
-{
-        struct fields position;
-
-        fields_enter(f, "position", &position);
-        p->timeline = fields_number(&position, "timeline", INT64_MAX);
-        p->offset = fields_number(&position, "offset", INT64_MAX);
-}
-
 /* Neither loss nor start is in records of earlier releases. */
 static void read_loss(const struct fields *f, struct failover_record *r)
 {
@@ -130,7 +110,7 @@ static void read_loss(const struct fields *f, struct failover_record *r)
                 return;
         fields_enter(f, "start", &start);
         r->start.epoch = fields_number(&start, "epoch", INT64_MAX);
-        read_position(&start, &r->start.position);
+        fields_position(&start, &r->start.position);
 }
 
 static void read_record(const struct fields *f, struct failover_record *r)
@@ -141,7 +121,7 @@ static void read_record(const struct fields *f, struct failover_record *r)
         r->handover_to = fields_member(f, "handoverTo", FAILOVER_NOBODY);
         r->in_sync = fields_set(f, "inSync");
         fields_text(f, "lineage", r->lineage, sizeof(r->lineage));
-        read_position(f, &r->position);
+        fields_position(f, &r->position);
         if (fields_has(f, "floor")) /* not in records of earlier releases */
                 r->floor = fields_number(f, "floor", INT64_MAX);
         r->final = fields_bool(f, "final");
@@ -157,16 +137,9 @@ int failover_record_read(struct str json, struct failover_record *ret, struct er
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         struct failover_record record = { 0 };
         struct fields f;
-        int r;
+        int r = 0;
 
-        if (json.len > FIELDS_TEXT_MAX)
-                return error_set(err, -EINVAL, "record must not have more than %zu bytes", FIELDS_TEXT_MAX);
-        r = json_parse(json, &doc, err);
-        if (r < 0) {
-                error_prefix(err, "record");
-                return r;
-        }
-        fields_init(&f, yyjson_doc_get_root(doc), "record", err, &r);
+        fields_open(&f, json, FIELDS_TEXT_MAX, "record", &doc, err, &r);
         read_record(&f, &record);
         if (r == 0)
                 *ret = record;

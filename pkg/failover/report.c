@@ -165,18 +165,10 @@ int failover_report_read(struct str json, struct failover_report *ret, struct er
         _cleanup_(json_docp_free) yyjson_doc *doc = NULL;
         struct failover_report report;
         struct fields f;
-        int r;
+        int r = 0;
 
-        if (json.len > FAILOVER_REPORT_BYTES_MAX)
-                return error_set(err, -EINVAL, "report must not have more than %zu bytes",
-                                 FAILOVER_REPORT_BYTES_MAX);
-        r = json_parse(json, &doc, err);
-        if (r < 0) {
-                error_prefix(err, "report");
-                return r;
-        }
         failover_report_init(&report);
-        fields_init(&f, yyjson_doc_get_root(doc), "report", err, &r);
+        fields_open(&f, json, FAILOVER_REPORT_BYTES_MAX, "report", &doc, err, &r);
         read_report(&f, &report);
         if (r == 0)
                 *ret = report;

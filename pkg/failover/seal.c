@@ -127,7 +127,8 @@ static void wait_for(struct step *s, enum failover_news news, failover_set missi
         tell(s, news, FAILOVER_NOBODY, missing);
 }
 
-/* Nobody has kept his copy warm: everything stopped at once. Whoever is missing may have more than those who are there. */
+/* Nobody has kept his copy warm: everything stopped at once. Whoever is missing may have more than
+ * those who are there. */
 static int choose_cold(struct step *s)
 {
         struct failover *f = s->f;
