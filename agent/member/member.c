@@ -212,7 +212,6 @@ static void show_up(struct member *m, const struct failover_record *r)
 static void on_record(const struct failover_lease *lease, yyjson_val *object, void *arg)
 {
         struct member *m = arg;
-
         yyjson_val *annotations = object ? json_get_path(object, "/metadata/annotations") : NULL;
 
         if (object) {

@@ -3,7 +3,7 @@
  * The configuration file that a server is started with. It is always one of a
  * replica of an address where nobody is: read-only until it is told to lead. All that
  * users set can be left out of it, since a word that the server does not take would
- * keep it from starting; it is then set over the connection (apply.h).
+ * keep it from starting; it is then set over the connection (apply.c).
  *
  * Two choices, and why:
  *

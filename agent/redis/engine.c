@@ -312,7 +312,6 @@ static int arm(struct engine *engine, usec_t until)
 static void disarm(struct engine *engine)
 {
         struct redis *e = redis_of(engine);
-
         int r = e->keeper ? keeper_disarm(e->keeper) : 0;
 
         /* One that stands still ends at the deadline; one that is late has the word by then. */
@@ -346,23 +345,26 @@ static void look_at_end(struct redis *e, usec_t now)
         }
 }
 
+/* Does the goal ask for a server where there is none? */
+static bool asks_for_server(const struct redis *e)
+{
+        return e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
+}
+
 static bool is_start_due(const struct redis *e, usec_t now)
 {
-        bool wanted = e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
-
-        return !e->keeper && !e->ended && !e->away && wanted && e->configured && now >= e->not_before;
+        return !e->keeper && !e->ended && !e->away && asks_for_server(e) && e->configured &&
+               now >= e->not_before;
 }
 
 static void look_at_process(struct redis *e, usec_t now)
 {
-        bool wanted = e->goal.set && (e->goal.what == FAILOVER_STAND || e->goal.what == FAILOVER_FOLLOW);
-
         redis_tell_ended(e, now);
         if (e->ended)
                 return;
         if (is_start_due(e, now) && e->prepared) {
                 start(e);
-        } else if (!e->keeper && !wanted && !e->goal.done && e->goal.number) {
+        } else if (!e->keeper && !asks_for_server(e) && !e->goal.done && e->goal.number) {
                 /* Nothing is there to be killed, halted, or to lead. */
                 count_as_ended(e);
                 if (e->goal.set && e->goal.what != FAILOVER_HALT)

@@ -221,14 +221,20 @@ void redis_end_server(struct redis *e);
 /* The connection: opens it, logs in, sends settings, then what the goal asks for. */
 void redis_advance(struct redis *e);
 void redis_closed(struct redis_link *link, bool broken, void *arg);
-/* Adds a command to the batch that was begun. */
+/* Commands that go out together; DONE comes once, when all of them are answered: OBEYED, if each
+ * was, and no order was refused. */
 void redis_batch_begin(struct redis *e, void (*done)(struct redis *e, bool obeyed));
+/* INDEX: of what KIND says, where redis_refused_item needs it. */
 void redis_batch_add(struct redis *e, enum redis_item_kind kind, size_t index, const struct str *words,
                      size_t n);
 void redis_batch_end(struct redis *e);
+/* So many followers the server is to demand before it takes a write. */
 int redis_min_replicas(const struct redis *e);
+/* Tells it, where it has another number. */
 void redis_set_min_replicas(struct redis *e);
+/* They confirm what they have at once. */
 void redis_ask_followers(struct redis *e);
+/* PAUSE, when all have confirmed: writes are not refused any more, but wait. */
 void redis_hold_writes(struct redis *e);
 /* What a planned move leaves to be done: see obey.c. */
 void redis_linger(struct redis *e, usec_t now);

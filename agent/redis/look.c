@@ -165,7 +165,6 @@ static void claim(struct redis *e)
                 .fsync = e->settings.fsync,
                 .saves = e->settings.save.len > 0,
         };
-
         bool linked = e->claims.linked;
 
         redis_claims_look(&e->claims, &look);

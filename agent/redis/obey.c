@@ -165,7 +165,6 @@ int redis_min_replicas(const struct redis *e)
 
         if (e->refusing)
                 return REFUSE_ALL;
-
         return MAX(MIN(e->settings.min_replicas, others), 0);
 }
 
@@ -200,17 +199,19 @@ static void nothing_more(const struct redis_answer *answer, void *arg)
         (void)arg;
 }
 
+/* All clients but us; members' connections are of other types. */
+static const struct str kill_normal[] = { STR_INIT("CLIENT"), STR_INIT("KILL"),   STR_INIT("TYPE"),
+                                          STR_INIT("normal"), STR_INIT("SKIPME"), STR_INIT("yes") };
+static const struct str kill_pubsub[] = { STR_INIT("CLIENT"), STR_INIT("KILL"), STR_INIT("TYPE"),
+                                          STR_INIT("pubsub") };
+
 /* Clients try again whose connection ends; not many do that are told an error. */
 static void end_connections(struct redis *e)
 {
-        const struct str normal[] = { STR("CLIENT"), STR("KILL"),   STR("TYPE"),
-                                      STR("normal"), STR("SKIPME"), STR("yes") };
-        const struct str pubsub[] = { STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("pubsub") };
-
-        int r = redis_link_send(&e->link, normal, ARRAY_SIZE(normal), nothing_more, e);
+        int r = redis_link_send(&e->link, kill_normal, ARRAY_SIZE(kill_normal), nothing_more, e);
 
         if (r == 0)
-                r = redis_link_send(&e->link, pubsub, ARRAY_SIZE(pubsub), nothing_more, e);
+                r = redis_link_send(&e->link, kill_pubsub, ARRAY_SIZE(kill_pubsub), nothing_more, e);
         (void)r; /* a link that is broken ends the server, and so them */
 }
 
@@ -275,7 +276,9 @@ static void stands_before_end(const struct redis_answer *answer, void *arg)
 
 bool redis_lingers_before_end(struct redis *e, usec_t now)
 {
-        const struct str stand[] = { STR("REPLICAOF"), STR(REDIS_NOBODY_HOST), STR("1") };
+        char number[STR_INT_MAX];
+        const struct str stand[] = { STR("REPLICAOF"), STR(REDIS_NOBODY_HOST),
+                                     str_int(REDIS_NOBODY_PORT, number) };
 
         if (!e->known || !e->loaded || (!e->paused && !e->linger_until))
                 return false;
@@ -395,8 +398,8 @@ static void clients_closed(struct redis *e, bool well)
 static void close_clients(struct redis *e)
 {
         redis_batch_begin(e, clients_closed);
-        SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"));
-        SEND(e, STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("pubsub"));
+        redis_batch_add(e, REDIS_ITEM_ORDER, 0, kill_normal, ARRAY_SIZE(kill_normal));
+        redis_batch_add(e, REDIS_ITEM_ORDER, 0, kill_pubsub, ARRAY_SIZE(kill_pubsub));
         redis_batch_end(e);
 }
 
