@@ -121,8 +121,8 @@ void redis_observe(const struct view *view, const struct redis_settings *setting
         const struct redis *self = view->self->state;
         const struct object *lease = view_child(view, &redis_lease_kind, view->self->name);
         const struct object *set = view_child(view, &redis_statefulset_kind, view->self->name);
-        struct redis_situation s = { .leader = FAILOVER_NOBODY };
-        s.lease_there = lease != NULL;
+        struct redis_situation s = { .lease_there = lease != NULL, .leader = FAILOVER_NOBODY };
+
         if (lease)
                 s.lease_problem = ((const struct lease_state *)lease->state)->problem;
         if (lease && !s.lease_problem.data)
@@ -131,13 +131,13 @@ void redis_observe(const struct view *view, const struct redis_settings *setting
                 s.set = set->state;
                 s.set_seen = s.set->status && s.set->status->observed_generation >= set->generation;
                 s.replicas = s.set->spec ? s.set->spec->replicas : 0;
+        } else {
+                s.replicas = pods_there(view, a);
         }
         /* Before anybody led, the record names all that may. */
         s.in_sync = s.lease && !str_empty(s.lease->lineage) ? (failover_set)s.lease->in_sync : 0;
         s.bootstrapped =
                 (s.lease && !str_empty(s.lease->lineage)) || (self->status && self->status->bootstrapped);
-        if (!set)
-                s.replicas = pods_there(view, a);
         s.n = (size_t)MIN(MAX(settings->replicas, s.replicas), FAILOVER_MEMBERS_MAX);
         for (size_t i = 0; i < s.n; i++)
                 look_at(view, (int)i, revision, config, &s, a);

@@ -88,16 +88,15 @@ void redis_fill_failover(const struct view *view, const struct redis_situation *
         char stamp[CLOCK_RFC3339_MAX];
 
         status->last_failover = before ? before->last_failover : NULL;
-        status->epoch = now->lease ? now->lease->epoch : before ? before->epoch : 0;
+        status->epoch = before && before->has_epoch ? before->epoch : 0;
         status->has_epoch = true;
         status->bootstrapped = now->bootstrapped;
         status->has_bootstrapped = true;
-        if (now->leader == FAILOVER_NOBODY) {
-                /* The epoch of a leader is only told with it, lest a change be missed. */
-                status->epoch = before && before->has_epoch ? before->epoch : 0;
+        /* The epoch of a leader is only told with it, lest a change be missed. */
+        if (now->leader == FAILOVER_NOBODY)
                 return;
-        }
         status->primary = now->members[now->leader].name;
+        status->epoch = now->lease->epoch;
         if (before && before->has_epoch && before->epoch == now->lease->epoch) {
                 fill_report(now->lease, status, plan->arena);
                 return;
