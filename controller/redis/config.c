@@ -24,6 +24,7 @@ static const struct owned owned[] = {
         { STR_INIT("append*"), PERSISTENCE },
         { STR_INIT("save"), PERSISTENCE },
         { STR_INIT("dbfilename"), PERSISTENCE },
+        { STR_INIT("rdb-del-sync-files"), PERSISTENCE },
         { STR_INIT("dir"), PERSISTENCE },
         { STR_INIT("min-replicas-*"), FAILOVER },
         { STR_INIT("min-slaves-*"), FAILOVER },

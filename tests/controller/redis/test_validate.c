@@ -95,7 +95,8 @@ START_TEST(settings_of_keelson_are_refused)
                                              "save",
                                              "enable-debug-command",
                                              "cluster-enabled",
-                                             "repl-diskless-sync-delay" };
+                                             "repl-diskless-sync-delay",
+                                             "rdb-del-sync-files" };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 char *spec = print_("\"config\":{\"%s\":\"1\"}", names[i]);
