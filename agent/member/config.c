@@ -57,7 +57,6 @@ static void on_seen(yyjson_val *object, void *arg)
                 tell(c, &err);
                 return;
         }
-        c->good = true;
         tell(c, NULL);
         c->handlers.changed(&c->settings, c->handlers.arg);
 }

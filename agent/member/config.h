@@ -26,7 +26,6 @@ struct config_watch {
         char secret[CONFIG_NAME_MAX];
         struct settings settings;
         uint64_t seen; /* a hash of the text that was looked at last; 0: none was */
-        bool good;     /* there are settings */
         bool troubled;
 };
 

@@ -215,7 +215,6 @@ static void set_poll(struct lease_port *l, usec_t due)
 
 static void answer(struct lease_port *l, enum failover_outcome outcome, const char *version)
 {
-        l->write_open = false;
         if (outcome != FAILOVER_WRITTEN)
                 l->n_failed++;
         l->handlers.wrote(l->id, outcome, version, l->handlers.arg);
@@ -297,7 +296,6 @@ void lease_write(struct lease_port *l, uint64_t id, const struct failover_record
         char raw[FAILOVER_VERSION_MAX];
 
         l->id = id;
-        l->write_open = true;
         l->n_writes++;
         l->sent = clock_now();
         l->sent_record = *record;

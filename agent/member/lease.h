@@ -65,8 +65,7 @@ struct lease_port {
         struct buf labels, owners; /* of the Lease as it was seen last, as JSON, for one that is made again */
         struct loop_timer poll;
         struct kube_request *reading, *writing;
-        bool write_open; /* it is owed an answer */
-        uint64_t id;     /* of that write */
+        uint64_t id; /* of the write that is under way */
         usec_t sent;
         struct loop_defer failed; /* it could not even be sent */
         bool troubled;

@@ -16,7 +16,6 @@ struct sender {
         struct identity *identity;
         struct stream stream;
         struct buf body;
-        bool begun;
 };
 
 /* --- messages ----------------------------------------------------------------------- */

@@ -12,11 +12,6 @@
 static_assert(WHOLE_LEN < FAILOVER_VERSION_MAX, "a version of a later generation has room");
 static_assert(FIRST_PREFIX + MEMORY_GENERATIONS <= 99, "a generation has two digits");
 
-static bool same_life(const struct failover_id *a, const struct failover_id *b)
-{
-        return a->member == b->member && a->incarnation == b->incarnation && strcmp(a->uid, b->uid) == 0;
-}
-
 static bool is_another_object(const struct memory *m, struct str uid)
 {
         return uid.len && m->uid[0] && !str_eq_c(uid, m->uid);
@@ -49,7 +44,8 @@ static enum memory_verdict hold(struct memory *m, const struct failover_lease *l
                 m->since = now;
         m->back = true;
         m->there = *lease;
-        return same_life(known, self) && same_life(there, self) ? MEMORY_PUT_BACK : MEMORY_HOLD;
+        return failover_same_life(known, self) && failover_same_life(there, self) ? MEMORY_PUT_BACK
+                                                                                  : MEMORY_HOLD;
 }
 
 enum memory_verdict memory_saw(struct memory *m, const struct failover_lease *lease, struct str uid,

@@ -71,7 +71,6 @@ static void on_state(struct reflector *r _unused_, enum reflector_state state, c
 {
         struct one *o = arg;
 
-        o->works = state == REFLECTOR_SYNCED;
         if (o->handlers.state)
                 o->handlers.state(state, err, o->handlers.arg);
 }

@@ -29,7 +29,6 @@ struct one {
         char selector[ONE_SELECTOR_MAX];
         char newest[ONE_VERSION_MAX]; /* resourceVersion of what was told last */
         bool found;                   /* by the list under way */
-        bool works;
 };
 
 struct one_config {

@@ -6,7 +6,6 @@
 #include "base/hash.h"
 
 #define RULES_MAX 96 /* words of one user's rules */
-#define DEFAULT_USER "default"
 
 static void complain_about(struct redis *e, const char *list, struct str name, struct str answer)
 {
@@ -95,12 +94,12 @@ static void set_user(struct redis *e, enum redis_item_kind kind, size_t index, c
 
 static void apply_users(struct redis *e)
 {
-        const struct str off[] = { STR("ACL"), STR("SETUSER"), STR(DEFAULT_USER), STR("reset"), STR("off") };
+        const struct str off[] = { STR("ACL"), STR("SETUSER"), STR(REDIS_DEFAULT), STR("reset"), STR("off") };
         bool has_default = false;
 
         for (size_t i = 0; i < e->settings.n_users; i++) {
                 set_user(e, REDIS_ITEM_USER, i, &e->settings.users[i]);
-                has_default |= str_eq_c(e->settings.users[i].name, DEFAULT_USER);
+                has_default |= str_eq_c(e->settings.users[i].name, REDIS_DEFAULT);
         }
         if (!has_default)
                 redis_batch_add(e, REDIS_ITEM_OWN, 0, off, ARRAY_SIZE(off));
@@ -295,7 +294,7 @@ static void note_what_goes(struct redis *e, const struct redis_settings *next)
         for (size_t i = 0; i < e->settings.n_users; i++) {
                 struct str name = e->settings.users[i].name;
 
-                if (has_user(next, name) || str_eq_c(name, DEFAULT_USER) || is_gone(e, name))
+                if (has_user(next, name) || str_eq_c(name, REDIS_DEFAULT) || is_gone(e, name))
                         continue;
                 /* More than that have come and gone in one run of the server. */
                 if (e->n_gone == REDIS_USERS_MAX) {

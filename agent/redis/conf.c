@@ -108,10 +108,10 @@ static void put_users(struct buf *out, const struct redis_conf *c)
         buf_printf(out, "user %s reset on #%s ~* &* +@all\n", REDIS_ADMIN, c->admin_hash);
         for (size_t i = 0; c->users && i < c->users->n_users; i++) {
                 put_user(out, &c->users->users[i]);
-                has_default |= str_eq_c(c->users->users[i].name, "default");
+                has_default |= str_eq_c(c->users->users[i].name, REDIS_DEFAULT);
         }
         if (!has_default)
-                buf_add_c(out, "user default reset off\n");
+                buf_add_c(out, "user " REDIS_DEFAULT " reset off\n");
 }
 
 int redis_conf_write(const struct redis_conf *c, struct buf *out)

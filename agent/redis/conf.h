@@ -24,7 +24,6 @@
 #define REDIS_RDB_FILE "dump.rdb"
 /* Of a server that is to keep nothing, but must receive copies: deleted before each start. */
 #define REDIS_UNKEPT_FILE "unkept.rdb"
-#define REDIS_AOF_DIR "appendonlydir"
 #define REDIS_AOF_MANIFEST "appendonlydir/appendonly.aof.manifest"
 #define REDIS_AOF_OLD "appendonly.aof" /* of a server before 7 */
 

@@ -269,11 +269,10 @@ static void on_ended(struct keeper *k, const struct keeper_end *end, void *arg)
 /* --- orders ------------------------------------------------------------------------------- */
 
 static void order(struct engine *engine, enum failover_order what, uint64_t number,
-                  const struct failover_id *whom, uint64_t epoch)
+                  const struct failover_id *whom, uint64_t epoch _unused_)
 {
         struct redis *e = redis_of(engine);
 
-        (void)epoch;
         if (what == FAILOVER_STAND && !(e->goal.set && e->goal.what == FAILOVER_STAND))
                 e->stood_since = clock_now();
         e->goal = (struct redis_goal){ .set = true, .what = what, .number = number };
@@ -418,15 +417,13 @@ static void do_what_is_due(struct redis *e)
         set_tick(e, now);
 }
 
-static void on_tick(struct loop_timer *timer, void *arg)
+static void on_tick(struct loop_timer *timer _unused_, void *arg)
 {
-        (void)timer;
         do_what_is_due(arg);
 }
 
-static void on_soon(struct loop_defer *defer, void *arg)
+static void on_soon(struct loop_defer *defer _unused_, void *arg)
 {
-        (void)defer;
         do_what_is_due(arg);
 }
 

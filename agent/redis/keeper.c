@@ -126,12 +126,11 @@ static bool has_expired(const struct keeper *k)
                (!k->end.known || k->end.signal == SIGKILL);
 }
 
-static void on_server_end(struct loop_fd *source, uint32_t events, void *arg)
+static void on_server_end(struct loop_fd *source, uint32_t events _unused_, void *arg)
 {
         struct keeper *k = arg;
         struct keeper_message m;
 
-        (void)events;
         loop_fd_stop(source);
         (void)kill(-k->server, SIGKILL);
         while (!k->end.known && hear(k, LAST_WORD_MAX, &m) == 0)

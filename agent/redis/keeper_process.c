@@ -18,9 +18,8 @@
 #define DESCRIPTORS_MAX 4096u
 
 /* What poll is to be woken by, and nothing else. */
-static void on_child(int sig)
+static void on_child(int sig _unused_)
 {
-        (void)sig;
 }
 
 static void close_from(unsigned first, unsigned last)

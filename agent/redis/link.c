@@ -63,12 +63,11 @@ static bool was_closed_by_server(const redisAsyncContext *c)
         return c->err == REDIS_ERR_EOF || c->err == REDIS_ERR_IO;
 }
 
-static void on_event(struct loop_fd *source, uint32_t events, void *arg)
+static void on_event(struct loop_fd *source _unused_, uint32_t events, void *arg)
 {
         struct redis_link *link = arg;
         redisAsyncContext *c = link->context;
 
-        (void)source;
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 redisAsyncHandleRead(c);
         if (link->context && (events & EPOLLOUT))
@@ -89,10 +88,8 @@ static void on_disconnect(const redisAsyncContext *c, int status)
                 link->broken = true;
 }
 
-static void on_connect(const redisAsyncContext *c, int status)
+static void on_connect(const redisAsyncContext *c _unused_, int status _unused_)
 {
-        (void)c;
-        (void)status;
 }
 
 int redis_link_open(struct loop *l, struct redis_link *link, const char *path, redis_closed_fn *closed,
@@ -134,13 +131,12 @@ void redis_link_close(struct redis_link *link)
                 redisAsyncFree(link->context);
 }
 
-static void on_reply(redisAsyncContext *c, void *reply, void *arg)
+static void on_reply(redisAsyncContext *c _unused_, void *reply, void *arg)
 {
         struct waiting *w = arg;
         const redisReply *got = reply;
         struct redis_answer answer = { .lost = !got };
 
-        (void)c;
         if (got) {
                 answer.number = got->integer;
                 if (got->str)

@@ -131,11 +131,10 @@ static void waiter_logged_in(const struct redis_answer *answer, void *arg)
         e->waiter_known = !answer->lost && !answer->error.data;
 }
 
-static void waited(const struct redis_answer *answer, void *arg)
+static void waited(const struct redis_answer *answer _unused_, void *arg)
 {
         struct redis *e = arg;
 
-        (void)answer;
         e->waiting = false;
 }
 
@@ -193,10 +192,8 @@ void redis_set_min_replicas(struct redis *e)
 
 /* --- orders -------------------------------------------------------------------------------- */
 
-static void nothing_more(const struct redis_answer *answer, void *arg)
+static void nothing_more(const struct redis_answer *answer _unused_, void *arg _unused_)
 {
-        (void)answer;
-        (void)arg;
 }
 
 /* All clients but us; members' connections are of other types. */

@@ -51,10 +51,8 @@ static bool read_piece(struct output *o)
         return true;
 }
 
-static void on_output(struct loop_fd *source, uint32_t events, void *arg)
+static void on_output(struct loop_fd *source _unused_, uint32_t events _unused_, void *arg)
 {
-        (void)source;
-        (void)events;
         (void)read_piece(arg);
 }
 

@@ -30,6 +30,7 @@
 
 #define REDIS_ADMIN "keelson-agent" /* the agent's own user */
 #define REDIS_REPLICATION "replication"
+#define REDIS_DEFAULT "default" /* that of clients which name none */
 
 struct redis_setting {
         struct str name, value;

@@ -181,11 +181,10 @@ static int write_canary(struct redis *e, usec_t now)
 
 /* --- all ---------------------------------------------------------------------------- */
 
-void redis_volume_done(struct volume *v, const struct volume_done *done, void *arg)
+void redis_volume_done(struct volume *v _unused_, const struct volume_done *done, void *arg)
 {
         struct redis *e = arg;
 
-        (void)v;
         e->volume_size = done->size;
         e->volume_room = done->room;
         switch (done->task) {

@@ -325,7 +325,7 @@ static void *run(void *arg)
 
 /* --- the loop's side ------------------------------------------------------------------ */
 
-static void on_event(struct loop_fd *source, uint32_t events, void *arg)
+static void on_event(struct loop_fd *source, uint32_t events _unused_, void *arg)
 {
         struct volume *v = arg;
         struct volume_done done;
@@ -333,7 +333,6 @@ static void on_event(struct loop_fd *source, uint32_t events, void *arg)
         uint64_t n;
         bool answered;
 
-        (void)events;
         if (read(source->fd, &n, sizeof(n)) < 0)
                 return;
         pthread_mutex_lock(&v->mutex);

@@ -146,7 +146,7 @@ static size_t add_names(struct str base, struct str namespace, struct arena *a, 
 static size_t names_of(const struct view *view, struct arena *a, struct str names[CERTIFICATE_NAMES_MAX])
 {
         const struct object *self = view->self;
-        struct str reads = arena_join(a, self->name, STR("-ro"));
+        struct str reads = arena_join(a, self->name, STR(REDIS_READS_SUFFIX));
         size_t n = 0;
 
         names[n++] = self->name;

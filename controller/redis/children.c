@@ -150,7 +150,7 @@ static int plan_services(struct planning *p)
         if (r == 0)
                 r = apply(p, &common_service_kind, "", redis_render_service(&p->json, &primary));
         if (r == 0)
-                r = apply(p, &common_service_kind, "-ro", redis_render_reads(&p->json, &reads));
+                r = apply(p, &common_service_kind, REDIS_READS_SUFFIX, redis_render_reads(&p->json, &reads));
         return r;
 }
 

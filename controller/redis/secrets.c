@@ -280,7 +280,7 @@ static int plan_connection(const struct view *view, const struct redis_settings 
         } parts[] = {
                 { "uri", "URL", uri_of(view, s, i, port, a) },
                 { "host", "HOST", host_of(view, "", a) },
-                { "host-ro", "HOST_RO", host_of(view, "-ro", a) },
+                { "host-ro", "HOST_RO", host_of(view, REDIS_READS_SUFFIX, a) },
                 { "port", "PORT", port },
                 { "username", "USERNAME", s->auth ? STR("default") : STR_NULL },
                 { "password", "PASSWORD", s->auth ? i->passwords[0] : STR_NULL },

@@ -521,6 +521,9 @@ void failover_step(struct failover *f, usec_t now, const struct failover_event *
 /* May the server acknowledge writes at NOW, as far as this agent knows? */
 bool failover_holds(const struct failover *f, usec_t now);
 
+/* Are they the same agent's, of the same start? */
+bool failover_same_life(const struct failover_id *a, const struct failover_id *b);
+
 /* Is A further on than B? */
 bool failover_ahead(const struct failover_position *a, const struct failover_position *b);
 

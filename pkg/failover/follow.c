@@ -136,7 +136,7 @@ static void give_up(struct step *s)
                 return;
         r = next_record(f);
         if (r.phase == FAILOVER_HELD) { /* else the end of the last leader stands there already */
-                r.cause = same_life(&r.holder, &f->self) ? f->cause : FAILOVER_CAUSE_RESTART;
+                r.cause = failover_same_life(&r.holder, &f->self) ? f->cause : FAILOVER_CAUSE_RESTART;
                 if (f->had.position.timeline == r.epoch && failover_ahead(&f->had.position, &r.position))
                         r.position = f->had.position;
                 r.from = f->self.member;

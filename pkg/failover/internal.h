@@ -51,7 +51,6 @@ void say_to_all(struct step *s, failover_set set, enum failover_message_type typ
 
 /* --- lease.c ---------------------------------------------------------------- */
 
-bool same_life(const struct failover_id *a, const struct failover_id *b);
 bool same_pod(const struct failover_id *a, const struct failover_id *b);
 /* Who might be promoted by what the Lease says now or by a write that may yet be carried out. */
 failover_set possible_set(const struct failover *f);

@@ -9,7 +9,7 @@ bool same_pod(const struct failover_id *a, const struct failover_id *b)
         return a->member == b->member && strcmp(a->uid, b->uid) == 0;
 }
 
-bool same_life(const struct failover_id *a, const struct failover_id *b)
+bool failover_same_life(const struct failover_id *a, const struct failover_id *b)
 {
         return same_pod(a, b) && a->incarnation == b->incarnation;
 }
@@ -17,7 +17,7 @@ bool same_life(const struct failover_id *a, const struct failover_id *b)
 /* Does the record say that this life holds the epoch that it believes to hold? */
 static bool is_ours(const struct failover *f)
 {
-        return f->record.epoch == f->epoch && same_life(&f->record.holder, &f->self);
+        return f->record.epoch == f->epoch && failover_same_life(&f->record.holder, &f->self);
 }
 
 failover_set possible_set(const struct failover *f)

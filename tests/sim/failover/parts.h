@@ -69,7 +69,7 @@ void driver_keep_up(struct sim *s, struct pod *p);
 /* It is up: the newest order, if that is not what it was started as. */
 void driver_server_up(struct sim *s, struct pod *p);
 
-/* --- server.c, orders.c ------------------------------------------------------------------------ */
+/* --- server.c ----------------------------------------------------------------------------------- */
 
 void server_start(struct sim *s, struct pod *p);
 /* SIGKILL: the end comes up to 50 ms later. */
