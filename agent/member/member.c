@@ -234,9 +234,14 @@ static void on_absent(void *arg)
 static void on_wrote(uint64_t id, enum failover_outcome outcome, const char *version, void *arg)
 {
         struct failover_event e = { .type = FAILOVER_WROTE, .wrote = { .id = id, .outcome = outcome } };
+        struct member *m = arg;
+        uint64_t epoch = m->lease.sent_record.epoch;
+        usec_t sent = m->lease.sent;
 
         memcpy(e.wrote.version, version, strnlen(version, sizeof(e.wrote.version) - 1));
-        take(arg, &e);
+        take(m, &e);
+        if (outcome == FAILOVER_WRITTEN && m->driver.f.role == FAILOVER_LEADER)
+                publisher_renewed(&m->publisher, epoch, sent);
 }
 
 static void on_settled(struct loop_timer *timer, void *arg);

@@ -14,6 +14,8 @@ static const struct kube_kind slice_kind = {
         .namespaced = true,
 };
 
+#define PUBLISH_SERVICE "kubernetes.io/service-name"
+
 static void look(struct publisher *p);
 static void go_on(struct publisher *p);
 static void on_retry(struct loop_timer *timer, void *arg);
@@ -50,16 +52,21 @@ static void on_retry(struct loop_timer *timer _unused_, void *arg)
 
 /* --- what is there ------------------------------------------------------------------ */
 
+/* With all that kube-proxy goes by. */
 static bool names_us(const struct publisher *p, yyjson_val *slice)
 {
         yyjson_val *endpoints = yyjson_obj_get(slice, "endpoints"), *one = yyjson_arr_get_first(endpoints);
-        yyjson_val *addresses = yyjson_obj_get(one, "addresses"), *port;
+        yyjson_val *addresses = yyjson_obj_get(one, "addresses");
+        yyjson_val *ports = yyjson_obj_get(slice, "ports"), *port, *labels;
 
-        port = yyjson_arr_get_first(yyjson_obj_get(slice, "ports"));
-        return yyjson_arr_size(endpoints) == 1 && yyjson_arr_size(addresses) == 1 &&
+        port = yyjson_arr_get_first(ports);
+        labels = yyjson_obj_get(yyjson_obj_get(slice, "metadata"), "labels");
+        return str_eq(json_get_str(labels, PUBLISH_SERVICE), p->config.cluster) &&
+               yyjson_arr_size(endpoints) == 1 && yyjson_arr_size(addresses) == 1 && yyjson_arr_size(ports) == 1 &&
                str_eq(json_val_str(yyjson_arr_get_first(addresses)), p->config.address) &&
                str_eq(json_get_str(yyjson_obj_get(one, "targetRef"), "uid"), p->config.uid) &&
                json_get_bool(yyjson_obj_get(one, "conditions"), "ready", false) &&
+               str_eq(json_get_str(port, "name"), p->config.port_name) &&
                json_get_int(port, "port", 0) == p->port;
 }
 
@@ -165,7 +172,7 @@ static void write_metadata(struct json_writer *w, const struct publisher *p)
                 write_owner(w, owner);
         json_key(w, "labels");
         json_object(w);
-        json_put_str(w, "kubernetes.io/service-name", p->config.cluster);
+        json_put_str(w, PUBLISH_SERVICE, p->config.cluster);
         json_put_cstr(w, "endpointslice.kubernetes.io/managed-by", "agent.keelson.dev");
         json_end(w);
         json_key(w, "annotations");
@@ -239,8 +246,8 @@ static void end(struct publisher *p, enum publish_end how)
         p->wanted = 0;
         p->known = false; /* what was seen now may be another's later */
         p->pause = PUBLISH_RETRY;
-        p->kept = how == PUBLISH_SUPERSEDED ? 0 : epoch;
-        set_retry(p, p->kept ? loop_now(p->loop) + PUBLISH_CHECK : USEC_NEVER);
+        p->kept = epoch;
+        set_retry(p, loop_now(p->loop) + PUBLISH_CHECK);
         p->ended(how, epoch, p->arg);
 }
 
@@ -267,6 +274,18 @@ static void on_written(const struct kube_reply *reply, void *arg)
                 look(p);
 }
 
+static bool is_superseded(struct publisher *p)
+{
+        if (p->epoch <= p->wanted)
+                return false;
+        if (strcmp(p->newer, p->version) != 0) {
+                memcpy(p->newer, p->version, sizeof(p->newer));
+                p->newer_seen = clock_now();
+                p->newer_is_false = false;
+        }
+        return !p->newer_is_false;
+}
+
 static void go_on(struct publisher *p)
 {
         _cleanup_(buf_release) struct buf body = BUF_INIT(PUBLISH_BODY_MAX);
@@ -279,7 +298,7 @@ static void go_on(struct publisher *p)
                                   .timeout = p->config.timeout,
                                   .max_body = PUBLISH_BODY_MAX };
 
-        if (p->epoch > p->wanted) {
+        if (is_superseded(p)) {
                 end(p, PUBLISH_SUPERSEDED);
                 return;
         }
@@ -342,8 +361,17 @@ void publisher_publish(struct publisher *p, uint64_t epoch, uint16_t port)
                 look(p);
 }
 
+void publisher_renewed(struct publisher *p, uint64_t epoch, usec_t sent)
+{
+        if (epoch != p->kept || !p->newer[0] || p->newer_is_false || sent <= p->newer_seen)
+                return;
+        p->newer_is_false = true;
+        set_retry(p, loop_now(p->loop));
+}
+
 void publisher_call_off(struct publisher *p)
 {
+        p->newer[0] = 0;
         p->wanted = p->kept = 0;
         set_retry(p, USEC_NEVER);
 }

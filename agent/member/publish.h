@@ -8,8 +8,11 @@
  *                 `--> 409, or anything else: GET, look, again         until it stands there,
  *                                                    or a newer epoch does, or it is called off
  *
- * A route of a newer epoch is never replaced; one of an older epoch always is. While we
- * lead it is looked at now and then, since somebody may have deleted or changed it.
+ * A route of an older epoch is always replaced, one of a newer epoch is not: whoever leads
+ * that has taken it from the Lease before. So where the Lease is renewed by us after we have
+ * seen such a route, nobody has, and somebody has only edited it: then it is replaced, at that
+ * very version. While we lead it is looked at now and then, since somebody may have deleted or
+ * changed it.
  *
  * It belongs to the owner of the Lease, and goes with that. The epochs of one that has had
  * another owner, since deleted, are not ours: whoever of that name comes next begins anew.
@@ -61,6 +64,10 @@ struct publisher {
         char version[PUBLISH_VERSION_MAX]; /* of it */
         uint64_t epoch;                    /* as it says */
         bool ours;                         /* it names us, with that epoch */
+        /* A route of a newer epoch. */
+        char newer[PUBLISH_VERSION_MAX]; /* its version, or "" */
+        usec_t newer_seen;               /* for the first time */
+        bool newer_is_false;             /* nobody has taken that epoch */
         struct kube_request *request;
         struct loop_timer retry;
         usec_t pause;
@@ -79,5 +86,7 @@ void publisher_stop(struct publisher *p);
 void publisher_prepare(struct publisher *p);
 /* EPOCH is more than 0. */
 void publisher_publish(struct publisher *p, uint64_t epoch, uint16_t port);
+/* The Lease was renewed by EPOCH's leader, which we are, with a request that was sent at SENT. */
+void publisher_renewed(struct publisher *p, uint64_t epoch, usec_t sent);
 /* We lead no longer. What is on its way may arrive, and is of an older epoch then. */
 void publisher_call_off(struct publisher *p);

@@ -15,7 +15,7 @@ struct fake_api api;
 struct kube_client *client;
 int version, duration = 9;
 struct fake_step write_as, read_as;
-const char *annotations, *endpoints;
+const char *annotations, *labels, *endpoints, *ports;
 
 static const struct fake_step not_found = {
         .status = 404,
@@ -45,9 +45,9 @@ static struct fake_step object(bool lease, const char *before, const char *after
         else
                 snprintf(to, sizeof(out[0]),
                          "{\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"shop-primary\","
-                         "\"resourceVersion\":\"%d\",\"annotations\":%s},\"endpoints\":%s,"
-                         "\"ports\":[{\"port\":6379}]}",
-                         version, annotations, endpoints);
+                         "\"resourceVersion\":\"%d\",\"annotations\":%s,\"labels\":%s},\"endpoints\":%s,"
+                         "\"ports\":%s}",
+                         version, annotations, labels, endpoints, ports);
         return (struct fake_step){ .body = to };
 }
 
@@ -89,7 +89,9 @@ void object_open(int at)
         version = at;
         write_as = read_as = (struct fake_step){ 0 };
         annotations = "{}";
+        labels = "{\"kubernetes.io/service-name\":\"shop\"}";
         endpoints = "[]";
+        ports = "[{\"name\":\"redis\",\"port\":6379}]";
         ck_assert_int_eq(loop_new(&loop), 0);
         fake_api_start(&api, loop);
         api.respond = respond;

@@ -16,7 +16,9 @@ extern int duration;              /* what the Lease wants to be waited for, in s
 extern struct fake_step write_as; /* how the next write is answered, if a status or an end is set */
 extern struct fake_step read_as;  /* how every GET is answered, likewise */
 extern const char *annotations;   /* of the EndpointSlice, with the braces */
+extern const char *labels;        /* likewise */
 extern const char *endpoints;     /* of it, with the brackets */
+extern const char *ports;         /* likewise */
 
 extern const struct fake_step object_conflict, object_hangs;
 

@@ -154,6 +154,83 @@ START_TEST(test_route_that_stands_is_left)
 }
 END_TEST
 
+/* Nothing leads there that kube-proxy does not find. */
+START_TEST(test_route_that_leads_nowhere_is_replaced)
+{
+        static const char *const bad_labels[] = { "{}", "{\"kubernetes.io/service-name\":\"other\"}" };
+        static const char *const bad_ports[] = { "[]", "[{\"port\":6379}]",
+                                                 "[{\"name\":\"redis\",\"port\":6380}]",
+                                                 "[{\"name\":\"redis\",\"port\":6379},{\"port\":1}]" };
+        unsigned n = 0;
+
+        open_route(10);
+        annotations = "{\"failover.keelson.dev/epoch\":\"7\"}";
+        endpoints =
+                "[{\"addresses\":[\"10.0.0.3\"],\"conditions\":{\"ready\":true},\"targetRef\":{\"uid\":\"8f14\"}}]";
+        for (size_t i = 0; i < ARRAY_SIZE(bad_labels); i++) {
+                labels = bad_labels[i];
+                publish(7);
+                ck_assert_uint_eq(object_n_asked("PATCH "), ++n);
+        }
+        labels = "{\"kubernetes.io/service-name\":\"shop\"}";
+        for (size_t i = 0; i < ARRAY_SIZE(bad_ports); i++) {
+                ports = bad_ports[i];
+                publish(7);
+                ck_assert_uint_eq(object_n_asked("PATCH "), ++n);
+        }
+        close_route();
+}
+END_TEST
+
+static void look_again(void)
+{
+        struct loop_timer *retry = &route.publisher.retry;
+
+        route.n_ended = 0;
+        ck_assert_int_eq(loop_timer_set(loop, retry, clock_now(), retry->fn, retry->arg), 0);
+        fake_api_wait(&api, route_ended, NULL);
+}
+
+/* Somebody has edited it: nobody has taken that epoch, as a renewal shows that was sent after it was seen. */
+START_TEST(test_route_of_an_epoch_that_nobody_took_is_replaced)
+{
+        usec_t seen;
+
+        open_route(10);
+        annotations = "{\"failover.keelson.dev/epoch\":\"99999\"}";
+        seen = clock_now();
+        publish(7);
+        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
+        publisher_renewed(&route.publisher, 7, seen);
+        publisher_renewed(&route.publisher, 6, clock_now() + 1);
+        look_again();
+        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
+        publisher_renewed(&route.publisher, 7, clock_now() + 1);
+        look_again();
+        ck_assert_int_eq(route.how, PUBLISH_DONE);
+        ck_assert_uint_eq(object_n_asked("PATCH "), 1);
+        close_route();
+}
+END_TEST
+
+/* What was written there since is seen anew: it may be who has taken the Lease after that renewal. */
+START_TEST(test_route_is_only_replaced_as_it_was_seen)
+{
+        open_route(10);
+        annotations = "{\"failover.keelson.dev/epoch\":\"8\"}";
+        publish(7);
+        publisher_renewed(&route.publisher, 7, clock_now() + 1);
+        version = 11;
+        look_again();
+        ck_assert_int_eq(route.how, PUBLISH_SUPERSEDED);
+        ck_assert_uint_eq(object_n_asked("PATCH "), 0);
+        publisher_call_off(&route.publisher);
+        publisher_renewed(&route.publisher, 7, clock_now() + 1);
+        ck_assert(!route.publisher.newer_is_false);
+        close_route();
+}
+END_TEST
+
 /* At first the newest is looked at, and not before what is there is known again. */
 START_TEST(test_route_conflicts_and_failures)
 {
@@ -234,6 +311,9 @@ static const TTest *const tests[] = {
         test_route_has_an_owner,
         test_route_of_another_owner_is_replaced,
         test_route_that_stands_is_left,
+        test_route_that_leads_nowhere_is_replaced,
+        test_route_of_an_epoch_that_nobody_took_is_replaced,
+        test_route_is_only_replaced_as_it_was_seen,
         test_route_conflicts_and_failures,
         test_route_is_prepared,
         test_route_is_kept,
