@@ -101,10 +101,15 @@ static void logged_in(struct redis *e, bool obeyed)
         e->known = obeyed;
 }
 
+/* Clients that take too much memory are closed (maxmemory-clients), but never this one. A server that
+ * does not know that closes nobody. */
 static void log_in(struct redis *e)
 {
+        const struct str stays[] = { STR("CLIENT"), STR("NO-EVICT"), STR("ON") };
+
         redis_batch_begin(e, logged_in);
         SEND(e, STR("AUTH"), STR(REDIS_ADMIN), str_c(e->secret));
+        redis_batch_add(e, REDIS_ITEM_GONE, 0, stays, ARRAY_SIZE(stays));
         redis_batch_end(e);
 }
 
