@@ -103,6 +103,21 @@ static void look_back(struct lease_port *l, const struct failover_lease *lease, 
                 set_put_back(l, memory_due(&l->memory, l->timing.lease));
 }
 
+/* Somebody has edited the record into something that is none, and beside it this life and its epoch stand
+ * as before: so nobody has taken the Lease. What is known holds, and is written again with the next renewal. */
+static bool is_still_ours(const struct lease_port *l, yyjson_val *object, struct failover_lease *ret)
+{
+        struct str version = json_get_str(yyjson_obj_get(object, "metadata"), "resourceVersion");
+        const struct memory *m = &l->memory;
+
+        if (!m->known || m->back || m->doubted || !failover_same_life(&m->newest.record.holder, l->self) ||
+            !failover_lease_names(object, &m->newest.record) || version.len >= FAILOVER_VERSION_MAX)
+                return false;
+        *ret = m->newest;
+        snprintf(ret->version, sizeof(ret->version), "%.*s", STR_FMT(version));
+        return true;
+}
+
 static void on_seen(yyjson_val *object, void *arg)
 {
         struct lease_port *l = arg;
@@ -111,11 +126,12 @@ static void on_seen(yyjson_val *object, void *arg)
 
         if (failover_lease_read(object, &lease, &err) < 0) {
                 tell_trouble(l, &err);
-                return;
+                if (!is_still_ours(l, object, &lease))
+                        return;
+        } else if (l->troubled) {
+                tell_trouble(l, NULL);
         }
         keep_meta(l, yyjson_obj_get(object, "metadata"));
-        if (l->troubled)
-                tell_trouble(l, NULL);
         look_back(l, &lease, object);
 }
 

@@ -148,6 +148,27 @@ int failover_record_read(struct str json, struct failover_record *ret, struct er
 
 /* --- the Lease ----------------------------------------------------------------------- */
 
+static void write_identity(const struct failover_id *holder, char out[IDENTITY_MAX])
+{
+        snprintf(out, IDENTITY_MAX, "%d/%s/%016llx", holder->member, holder->uid,
+                 (unsigned long long)holder->incarnation);
+}
+
+static int64_t transitions_of(const struct failover_record *r)
+{
+        return (int64_t)MIN(r->epoch, (uint64_t)INT32_MAX);
+}
+
+bool failover_lease_names(yyjson_val *lease, const struct failover_record *record)
+{
+        yyjson_val *spec = yyjson_obj_get(lease, "spec");
+        char identity[IDENTITY_MAX];
+
+        write_identity(&record->holder, identity);
+        return str_eq_c(json_get_str(spec, "holderIdentity"), identity) &&
+               json_get_int(spec, "leaseTransitions", -1) == transitions_of(record);
+}
+
 int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct error *err)
 {
         yyjson_val *metadata = yyjson_obj_get(lease, "metadata");
@@ -201,14 +222,13 @@ static void put_spec(struct json_writer *w, const struct failover_record *r, use
         char stamp[CLOCK_RFC3339_MAX], identity[IDENTITY_MAX];
 
         clock_format(wall, true, stamp);
-        snprintf(identity, sizeof(identity), "%d/%s/%016llx", r->holder.member, r->holder.uid,
-                 (unsigned long long)r->holder.incarnation);
+        write_identity(&r->holder, identity);
         json_key(w, "spec");
         json_object(w);
         if (r->holder.uid[0])
                 json_put_cstr(w, "holderIdentity", identity);
         json_put_int(w, "leaseDurationSeconds", (lease + USEC_SEC - 1) / USEC_SEC);
-        json_put_int(w, "leaseTransitions", (int64_t)MIN(r->epoch, (uint64_t)INT32_MAX));
+        json_put_int(w, "leaseTransitions", transitions_of(r));
         json_put_cstr(w, "renewTime", stamp);
         json_end(w);
 }

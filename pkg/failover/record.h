@@ -47,6 +47,9 @@ struct failover_lease {
 /* A Lease as the API server gives it. -EINVAL, likewise. */
 int failover_lease_read(yyjson_val *lease, struct failover_lease *ret, struct error *err) _must_check_;
 
+/* Is RECORD's holder named beside the record, with its epoch? Whoever takes the Lease writes all of it at once. */
+bool failover_lease_names(yyjson_val *lease, const struct failover_record *record);
+
 /* What a Lease that is made again has of the one before, or its operator would not know it. */
 struct failover_lease_meta {
         struct str name;

@@ -15,7 +15,8 @@ struct fake_api api;
 struct kube_client *client;
 int version, duration = 9;
 struct fake_step write_as, read_as;
-const char *annotations, *labels, *endpoints, *ports;
+int transitions;
+const char *record, *annotations, *labels, *endpoints, *ports;
 
 static const struct fake_step not_found = {
         .status = 404,
@@ -39,9 +40,10 @@ static struct fake_step object(bool lease, const char *before, const char *after
                         "%s{\"kind\":\"Lease\",\"metadata\":{\"name\":\"shop\",\"resourceVersion\":\"%d\","
                         "\"labels\":{\"of\":\"us\"},\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Redis\","
                         "\"name\":\"shop\",\"uid\":\"u\",\"controller\":true,\"blockOwnerDeletion\":true}],"
-                        "\"annotations\":{\"" FAILOVER_ANNOTATION "\":\"" RECORD "\"}},"
-                        "\"spec\":{\"leaseDurationSeconds\":%d}}%s",
-                        before, version, duration, after);
+                        "\"annotations\":{\"" FAILOVER_ANNOTATION "\":\"%s\"}},"
+                        "\"spec\":{\"holderIdentity\":\"2/8f14/00c0ffee00c0ffee\",\"leaseTransitions\":%d,"
+                        "\"leaseDurationSeconds\":%d}}%s",
+                        before, version, record ? record : RECORD, transitions, duration, after);
         else
                 snprintf(to, sizeof(out[0]),
                          "{\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"shop-primary\","
@@ -88,6 +90,8 @@ void object_open(int at)
 {
         version = at;
         write_as = read_as = (struct fake_step){ 0 };
+        record = NULL;
+        transitions = 7;
         annotations = "{}";
         labels = "{\"kubernetes.io/service-name\":\"shop\"}";
         endpoints = "[]";

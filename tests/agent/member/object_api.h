@@ -13,6 +13,8 @@ extern struct fake_api api;
 extern struct kube_client *client;
 extern int version;               /* of the object; 0: there is none */
 extern int duration;              /* what the Lease wants to be waited for, in seconds */
+extern int transitions;           /* of the Lease's holder, 2/8f14/00c0ffee00c0ffee: 7 */
+extern const char *record;        /* of the Lease; NULL: one of that holder and epoch */
 extern struct fake_step write_as; /* how the next write is answered, if a status or an end is set */
 extern struct fake_step read_as;  /* how every GET is answered, likewise */
 extern const char *annotations;   /* of the EndpointSlice, with the braces */

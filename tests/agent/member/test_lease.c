@@ -62,7 +62,7 @@ static const struct lease_handlers handlers = {
         .refused = on_refused,
         .trouble = on_trouble,
 };
-static const struct failover_id self = { .member = 1, .incarnation = 5, .uid = "u" };
+static struct failover_id self;
 
 static void open_lease(int at, usec_t lease)
 {
@@ -72,6 +72,7 @@ static void open_lease(int at, usec_t lease)
 
         object_open(at);
         memset(&seen, 0, sizeof(seen));
+        self = (struct failover_id){ .member = 1, .incarnation = 5, .uid = "u" };
         config.client = client;
         ck_assert_int_eq(lease_start(&seen.port, &config, &handlers), 0);
 }
@@ -143,6 +144,52 @@ START_TEST(test_made_again_it_has_its_labels_and_owners)
                                      "\"apiVersion\":\"v1\",\"kind\":\"Redis\",\"name\":\"shop\","
                                      "\"uid\":\"u\",\"controller\":true}]"));
         close_lease();
+}
+END_TEST
+
+static bool is_troubled(void *arg _unused_)
+{
+        return seen.troubled;
+}
+
+static void edit_record(void)
+{
+        record = "{";
+        version++;
+        seen.n_records = 0;
+        lease_read(&seen.port);
+        fake_api_wait(&api, is_troubled, NULL);
+}
+
+/* By a person, say. Nobody has taken it as long as it names its holder. */
+START_TEST(test_a_record_that_was_edited_is_still_its_holders)
+{
+        open_lease(41, 60 * USEC_SEC);
+        self = (struct failover_id){ .member = 2, .incarnation = 0x00c0ffee00c0ffee, .uid = "8f14" };
+        fake_api_wait(&api, has_record, NULL);
+        edit_record();
+        ck_assert_uint_eq(seen.n_records, 1);
+        ck_assert_str_eq(seen.last.version, "42");
+        ck_assert_uint_eq(seen.last.record.epoch, 7);
+        ck_assert_int_eq(seen.last.record.phase, FAILOVER_HELD);
+        write_lease(5, "42");
+        ck_assert_int_eq(seen.outcome, FAILOVER_WRITTEN);
+        close_lease();
+}
+END_TEST
+
+START_TEST(test_a_record_that_was_edited_is_nobody_elses)
+{
+        for (int other = 0; other < 2; other++) {
+                open_lease(41, 60 * USEC_SEC);
+                if (other)
+                        self = (struct failover_id){ .member = 2, .incarnation = 0x00c0ffee00c0ffee, .uid = "8f14" };
+                transitions = other ? 8 : 7;
+                fake_api_wait(&api, has_record, NULL);
+                edit_record();
+                ck_assert_uint_eq(seen.n_records, 0);
+                close_lease();
+        }
 }
 END_TEST
 
@@ -345,6 +392,8 @@ END_TEST
 static const TTest *const tests[] = {
         test_seen_and_written,
         test_made_again_it_has_its_labels_and_owners,
+        test_a_record_that_was_edited_is_still_its_holders,
+        test_a_record_that_was_edited_is_nobody_elses,
         test_a_conflict_is_unknown,
         test_a_token_that_is_not_valid,
         test_no_answer_is_unknown,
