@@ -62,7 +62,8 @@ static bool names_us(const struct publisher *p, yyjson_val *slice)
         port = yyjson_arr_get_first(ports);
         labels = yyjson_obj_get(yyjson_obj_get(slice, "metadata"), "labels");
         return str_eq(json_get_str(labels, PUBLISH_SERVICE), p->config.cluster) &&
-               yyjson_arr_size(endpoints) == 1 && yyjson_arr_size(addresses) == 1 && yyjson_arr_size(ports) == 1 &&
+               yyjson_arr_size(endpoints) == 1 && yyjson_arr_size(addresses) == 1 &&
+               yyjson_arr_size(ports) == 1 &&
                str_eq(json_val_str(yyjson_arr_get_first(addresses)), p->config.address) &&
                str_eq(json_get_str(yyjson_obj_get(one, "targetRef"), "uid"), p->config.uid) &&
                json_get_bool(yyjson_obj_get(one, "conditions"), "ready", false) &&

@@ -183,7 +183,9 @@ START_TEST(test_a_record_that_was_edited_is_nobody_elses)
         for (int other = 0; other < 2; other++) {
                 open_lease(41, 60 * USEC_SEC);
                 if (other)
-                        self = (struct failover_id){ .member = 2, .incarnation = 0x00c0ffee00c0ffee, .uid = "8f14" };
+                        self = (struct failover_id){ .member = 2,
+                                                     .incarnation = 0x00c0ffee00c0ffee,
+                                                     .uid = "8f14" };
                 transitions = other ? 8 : 7;
                 fake_api_wait(&api, has_record, NULL);
                 edit_record();
