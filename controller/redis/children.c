@@ -77,11 +77,10 @@ int redis_pod_spec(const struct view *view, const struct redis_settings *s, stru
                    struct str *ret_json, struct str *ret_revision)
 {
         _cleanup_(buf_release) struct buf json = BUF_INIT(REDIS_CHILD_BYTES_MAX);
-        bool apart = str_eq(s->spec->scheduling->spread, STR("Required"));
         struct redis_pod_params params = {
                 .name = view->self->name,
                 .node_selector = selector_json(&s->spec->scheduling->node_selector, a),
-                .unsatisfiable = apart ? STR("DoNotSchedule") : STR("ScheduleAnyway"),
+                .apart = str_eq(s->spec->scheduling->spread, STR("Required")),
                 .agent_image = view->image,
                 .image = s->image,
                 .command = str_c(command),

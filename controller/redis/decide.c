@@ -133,6 +133,21 @@ static void refuse_wish(struct deciding *d, const char *annotation, struct str w
                           annotation, (int)MIN(wish.len, 64), wish.data, STR_FMT(d->view->self->name)));
 }
 
+/* A leader that is well has used the word up before anybody else could act by it. */
+static struct str consent_text(const struct deciding *d, int member)
+{
+        struct str name = d->now->members[member].name;
+
+        if (d->now->leader == FAILOVER_NOBODY)
+                return arena_printf(d->a, "%.*s may lead with the data that it has, whatever is missing",
+                                    STR_FMT(name));
+        return arena_printf(
+                d->a,
+                "%.*s may lead with the data that it has, if %.*s has been lost; if that still leads, "
+                "this does not count, and is not kept for later",
+                STR_FMT(name), STR_FMT(d->now->members[d->now->leader].name));
+}
+
 static void decide_requests(struct deciding *d)
 {
         struct redis_intent *i = &d->ret->intent;
@@ -153,9 +168,7 @@ static void decide_requests(struct deciding *d)
                 }
                 i->consent = MAX(i->consent, d->now->lease ? d->now->lease->consent : 0) + 1;
                 i->consent_member = member;
-                say_event(d, true, STR("ConsentGiven"),
-                          arena_printf(d->a, "%.*s may lead with the data that it has, whatever is missing",
-                                       STR_FMT(d->now->members[member].name)));
+                say_event(d, true, STR("ConsentGiven"), consent_text(d, member));
         }
 }
 

@@ -246,6 +246,23 @@ static struct str fenced_names(const struct redis_outlook *o, struct arena *a)
         return names;
 }
 
+/* The API server takes no larger claims. All else goes on, and is told first. */
+static bool volumes_refused(const struct failure *f)
+{
+        return f->permanent && str_starts(f->message, redis_claim_kind.api.kind);
+}
+
+static struct verdict judge_volumes(const struct failure *f, struct arena *a)
+{
+        return stalled(
+                STR("VolumesCannotGrow"),
+                arena_printf(a,
+                             "spec.persistence.size: the volumes cannot grow, and are used as they are: "
+                             "%.*s; let the StorageClass allow it (allowVolumeExpansion: true), else "
+                             "move to another Redis with larger volumes",
+                             STR_FMT(f->message)));
+}
+
 /* What a person has asked for goes before what follows from it. */
 static struct verdict judge_cluster(const struct view *view, const struct redis_outlook *o, struct plan *plan)
 {
@@ -280,6 +297,8 @@ static struct verdict judge_cluster(const struct view *view, const struct redis_
         refuser = refusing(o->now);
         if (refuser)
                 return judge_refused(o->settings, refuser, plan->arena);
+        if (volumes_refused(&view->failure))
+                return judge_volumes(&view->failure, plan->arena);
         if (o->decision->reason.data)
                 return reconciling(o->decision->reason, o->decision->message);
         return judge_members(view, o, plan->arena);
@@ -296,14 +315,9 @@ static struct verdict judge(const struct view *view, const struct redis_outlook 
                 return stalled(STR("InvalidSpec"), str_c(object_invalid(view->self)));
         if (o->problems)
                 return stalled(STR("InvalidSpec"), problems_text(o->problems));
-        if (f->permanent && str_starts(f->message, redis_claim_kind.api.kind))
-                return stalled(
-                        STR("VolumesCannotGrow"),
-                        arena_printf(plan->arena,
-                                     "%.*s; let the StorageClass allow it (allowVolumeExpansion: true), "
-                                     "else move to another Redis with larger volumes",
-                                     STR_FMT(f->message)));
-        if (f->reason.data)
+        if (volumes_refused(f) && !o->now)
+                return judge_volumes(f, plan->arena);
+        if (f->reason.data && !volumes_refused(f))
                 return f->permanent ? stalled(f->reason, f->message) : reconciling(f->reason, f->message);
         if (!view->image.data)
                 return stalled(

@@ -115,6 +115,14 @@ START_TEST(a_class_that_does_not_grow_is_told)
         ck_condition(&c, "Stalled", "True", "VolumesCannotGrow");
         ck_assert_ptr_nonnull(memmem(condition_at(&c, "Stalled", "message").data,
                                      condition_at(&c, "Stalled", "message").len, "allowVolumeExpansion", 20));
+        ck_assert(str_starts(condition_at(&c, "Stalled", "message"), STR("spec.persistence.size: ")));
+        annotate(&c, "\"keelson.dev/fence\":\"db-1\"");
+        settle(&c);
+        ck_condition(&c, "Stalled", "True", "Fenced");
+        annotate(&c, "");
+        c.f.view.report_only = true; /* nothing but the failure is known then */
+        step(&c);
+        ck_condition(&c, "Stalled", "True", "VolumesCannotGrow");
         end_cluster(&c);
 }
 END_TEST

@@ -53,6 +53,30 @@ START_TEST(all_that_members_need_is_made)
 }
 END_TEST
 
+static bool keeps_apart(void)
+{
+        yyjson_val *set = held_json(&c, &redis_statefulset_kind, "db");
+        yyjson_val *rules = json_get_path(set, "/spec/template/spec/affinity/podAntiAffinity/"
+                                               "requiredDuringSchedulingIgnoredDuringExecution");
+
+        return yyjson_arr_size(rules) == 1 &&
+               str_eq(str_at(yyjson_arr_get(rules, 0), "/topologyKey"), STR("kubernetes.io/hostname"));
+}
+
+START_TEST(members_are_kept_apart_where_they_must_be)
+{
+        begin_cluster(&c, "\"replicas\":4");
+        settle(&c);
+        ck_assert(!keeps_apart());
+        ck_assert_ptr_null(
+                json_get_path(held_json(&c, &redis_statefulset_kind, "db"), "/spec/template/spec/affinity"));
+        change_spec(&c, "\"replicas\":4,\"scheduling\":{\"spread\":\"Required\"}");
+        settle(&c);
+        ck_assert(keeps_apart());
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(what_stands_is_left_alone)
 {
         size_t applies;
@@ -342,6 +366,23 @@ START_TEST(annotations_become_requests_once)
 }
 END_TEST
 
+/* Who leads may have been lost; if not, nothing is to be decided. */
+START_TEST(a_word_that_may_not_count_is_told_as_such)
+{
+        const struct effect *told;
+
+        begin_whole(&c, "\"replicas\":3");
+        annotate(&c, "\"keelson.dev/promote\":\"db-1\"");
+        step(&c);
+        told = find_event(&c.f, "ConsentGiven");
+        ck_assert_ptr_nonnull(told);
+        ck_str_eq(told->message,
+                  "db-1 may lead with the data that it has, if db-0 has been lost; if that still "
+                  "leads, this does not count, and is not kept for later");
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(a_wish_that_names_nobody_is_told)
 {
         begin_whole(&c, "\"replicas\":3");
@@ -533,6 +574,7 @@ END_TEST
 
 static const TTest *const tests[] = {
         all_that_members_need_is_made,
+        members_are_kept_apart_where_they_must_be,
         what_stands_is_left_alone,
         a_lease_that_is_gone_is_waited_for,
         a_lease_that_nobody_makes_again_is_made_by_us,
@@ -548,6 +590,7 @@ static const TTest *const tests[] = {
         members_that_go_hand_over_and_leave_the_set_first,
         members_that_come_are_told_at_once,
         annotations_become_requests_once,
+        a_word_that_may_not_count_is_told_as_such,
         a_wish_that_names_nobody_is_told,
         a_primary_that_is_lost_is_no_primary,
         a_fence_around_nobody_is_told,
