@@ -4,6 +4,8 @@
 
 #include "agent/member/member.h"
 
+#define NAMED_MAX (sizeof(((struct error *)NULL)->path) + sizeof("user "))
+
 static struct str without(struct str s, const char *prefix)
 {
         size_t n = strlen(prefix);
@@ -11,25 +13,30 @@ static struct str without(struct str s, const char *prefix)
         return str_starts(s, str_c(prefix)) ? str_n(s.data + n, s.len - n) : s;
 }
 
-/* The first one, under the name that its user knows it by: "redis.config.maxmemory" is
- * "maxmemory", and "redis.users.shop" is "user shop". That the server did not start with all of
- * them names none, and gives way to one that does. */
-static void note_refusal(struct member *m, const struct error *complaint)
+/* What a complaint is about, under the name that its user knows it by: "redis.config.maxmemory" is
+ * "maxmemory", and "redis.users.shop" is "user shop". */
+static void name_of(const struct member *m, const struct error *complaint, char ret[NAMED_MAX])
 {
         const char *engine = m->options->engine_name;
-        char config[64], users[64], user[FAILOVER_SETTING_MAX];
+        char config[64], users[64];
         struct str path = str_c(complaint->path);
 
-        snprintf(config, sizeof(config), "%s.config", engine);
+        snprintf(config, sizeof(config), "%s.config.", engine);
         snprintf(users, sizeof(users), "%s.users.", engine);
-        if (m->refused.setting[0] && strcmp(m->refused.setting, config) != 0)
-                return;
-        snprintf(user, sizeof(user), "user %s", without(path, users).data);
-        if (str_starts(path, str_c(users)))
-                path = str_c(user);
-        else if (path.len > strlen(config) + 1)
-                path = without(without(path, config), ".");
-        failover_refusal_set(&m->refused, path, without(str_c(complaint->message), ENGINE_REFUSED));
+        snprintf(ret, NAMED_MAX, "%s%s", str_starts(path, str_c(users)) ? "user " : "",
+                 without(without(path, users), config).data);
+}
+
+/* The first one. That the server did not start with all of them names none, and gives way to one that
+ * does. */
+static void note_refusal(struct member *m, const char *name, const struct error *complaint)
+{
+        char all[64];
+
+        snprintf(all, sizeof(all), "%s.config", m->options->engine_name);
+        if (!m->refused.setting[0] || strcmp(m->refused.setting, all) == 0)
+                failover_refusal_set(&m->refused, str_c(name),
+                                     without(str_c(complaint->message), ENGINE_REFUSED));
 }
 
 /* The server ended, and nobody has asked it to. */
@@ -44,11 +51,12 @@ void complaint_of_crash(void *arg, const struct error *how)
 
 void complaint_of_settings(struct member *m, const struct error *complaint)
 {
-        char note[NEWS_NOTE_MAX];
+        char note[NEWS_NOTE_MAX], name[NAMED_MAX];
 
-        note_refusal(m, complaint);
-        snprintf(note, sizeof(note), "config.json: %.160s%s%.300s; what is right is applied", complaint->path,
-                 complaint->path[0] ? ": " : "", complaint->message);
+        name_of(m, complaint, name);
+        note_refusal(m, name, complaint);
+        snprintf(note, sizeof(note), "%.160s%s%.300s; all else is applied", name, name[0] ? ": " : "",
+                 complaint->message);
         news_say(&m->news, true, "ConfigRefused", note);
 }
 

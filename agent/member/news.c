@@ -284,17 +284,30 @@ static bool is_again(struct news *n, const char *reason, const char *note)
         return again;
 }
 
+void news_note_of(struct str pod, const char *note, char out[NEWS_NOTE_MAX])
+{
+        bool begins = str_starts(str_c(note), pod) && strchr(" :", note[pod.len]);
+
+        if (begins)
+                say(out, "%s", note);
+        else
+                say(out, "%.*s: %s", STR_FMT(pod), note);
+}
+
 static void send(struct news *n, bool warning, const char *reason, const char *note)
 {
         struct regarding pod = { "v1", "Pod", n->config.pod, n->config.uid };
         struct regarding owner = { n->owner.api_version, n->owner.kind, str_c(n->owner.name),
                                    str_c(n->owner.uid) };
+        char whole[NEWS_NOTE_MAX];
 
         if (is_again(n, reason, note))
                 return;
         send_event(n, &pod, warning, reason, note);
-        if (n->owner.uid[0])
-                send_event(n, &owner, warning, reason, note);
+        if (!n->owner.uid[0])
+                return;
+        news_note_of(n->config.pod, note, whole);
+        send_event(n, &owner, warning, reason, whole);
 }
 
 void news_say(struct news *n, bool warning, const char *reason, const char *note)

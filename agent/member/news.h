@@ -44,6 +44,9 @@ void news_take_owner(struct news *n, yyjson_val *lease);
 /* "shop-2 leads epoch 7; in sync: shop-0, shop-2", and whether it is something to worry about. */
 bool news_note(const struct news *n, const struct failover_effect *e, char out[NEWS_NOTE_MAX]);
 
+/* NOTE as the owner has it, who has several members: with that POD in front which says it. */
+void news_note_of(struct str pod, const char *note, char out[NEWS_NOTE_MAX]);
+
 /* Any other news, likewise: REASON is the Event's, in CamelCase. */
 void news_say(struct news *n, bool warning, const char *reason, const char *note);
 

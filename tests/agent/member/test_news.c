@@ -88,11 +88,35 @@ START_TEST(test_long_names)
 }
 END_TEST
 
+/* Who took it? */
+START_TEST(test_the_owner_is_told_by_whom)
+{
+        static const struct {
+                const char *note, *told;
+        } cases[] = {
+                { "took epoch 7: nobody has led yet", "shop-1: took epoch 7: nobody has led yet" },
+                { "shop-1 leads epoch 7", "shop-1 leads epoch 7" },
+                { "shop-1: signal 9", "shop-1: signal 9" },
+                { "shop-10 is behind", "shop-1: shop-10 is behind" },
+                { "shop-1", "shop-1" },
+                { "", "shop-1: " },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char out[NEWS_NOTE_MAX];
+
+                news_note_of(STR("shop-1"), cases[i].note, out);
+                ck_assert_str_eq(out, cases[i].told);
+        }
+}
+END_TEST
+
 static const TTest *const tests[] = {
         test_each_kind_has_words_of_its_own,
         test_members_have_the_names_of_their_pods,
         test_why_a_leader_ended,
         test_long_names,
+        test_the_owner_is_told_by_whom,
 };
 
 TEST_MAIN("member/news", tests)
