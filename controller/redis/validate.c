@@ -200,6 +200,25 @@ void redis_validate_change(const struct redis_spec *old, const struct redis_spec
 
 /* --- what works and is unwise ------------------------------------------------------------ */
 
+static void warn_of_volumes(const struct redis_spec *spec, struct problems *w)
+{
+        const struct redis_spec_persistence *p = spec->persistence;
+
+        if (!p)
+                return;
+        if (str_eq(p->aof, STR("No")) && !p->rdb)
+                problem_add(
+                        w, STR("spec.persistence"),
+                        "with aof: \"No\" and rdb: false nothing is written to the volumes, and data is in "
+                        "memory alone; have one of them");
+        if (quantity_exceeds(spec->memory, p->size))
+                problem_add(
+                        w, STR("spec.persistence.size"),
+                        "is %.*s, less than the data may take (spec.memory, %.*s), and a member whose volume "
+                        "is full takes no writes; have four times as much as memory",
+                        STR_SHOWN(p->size), STR_SHOWN(spec->memory));
+}
+
 void redis_warn(const struct redis_spec *spec, struct problems *w)
 {
         if (spec->has_replicas && spec->replicas == 2 && spec->failover->has_min_replicas_to_write &&
@@ -213,6 +232,60 @@ void redis_warn(const struct redis_spec *spec, struct problems *w)
         if (!spec->auth->enabled)
                 problem_add(w, STR("spec.auth.enabled"),
                             "without it whoever the network lets through may read and change everything");
+        warn_of_volumes(spec, w);
+}
+
+/* --- changes that cost something ---------------------------------------------------------- */
+
+static bool maps_differ(const struct schema_map *a, const struct schema_map *b)
+{
+        for (size_t i = 0; a->n == b->n && i < a->n; i++)
+                if (!str_eq(a->items[i].value, schema_map_get(b, a->items[i].key)))
+                        return true;
+        return a->n != b->n;
+}
+
+/* What no running server takes; and what one without a line would have nobody knows. */
+static bool config_replaces(const struct schema_map *old, const struct schema_map *new)
+{
+        for (size_t i = 0; i < old->n; i++)
+                if (!schema_map_find(new, old->items[i].key))
+                        return true;
+        for (size_t i = 0; i < new->n; i++)
+                if (redis_config_needs_restart(new->items[i].key) &&
+                    !str_eq(schema_map_get(old, new->items[i].key), new->items[i].value))
+                        return true;
+        return false;
+}
+
+static bool resources_replace(const struct redis_spec_resources *old, const struct redis_spec_resources *new)
+{
+        static const struct redis_spec_resources none = { 0 };
+
+        old = old ? old : &none;
+        new = new ? new : &none;
+        return maps_differ(&old->requests, &new->requests) || maps_differ(&old->limits, &new->limits);
+}
+
+static bool replaces_members(const struct redis_spec *old, const struct redis_spec *new)
+{
+        return !str_eq(old->version, new->version) || !str_eq(old->image, new->image) ||
+               !str_eq(old->memory, new->memory) || resources_replace(old->resources, new->resources) ||
+               !str_eq(old->failover->lease_duration, new->failover->lease_duration) ||
+               !str_eq(old->scheduling->spread, new->scheduling->spread) ||
+               maps_differ(&old->scheduling->node_selector, &new->scheduling->node_selector) ||
+               config_replaces(&old->config, &new->config);
+}
+
+/* Left out, replicas is 1 in development. */
+static void warn_of_change(const struct redis_spec *old, const struct redis_spec *new, struct problems *w)
+{
+        bool alone = !new->has_replicas || new->replicas == 1;
+
+        if (alone && !new->persistence && replaces_members(old, new))
+                problem_add(w, STR("spec.replicas"),
+                            "this change replaces the members, and where there is only one, without "
+                            "spec.persistence, all data goes with it; have a second member first");
 }
 
 /* --- at admission ---------------------------------------------------------------------- */
@@ -238,6 +311,8 @@ static void validate(const void *object, const void *old_object, struct problems
         if (old && old->spec)
                 redis_validate_change(old->spec, redis->spec, problems);
         redis_warn(redis->spec, warnings);
+        if (old && old->spec)
+                warn_of_change(old->spec, redis->spec, warnings);
 }
 
 const struct admission_kind redis_admission = {

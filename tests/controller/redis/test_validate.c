@@ -169,6 +169,8 @@ START_TEST(what_is_unwise_is_told)
                   "spec.failover.minReplicasToWrite" },
                 { "\"tls\":{\"enabled\":false}", "spec.tls.enabled" },
                 { "\"auth\":{\"enabled\":false}", "spec.auth.enabled" },
+                { "\"persistence\":{\"size\":\"1Gi\",\"aof\":\"No\",\"rdb\":false}", "spec.persistence" },
+                { "\"memory\":\"2Gi\",\"persistence\":{\"size\":\"1Gi\"}", "spec.persistence.size" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -182,8 +184,42 @@ START_TEST(what_is_unwise_is_told)
 }
 END_TEST
 
+/* The only member has the only copy. */
+START_TEST(a_change_that_empties_is_told)
+{
+        static const struct {
+                const char *old, *new;
+                bool told;
+        } cases[] = {
+                { "\"version\":\"7\"", "\"version\":\"8\"", true },
+                { "\"replicas\":1,\"image\":\"a\"", "\"replicas\":1,\"image\":\"b\"", true },
+                { "\"memory\":\"1Gi\"", "\"memory\":\"2Gi\"", true },
+                { "", "\"resources\":{\"limits\":{\"cpu\":\"1\"}}", true },
+                { "", "\"failover\":{\"leaseDuration\":\"5s\"}", true },
+                { "", "\"scheduling\":{\"spread\":\"Required\"}", true },
+                { "", "\"scheduling\":{\"nodeSelector\":{\"disk\":\"ssd\"}}", true },
+                { "", "\"config\":{\"databases\":\"4\"}", true },
+                { "\"config\":{\"hz\":\"20\"}", "", true },
+                { "", "\"config\":{\"hz\":\"20\"}", false },
+                { "\"config\":{\"hz\":\"20\"}", "\"config\":{\"hz\":\"30\"}", false },
+                { "", "\"evictionPolicy\":\"allkeys-lru\"", false },
+                { "\"replicas\":2,\"version\":\"7\"", "\"replicas\":2,\"version\":\"8\"", false },
+                { "\"version\":\"7\",\"persistence\":{\"size\":\"1Gi\"}",
+                  "\"version\":\"8\",\"persistence\":{\"size\":\"1Gi\"}", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                ck_str_eq(verdict(cases[i].old, cases[i].new), "");
+                ck_assert_msg(warnings.n == cases[i].told, "%s, %s: %zu", cases[i].old, cases[i].new,
+                              warnings.n);
+        }
+        arena_release(&a);
+}
+END_TEST
+
 static const TTest *const tests[] = {
         what_may_not_change_is_refused, settings_of_keelson_are_refused, members_have_room_among_the_clients,
         nodes_are_selected_by_labels,   a_value_stays_in_its_line,       what_is_unwise_is_told,
+        a_change_that_empties_is_told,
 };
 TEST_MAIN("redis/validate", tests)
