@@ -14,17 +14,32 @@ static char *line_under_way(struct output *o)
         return o->lines[o->n % OUTPUT_LINES];
 }
 
+/* Of a panic, an assertion and a signal, by Redis and by Valkey. */
+static bool says_why(const char *line)
+{
+        return strstr(line, "Guru Meditation: ") || strstr(line, " is not true") ||
+               strstr(line, " crashed by signal: ");
+}
+
+static void end_line(struct output *o)
+{
+        char *line = line_under_way(o);
+
+        line[o->len] = '\0';
+        if (o->len && !o->cause[0] && says_why(line))
+                memcpy(o->cause, line, o->len + 1);
+        o->n += o->len > 0;
+        o->len = 0;
+}
+
 static void take_in(struct output *o, char c)
 {
         char *line = line_under_way(o);
 
-        if (c == '\n') {
-                line[o->len] = '\0';
-                o->n += o->len > 0;
-                o->len = 0;
-        } else if (o->len < OUTPUT_LINE_MAX) {
+        if (c == '\n')
+                end_line(o);
+        else if (o->len < OUTPUT_LINE_MAX)
                 line[o->len++] = (unsigned char)c < ' ' ? ' ' : c;
-        }
 }
 
 static void hand_on(struct output *o, const char *data, size_t n)
@@ -93,4 +108,9 @@ const char *output_line(const struct output *o, size_t back)
         if (back >= MIN(o->n, (uint64_t)OUTPUT_LINES - 1))
                 return "";
         return o->lines[(o->n - 1 - back) % OUTPUT_LINES];
+}
+
+const char *output_why(const struct output *o)
+{
+        return o->cause[0] ? o->cause : output_line(o, 0);
 }

@@ -22,6 +22,7 @@ struct output {
         char lines[OUTPUT_LINES][OUTPUT_LINE_MAX + 1]; /* a ring */
         uint64_t n;                                    /* lines that were ended */
         size_t len;                                    /* of the one that is under way */
+        char cause[OUTPUT_LINE_MAX + 1];               /* the line that says why it crashes, or "" */
         uint64_t lost;                                 /* bytes that standard output had no room for */
 };
 
@@ -31,6 +32,10 @@ int output_open(struct loop *l, struct output *o, int *ret) _must_check_;
 
 /* Takes in what is there, to the last byte of a server that has ended. The lines stay. */
 void output_close(struct output *o);
+
+/* Why it has ended: the line that says so, which a long report of all that it knows follows, or
+ * else the last one; "" where there is none. */
+const char *output_why(const struct output *o);
 
 /* The last line but BACK that is no empty one; "" where there is none. */
 const char *output_line(const struct output *o, size_t back);

@@ -47,7 +47,7 @@ int redis_metrics(struct engine *engine, struct buf *out)
 void redis_put_crash(const struct redis *e, struct error *ret)
 {
         const struct keeper_end *end = &e->last_end;
-        const char *last = output_line(&e->output, 0), *name = sigabbrev_np(end->signal);
+        const char *last = output_why(&e->output), *name = sigabbrev_np(end->signal);
         char how[128];
 
         if (end->error)

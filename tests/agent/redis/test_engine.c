@@ -397,6 +397,24 @@ START_TEST(test_crash_by_a_signal)
 }
 END_TEST
 
+/* What it says of itself after that is long, and its last line tells nothing. */
+START_TEST(test_crash_says_why)
+{
+        redisContext *c;
+
+        nodes_begin(1, "{\"appendonly\":\"no\",\"save\":\"\",\"enable-debug-command\":\"yes\"}");
+        node_order(&nodes[0], FAILOVER_STAND, NULL);
+        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
+        c = begin_write(&nodes[0], "DEBUG PANIC");
+        until(nodes[0].crashes == 1);
+        ck_assert_msg(strstr(nodes[0].crash.message, "it said last: ") &&
+                              strstr(nodes[0].crash.message, "Guru Meditation: "),
+                      "%s", nodes[0].crash.message);
+        redisFree(c);
+        nodes_end();
+}
+END_TEST
+
 START_TEST(test_deadline)
 {
         int r;
@@ -690,6 +708,7 @@ static const TTest *const tests[] = {
         test_kill_and_stand_at_once,
         test_crash,
         test_crash_by_a_signal,
+        test_crash_says_why,
         test_deadline,
         test_stopped_server,
         test_tls,
