@@ -186,6 +186,8 @@ static void on_letter(const struct failover_letter *letter, void *arg)
                 return;
         hear_of(m, letter->message.from, letter->message.life, letter->address);
         reporter_heard(&m->reporter, letter->message.from, &letter->applied);
+        if (letter->message.type == FAILOVER_PROMISE)
+                reporter_asked(&m->reporter, letter->message.epoch, clock_now());
         take(m, &(struct failover_event){ .type = FAILOVER_MESSAGE, .message = letter->message });
 }
 

@@ -152,7 +152,7 @@ static void describe(const struct news *n, const struct failover_effect *e, char
         case FAILOVER_RESUMED:
                 return say(out, "writes go on");
         case FAILOVER_ON_PROMISES:
-                return say(out, "the API server does not answer; %s %s not to stand, so %s goes on leading",
+                return say(out, "the Lease cannot be renewed; %s %s not to stand, so %s goes on leading",
                            all.list, all.promise, member);
         case FAILOVER_FENCED:
                 if (is_crash(e))

@@ -45,6 +45,12 @@ static void note_lead(struct reporter *r, const struct failover_record *record, 
                 r->held_at = now;
 }
 
+void reporter_asked(struct reporter *r, uint64_t epoch, usec_t now)
+{
+        if (epoch == r->held)
+                r->held_at = now;
+}
+
 void reporter_led(struct reporter *r, uint64_t epoch, usec_t now)
 {
         usec_t end = r->held == epoch ? r->former_at : r->held_at;

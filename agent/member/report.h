@@ -8,8 +8,8 @@
  * So it takes no object and no right of its own, and nothing is sent while nothing changes.
  * What a leader has not heard yet is not listed: each new leader is told anew.
  *
- * The outage is from when the leader before gave the lead up, or its last renewal was seen,
- * until this member was told to be writable and was: all on this member's clock.
+ * The outage is from when the leader before gave the lead up, or was heard of last, by a renewal
+ * or a question for promises, until this member was told to be writable and was: all on this member's clock.
  */
 #pragma once
 
@@ -41,6 +41,9 @@ void reporter_heard(struct reporter *r, int member, const struct failover_applie
 
 /* The Lease as it was seen; REPORT is its annotation, absent where there is none. */
 void reporter_saw(struct reporter *r, const struct failover_record *record, struct str report, usec_t now);
+
+/* The leader of EPOCH asks for promises: it leads, though the Lease says so no more. */
+void reporter_asked(struct reporter *r, uint64_t epoch, usec_t now);
 
 /* This member is writable, in EPOCH. */
 void reporter_led(struct reporter *r, uint64_t epoch, usec_t now);

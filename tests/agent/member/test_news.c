@@ -46,7 +46,7 @@ START_TEST(test_members_have_the_names_of_their_pods)
         check_note(FAILOVER_LED, 0, 0, false, "shop-1 leads epoch 7; in sync: nobody");
         check_note(FAILOVER_LED, 7, 0, false, "shop-1 leads epoch 7; in sync: shop-0, shop-1, shop-2");
         check_note(FAILOVER_ON_PROMISES, 1, 0, true,
-                   "the API server does not answer; shop-0 promises not to stand, so shop-1 goes on leading");
+                   "the Lease cannot be renewed; shop-0 promises not to stand, so shop-1 goes on leading");
 }
 END_TEST
 

@@ -110,6 +110,20 @@ START_TEST(test_an_outage_counts_from_the_last_sign_of_the_leader_before)
 }
 END_TEST
 
+/* The API server was away long before the leader was lost. */
+START_TEST(test_an_outage_counts_from_the_last_question_for_promises)
+{
+        reporter_init(&r, 0, "u-0");
+        saw(FAILOVER_HELD, 7, NULL, 1000 * USEC_MSEC);
+        reporter_asked(&r, 7, 60000 * USEC_MSEC);
+        reporter_asked(&r, 6, 63000 * USEC_MSEC); /* of one that leads no more */
+        saw(FAILOVER_SEALING, 8, NULL, 64000 * USEC_MSEC);
+        saw(FAILOVER_HELD, 8, NULL, 64100 * USEC_MSEC);
+        reporter_led(&r, 8, 64200 * USEC_MSEC);
+        ck_assert_int_eq(r.out.outage_millis, 4200);
+}
+END_TEST
+
 START_TEST(test_an_outage_counts_from_the_release)
 {
         reporter_init(&r, 0, "u-0");
@@ -126,6 +140,7 @@ static const TTest *const tests[] = { test_a_follower_has_news_until_the_lease_s
                                       test_what_a_life_began_with_needs_no_restart,
                                       test_the_leader_tells_of_all_that_it_heard_of,
                                       test_an_outage_counts_from_the_last_sign_of_the_leader_before,
+                                      test_an_outage_counts_from_the_last_question_for_promises,
                                       test_an_outage_counts_from_the_release };
 
 TEST_MAIN("member/report", tests)
