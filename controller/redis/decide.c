@@ -326,7 +326,7 @@ static int lowest(failover_set set)
         return set ? __builtin_ctz(set) : FAILOVER_NOBODY;
 }
 
-/* A request that is not dealt with yet, or that was made a moment ago. */
+/* Not while a request is not dealt with yet, nor a moment after one that did not come about. */
 static bool may_ask(struct deciding *d)
 {
         const struct redis_intent *i = &d->ret->intent;
@@ -336,7 +336,7 @@ static bool may_ask(struct deciding *d)
                 wake_after(d, ASK_AGAIN);
                 return false;
         }
-        if (passed >= 0 && passed < ASK_AGAIN) {
+        if (d->now->leader != i->handover_to && passed >= 0 && passed < ASK_AGAIN) {
                 wake_after(d, ASK_AGAIN - passed);
                 return false;
         }

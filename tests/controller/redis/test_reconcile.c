@@ -329,6 +329,22 @@ START_TEST(members_that_go_hand_over_and_leave_the_set_first)
 }
 END_TEST
 
+/* What was asked for a moment ago has come about, so nothing is to be waited for. */
+START_TEST(members_that_go_hand_over_at_once_after_another_handover)
+{
+        begin_whole(&c, "\"replicas\":3");
+        annotate(&c, "\"keelson.dev/handover\":\"db-2\"");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/to"), 2);
+        put_record(&c, "Held", 2, "1", 2, "[0,1,2]", MORE("Planned", "0", "1"));
+        change_spec(&c, "\"replicas\":2");
+        settle(&c);
+        ck_assert_int_eq(int_at(config(&c), "/handover/number"), 2);
+        ck_assert_int_eq(int_at(config(&c), "/handover/to"), 0);
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(members_that_come_are_told_at_once)
 {
         begin_whole(&c, "\"replicas\":3");
@@ -588,6 +604,7 @@ static const TTest *const tests[] = {
         what_a_running_server_takes_replaces_nobody,
         a_paused_one_is_not_changed,
         members_that_go_hand_over_and_leave_the_set_first,
+        members_that_go_hand_over_at_once_after_another_handover,
         members_that_come_are_told_at_once,
         annotations_become_requests_once,
         a_word_that_may_not_count_is_told_as_such,
