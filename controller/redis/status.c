@@ -62,6 +62,30 @@ static usec_t unavailable_since(const struct redis_status *before)
         return 0;
 }
 
+/* The first leader of all, if there is one, was not seen yet: nothing can be missing. */
+static bool has_ever_led(const struct view *view, const struct redis_situation *now)
+{
+        const struct redis *self = view->self->state;
+
+        return now->bootstrapped && !(now->lease && str_eq(now->lease->cause, STR("Bootstrap")) &&
+                                      !(self->status && self->status->last_failover));
+}
+
+static struct verdict judge_first_start(const struct view *view, const struct redis_situation *now,
+                                        bool long_ago, struct plan *plan)
+{
+        if (!long_ago) {
+                plan_wake(plan, view->now + CONSENT_AFTER);
+                return reconciling(STR("NoPrimary"), STR("the members are starting"));
+        }
+        return reconciling(STR("NoPrimary"),
+                           arena_printf(plan->arena,
+                                        "the members have been starting for two minutes and more; the events "
+                                        "and the log of their pods tell what they wait for: kubectl -n %.*s "
+                                        "describe pod %.*s",
+                                        STR_FMT(view->self->namespace), STR_FMT(now->members[0].name)));
+}
+
 /* Nobody leads. Mostly that is over in seconds; where it is not, it may be for a person to say
  * that what is there is all there is. */
 static struct verdict judge_no_primary(const struct view *view, const struct redis_outlook *o,
@@ -70,7 +94,7 @@ static struct verdict judge_no_primary(const struct view *view, const struct red
         const struct redis_situation *now = o->now;
         const struct redis *self = view->self->state;
         usec_t since = unavailable_since(self->status);
-        bool long_ago = since && view->wall - since >= CONSENT_AFTER;
+        bool long_ago = since && view->wall - since >= CONSENT_AFTER, led = has_ever_led(view, now);
 
         for (size_t i = 0; i < now->n; i++)
                 if (now->members[i].trouble.data)
@@ -83,15 +107,14 @@ static struct verdict judge_no_primary(const struct view *view, const struct red
                         STR("LeaseGone"),
                         STR("somebody deleted the Lease, and no leader has made it again; the operator is "
                             "going to, and all members must be there then for one to lead"));
-        for (size_t i = 0; i < now->n && !(now->bootstrapped && long_ago); i++)
+        for (size_t i = 0; i < now->n && !(led && long_ago); i++)
                 if (now->set_seen && !now->members[i].pod)
                         return missing(view, STR("NoPrimary"), &now->members[i], plan->arena);
-        if (!now->bootstrapped || !long_ago) {
-                if (now->bootstrapped)
-                        plan_wake(plan, view->now + CONSENT_AFTER);
-                return reconciling(STR("NoPrimary"), now->bootstrapped
-                                                             ? STR("the members are choosing a primary")
-                                                             : STR("the members are starting"));
+        if (!led)
+                return judge_first_start(view, now, long_ago, plan);
+        if (!long_ago) {
+                plan_wake(plan, view->now + CONSENT_AFTER);
+                return reconciling(STR("NoPrimary"), STR("the members are choosing a primary"));
         }
         return stalled(
                 STR("NeedsConsent"),
@@ -218,7 +241,12 @@ static struct verdict judge_members(const struct view *view, const struct redis_
                                                      arena_printf(a, "%.*s does not start: %.*s",
                                                                   STR_FMT(m->name), STR_FMT(m->trouble)))
                                        : reconciling(STR("MemberNotReady"),
-                                                     arena_printf(a, "%.*s is not ready", STR_FMT(m->name)));
+                                                     arena_printf(
+                                                             a,
+                                                             "%.*s is not ready; its events and its log "
+                                                             "tell why: kubectl -n %.*s describe pod %.*s",
+                                                             STR_FMT(m->name), STR_FMT(view->self->namespace),
+                                                             STR_FMT(m->name)));
                 if (!m->in_sync)
                         return reconciling(STR("MemberNotInSync"),
                                            arena_printf(a, "%.*s is copying the data, or is too far behind",

@@ -261,6 +261,32 @@ START_TEST(before_the_first_primary_nobody_is_in_sync)
 }
 END_TEST
 
+/* The Lease names the first leader before its pod is known: nothing has been lost that a person could
+ * give up. */
+START_TEST(after_a_long_first_start_nobody_is_asked)
+{
+        begin_cluster(&c, "\"replicas\":3");
+        settle(&c);
+        for (int i = 0; i < 3; i++)
+                put_member(&c, i, false, revision_now(&c), "1");
+        settle(&c);
+        ck_str_eq(condition_at(&c, "Ready", "message"), "the members are starting");
+        ck_assert_int_le(c.f.plan.wake, c.f.view.now + 2 * USEC_MINUTE);
+        pass(&c, 3 * USEC_MINUTE);
+        settle(&c);
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        ck_assert_ptr_nonnull(
+                strstr(condition_at(&c, "Ready", "message").data, "kubectl -n shop describe pod db-0"));
+        put_record(&c, "Held", 0, "2", 1, "[0]",
+                   ",\\\"cause\\\":\\\"Bootstrap\\\",\\\"lost\\\":0,"
+                   "\\\"request\\\":0,\\\"consent\\\":0");
+        settle(&c);
+        ck_condition(&c, "Ready", "False", "NoPrimary");
+        ck_condition(&c, "Stalled", "False", "AsExpected");
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(a_member_that_does_not_start_is_replaced_at_once)
 {
         begin_whole(&c, "\"replicas\":3");
@@ -600,6 +626,7 @@ static const TTest *const tests[] = {
         a_member_that_has_just_become_ready_delays_the_handover,
         a_handover_that_did_not_come_about_is_asked_for_again,
         before_the_first_primary_nobody_is_in_sync,
+        after_a_long_first_start_nobody_is_asked,
         a_member_that_does_not_start_is_replaced_at_once,
         what_a_running_server_takes_replaces_nobody,
         a_paused_one_is_not_changed,
