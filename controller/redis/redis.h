@@ -65,7 +65,8 @@ extern const struct cache_kind redis_rolebinding_kind;
 
 extern const struct controller redis_controller;
 
-/* What a Redis should become. Pure: reads the view, fills the plan. */
+/* What a Redis should become. Pure: reads the view, fills the plan. 0, -ENOMEM, or another
+ * negative errno that a retry may mend. */
 int redis_reconcile(const struct view *view, struct plan *plan) _must_check_;
 
 /* --- what is wrong with it (validate.c) ------------------------------------------ */
@@ -122,7 +123,7 @@ struct redis_settings {
         size_t n_effective;
 };
 
-/* 0; -EINVAL with *problems, which no retry mends; -ENOMEM. */
+/* 0; -EINVAL with *problems, which no retry mends; -ENOMEM. RET borrows from the view and A. */
 int redis_settle(const struct view *view, struct arena *a, struct redis_settings *ret,
                  struct problems *problems) _must_check_;
 
@@ -265,14 +266,17 @@ int redis_grow(const struct view *view, const struct redis_settings *settings,
 
 /* --- children (children.c, network.c) ------------------------------------------------ */
 
-/* The pods' spec as JSON, and what it is called: another template is another revision. */
+/* The pods' spec as JSON, and what it is called: another template is another revision. 0 or
+ * -ENOMEM. */
 int redis_pod_spec(const struct view *view, const struct redis_settings *settings, struct arena *a,
                    struct str *ret_json, struct str *ret_revision) _must_check_;
 
+/* All but the Secrets, into the plan. POD and REVISION are redis_pod_spec's. 0 or -ENOMEM. */
 int redis_plan_children(const struct view *view, const struct redis_settings *settings,
                         const struct redis_situation *now, const struct redis_decision *decision,
                         struct str pod, struct str revision, struct plan *plan) _must_check_;
 
+/* The JSON of one child. 0 or -ENOMEM. */
 int redis_child_networkpolicy(const struct child_meta *c, const struct redis_settings *settings,
                               struct arena *a, struct buf *out) _must_check_;
 
@@ -290,5 +294,6 @@ struct redis_outlook {
         const struct redis_decision *decision;
 };
 
+/* The status, with its conditions, and the events where they turn, into the plan. 0 or -ENOMEM. */
 int redis_report(const struct view *view, const struct redis_outlook *outlook, struct plan *plan)
         _must_check_;

@@ -42,7 +42,10 @@ static inline bool is_disowned(const struct failover *f)
         return f->stopping && f->refused;
 }
 
+/* One more thing to do, behind the others; the caller fills it in, and keeps it no longer than
+ * until the next. */
 struct failover_effect *effect(struct step *s, enum failover_effect_type type);
+/* Likewise, of the epoch that is held or known. */
 struct failover_effect *tell(struct step *s, enum failover_news what, int member, failover_set members);
 
 /* To each of SET, of this life; replies are reply's. */
@@ -56,12 +59,14 @@ bool same_pod(const struct failover_id *a, const struct failover_id *b);
 failover_set possible_set(const struct failover *f);
 /* A copy of what the Lease says, to be changed and written. */
 struct failover_record next_record(const struct failover *f);
+/* There is no other write in flight. */
 void write_record(struct step *s, enum failover_write_kind kind, const struct failover_record *record);
 void record_seen(struct step *s, const struct failover_record *record, const char *version);
 void record_absent(struct step *s);
 void record_wrote(struct step *s, uint64_t id, enum failover_outcome outcome, const char *version);
 /* The lease was renewed by what was sent at SENT. */
 void extend(struct failover *f, usec_t sent);
+/* Asks for the Lease where it is known to have changed: once, and after timing.write again. */
 void read_if_stale(struct step *s);
 
 /* --- server.c ----------------------------------------------------------------- */
@@ -69,6 +74,7 @@ void read_if_stale(struct step *s);
 void server_seen(struct step *s, const struct failover_server *server);
 /* The volume was well at BEGAN; KEPT: and has all that it was told before. */
 void canary_seen(struct failover *f, usec_t began, bool kept);
+/* Nothing, if that is what was ordered last. WHOM may be NULL: nobody. */
 void order(struct step *s, enum failover_order what, const struct failover_id *whom, uint64_t epoch);
 /* Was the server seen since it has carried out the newest order? */
 bool obeyed(const struct failover *f);
@@ -84,6 +90,7 @@ void fence(struct step *s, enum failover_cause cause, enum failover_news news);
 /* --- follow.c --------------------------------------------------------------------- */
 
 void follow(struct step *s);
+/* When this member may take the Lease, were it fit to. */
 usec_t stand_at(const struct failover *f);
 void asked_to_promise(struct step *s, const struct failover_message *m);
 void asked_to_seal(struct step *s, const struct failover_message *m);
@@ -111,4 +118,5 @@ void renew(struct step *s, const struct failover_record *record);
 void yield_move(struct step *s);
 /* A member of the set that is likely to be the furthest on, or FAILOVER_NOBODY. */
 int best_follower(const struct failover *f);
+/* The Lease says that it is released: nothing is held any more. */
 void released(struct step *s);

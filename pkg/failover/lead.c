@@ -332,7 +332,6 @@ static void release(struct step *s)
         write_record(s, FAILOVER_WRITE_RELEASE, &r);
 }
 
-/* The Lease says that it is released: nothing is held any more. */
 void released(struct step *s)
 {
         struct failover *f = s->f;

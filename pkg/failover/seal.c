@@ -399,7 +399,7 @@ void seal(struct step *s)
         if (f->write.kind != FAILOVER_WRITE_NONE)
                 return;
         chosen = f->sealed > f->epoch ? FAILOVER_NOBODY : choose(s);
-        if (f->sealed > f->epoch) {
+        if (f->sealed > f->epoch) { /* as choosing may have found out, too */
                 rise(s);
         } else if (chosen == f->self.member) {
                 choose_self(s);
