@@ -109,6 +109,11 @@ void member_begin(struct member *m);
 /* Has the configuration something that only another start of this member will take? */
 bool member_needs_restart(const struct member *m);
 
+/* --- ports.c: what the driver asks for --- */
+
+/* Of M; once, and before the driver. 0 or -ENOMEM. */
+int member_ports(struct member *m, struct driver_ports *ret) _must_check_;
+
 /* --- complaint.c: what is wrong with settings, volume and Lease, as Events and metrics --- */
 
 /* configure or, later, the server takes not all of it. */
