@@ -26,6 +26,7 @@
 #define CONNECT_EVERY (20 * USEC_MSEC)
 #define CANARY_EVERY (500 * USEC_MSEC)
 #define STATS_EVERY (5 * USEC_SEC)
+#define FULL_TOLD_EVERY (10 * USEC_MINUTE)
 #define TLS_EVERY (10 * USEC_SEC)
 #define DYING_MAX (100 * USEC_MSEC) /* after that one that was killed counts as ended */
 #define RESTART_MIN (200 * USEC_MSEC)
@@ -171,7 +172,7 @@ struct redis {
         bool pause_offset_set;
         struct redis_info info;
         struct redis_stats stats;
-        usec_t stats_due;
+        usec_t stats_due, full_told; /* the latter: that it turned connections away; 0: never */
         struct {
                 struct redis_place place;
                 uint64_t life;

@@ -222,15 +222,39 @@ void redis_look(struct redis *e)
         e->look_due = e->asked.at + LOOK_EVERY;
 }
 
-static void on_stats(const struct redis_answer *answer, void *arg)
+/* Members are clients as well: a replica that was cut off does not come back while all connections are taken. */
+static void tell_full(struct redis *e, double rejected_before)
 {
-        struct redis *e = arg;
+        struct error complaint = ERROR_INIT;
+        usec_t now = clock_now();
 
-        if (!answer->lost && !answer->error.data)
-                redis_stats_read(answer->text, &e->stats);
+        if (redis_stats_value(&e->stats, "rejected_connections") <= rejected_before ||
+            (e->full_told && now < e->full_told + FULL_TOLD_EVERY))
+                return;
+        e->full_told = now;
+        error_set(
+                &complaint, -EMFILE,
+                "the server turns connections away, for %.0f are taken and it may have %.0f (maxclients): "
+                "clients have to close some, or else spec.config.maxclients is to be raised; a replica that "
+                "has lost its own is turned away as well",
+                redis_stats_value(&e->stats, "connected_clients"),
+                redis_stats_value(&e->stats, "maxclients"));
+        redis_complain(e, &complaint);
 }
 
-/* For metrics alone. */
+static void on_stats(const struct redis_answer *answer, void *arg)
+{
+        double rejected;
+        struct redis *e = arg;
+
+        if (answer->lost || answer->error.data)
+                return;
+        rejected = redis_stats_value(&e->stats, "rejected_connections");
+        redis_stats_read(answer->text, &e->stats);
+        tell_full(e, rejected);
+}
+
+/* For metrics, and for what a person has to know. */
 void redis_look_at_stats(struct redis *e, usec_t now)
 {
         const struct str words[] = { STR("INFO"),        STR("server"),      STR("clients"),

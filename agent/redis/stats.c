@@ -185,6 +185,14 @@ void redis_stats_read(struct str text, struct redis_stats *ret)
         }
 }
 
+double redis_stats_value(const struct redis_stats *stats, const char *field)
+{
+        for (size_t i = 0; i < STATS_FIELDS; i++)
+                if (stats->known && stats->has[i] && strcmp(fields[i].field, field) == 0)
+                        return stats->values[i];
+        return 0;
+}
+
 /* --- writing ------------------------------------------------------------------------ */
 
 static void head(struct buf *out, const char *metric, const char *type, const char *help)

@@ -36,5 +36,8 @@ struct redis_stats {
 /* Any text is read; what is no number, or no plain word, is left out. */
 void redis_stats_read(struct str text, struct redis_stats *ret);
 
+/* What INFO calls FIELD; 0 where the server has not said it. */
+double redis_stats_value(const struct redis_stats *stats, const char *field);
+
 /* With redis_up, which is all that there is of a server that is not UP. */
 void redis_stats_write(const struct redis_stats *stats, bool up, struct buf *out);

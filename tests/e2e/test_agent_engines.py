@@ -50,7 +50,7 @@ def server(request, tmp_path_factory):
     return program
 
 
-@pytest.mark.parametrize("test", ["engine", "store"])
+@pytest.mark.parametrize("test", ["clients", "engine", "store"])
 def test_engine(server, test):
     program = TESTS / f"test_redis_{test}"
     if not program.exists():

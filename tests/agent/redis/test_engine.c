@@ -275,41 +275,6 @@ START_TEST(test_min_replicas)
 }
 END_TEST
 
-/* --- clients that take too much -------------------------------------------------------- */
-
-/* Whoever asks and does not read goes, and the server lives; so does the agent's own connection. */
-START_TEST(test_clients_that_take_too_much_are_closed)
-{
-        redisContext *c, *greedy;
-        pid_t server;
-        int done = 0;
-
-        nodes_begin(1, "{\"appendonly\":\"no\",\"save\":\"\",\"maxmemory-clients\":\"8mb\"}");
-        node_order(&nodes[0], FAILOVER_STAND, NULL);
-        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
-        node_make_leader(&nodes[0], 1);
-        server = node_server(&nodes[0]);
-        c = node_client(&nodes[0], "first");
-        greedy = node_client(&nodes[0], "first");
-        ck_assert(says(c, "CLIENT LIST", "flags=Ue"));
-        ck_assert(!says(c, "INFO stats", "evicted_clients:1"));
-        ck_assert(ask(c, NULL, "SETRANGE large 1000000 x"));
-        for (int i = 0; i < 64; i++)
-                ck_assert_int_eq(redisAppendCommand(greedy, "GET large"), REDIS_OK);
-        while (!done)
-                ck_assert_int_eq(redisBufferWrite(greedy, &done), REDIS_OK);
-        until(says(c, "INFO stats", "evicted_clients:1"));
-        ck_assert(!ask(greedy, NULL, "PING"));
-        nodes[0].looks = 0;
-        until(nodes[0].looks > 1);
-        ck_assert(node_obeyed(&nodes[0], FAILOVER_WRITABLE));
-        ck_assert_int_eq(node_server(&nodes[0]), server);
-        redisFree(greedy);
-        redisFree(c);
-        nodes_end();
-}
-END_TEST
-
 /* --- the end ------------------------------------------------------------------------- */
 
 static void wait_until_closed(redisContext *c)
@@ -393,24 +358,6 @@ START_TEST(test_crash_by_a_signal)
         until(nodes[0].crashes == 1);
         ck_assert_ptr_nonnull(
                 strstr(nodes[0].crash.message, "crashed: signal 26 (SIGVTALRM); it said last: "));
-        nodes_end();
-}
-END_TEST
-
-/* What it says of itself after that is long, and its last line tells nothing. */
-START_TEST(test_crash_says_why)
-{
-        redisContext *c;
-
-        nodes_begin(1, "{\"appendonly\":\"no\",\"save\":\"\",\"enable-debug-command\":\"yes\"}");
-        node_order(&nodes[0], FAILOVER_STAND, NULL);
-        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
-        c = begin_write(&nodes[0], "DEBUG PANIC");
-        until(nodes[0].crashes == 1);
-        ck_assert_msg(strstr(nodes[0].crash.message, "it said last: ") &&
-                              strstr(nodes[0].crash.message, "Guru Meditation: "),
-                      "%s", nodes[0].crash.message);
-        redisFree(c);
         nodes_end();
 }
 END_TEST
@@ -703,12 +650,10 @@ static const TTest *const tests[] = {
         test_demotion_closes_clients,
         test_strayed_server,
         test_min_replicas,
-        test_clients_that_take_too_much_are_closed,
         test_kill_during_save,
         test_kill_and_stand_at_once,
         test_crash,
         test_crash_by_a_signal,
-        test_crash_says_why,
         test_deadline,
         test_stopped_server,
         test_tls,
