@@ -8,8 +8,10 @@
 
 #include "agent/redis/internal.h"
 #include "base/mem.h"
+#include "crypto/digest.h"
 
 #define PATH_BYTES_MAX 1024
+#define SECRET_ARENA_MAX ((size_t)16 * 1024)
 
 void redis_complain(struct redis *e, const struct error *complaint)
 {
@@ -507,13 +509,19 @@ static const struct engine_ops ops = {
 
 static int make_secret(struct redis *e)
 {
+        _cleanup_(arena_release) struct arena a = ARENA_INIT(SECRET_ARENA_MAX);
         unsigned char bytes[SECRET_LEN / 2];
+        struct str hash;
 
         if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
                 return -EIO;
         for (size_t i = 0; i < sizeof(bytes); i++)
                 snprintf(e->secret + 2 * i, 3, "%02x", bytes[i]);
-        return redis_hash(str_c(e->secret), e->secret_hash);
+        hash = digest_hex(str_c(e->secret), DIGEST_BYTES, &a);
+        if (!hash.data)
+                return -ENOMEM;
+        snprintf(e->secret_hash, sizeof(e->secret_hash), "%.*s", STR_FMT(hash));
+        return 0;
 }
 
 static int begin(struct redis *e, struct error *err)

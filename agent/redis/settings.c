@@ -3,9 +3,9 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 
 #include "base/mem.h"
+#include "crypto/digest.h"
 #include "json/read.h"
 
 #define PORT_DEFAULT 6379
@@ -179,19 +179,6 @@ static void take_config(struct reading *r, yyjson_val *config)
 
 /* --- users ------------------------------------------------------------------------- */
 
-int redis_hash(struct str password, char ret[REDIS_HASH_LEN + 1])
-{
-        unsigned char digest[EVP_MAX_MD_SIZE];
-        unsigned n = 0;
-
-        if (EVP_Digest(password.data, password.len, digest, &n, EVP_sha256(), NULL) != 1 ||
-            n != REDIS_HASH_LEN / 2)
-                return -EIO;
-        for (unsigned i = 0; i < n; i++)
-                snprintf(ret + (size_t)2 * i, 3, "%02x", digest[i]);
-        return 0;
-}
-
 static void complain_of_user(struct reading *r, struct str path, const char *what)
 {
         if (r->to->users_wrong)
@@ -205,19 +192,14 @@ static void complain_of_user(struct reading *r, struct str path, const char *wha
 static void take_password(struct reading *r, struct redis_user *user, struct str path, yyjson_val *value)
 {
         struct str password = json_val_str(value);
-        char hash[REDIS_HASH_LEN + 1];
 
         if (!password.len || password.len > REDIS_PASSWORD_MAX) {
                 complain_of_user(r, path, "passwords must be texts of 1 to 512 bytes");
                 return;
         }
-        if (redis_hash(password, hash) < 0) {
-                complain_of_user(r, path, "no SHA-256 can be had");
-                return;
-        }
         if (!user->n_hashes && str_eq_c(user->name, REDIS_REPLICATION))
                 r->to->replication_password = arena_str(&r->to->arena, password);
-        user->hashes[user->n_hashes++] = arena_str(&r->to->arena, str_c(hash));
+        user->hashes[user->n_hashes++] = digest_hex(password, DIGEST_BYTES, &r->to->arena);
 }
 
 static void take_passwords(struct reading *r, struct redis_user *user, struct str path, yyjson_val *list)

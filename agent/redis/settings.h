@@ -71,9 +71,6 @@ int redis_settings_take_users(struct redis_settings *s, const struct redis_setti
 /* The one of that name, or NULL. */
 const struct redis_user *redis_settings_user(const struct redis_settings *s, struct str name);
 
-/* SHA-256 in hexadecimal digits. 0 or -EIO. */
-int redis_hash(struct str password, char ret[REDIS_HASH_LEN + 1]) _must_check_;
-
 /* What the settings want to be kept. */
 enum redis_source redis_settings_source(const struct redis_settings *s);
 const char *redis_fsync_name(enum redis_fsync fsync);
