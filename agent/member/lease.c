@@ -124,7 +124,8 @@ static void on_seen(yyjson_val *object, void *arg)
         struct error err = ERROR_INIT;
         struct failover_lease lease;
 
-        if (failover_lease_read(object, &lease, &err) < 0) {
+        l->unreadable = failover_lease_read(object, &lease, &err) < 0;
+        if (l->unreadable) {
                 tell_trouble(l, &err);
                 if (!is_still_ours(l, object, &lease))
                         return;
@@ -139,6 +140,7 @@ static void on_absent(void *arg)
 {
         struct lease_port *l = arg;
 
+        l->unreadable = false;
         memory_absent(&l->memory);
         set_put_back(l, USEC_NEVER);
         l->handlers.absent(l->handlers.arg);
@@ -157,7 +159,7 @@ static void on_state(enum reflector_state state, const struct error *err, void *
 
         if (state == REFLECTOR_SYNCED) {
                 set_poll(l, USEC_NEVER);
-                if (l->troubled)
+                if (l->troubled && !l->unreadable)
                         tell_trouble(l, NULL);
                 return;
         }

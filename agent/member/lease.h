@@ -67,8 +67,8 @@ struct lease_port {
         struct kube_request *reading, *writing;
         uint64_t id; /* of the write that is under way */
         usec_t sent;
-        struct loop_defer failed; /* it could not even be sent */
-        bool troubled;
+        struct loop_defer failed;  /* it could not even be sent */
+        bool troubled, unreadable; /* the latter: what is there, so that a server that answers is not all */
         uint64_t n_writes, n_failed, n_reads;
         usec_t last_took; /* the last write that was answered */
 };

@@ -195,6 +195,28 @@ START_TEST(test_a_record_that_was_edited_is_nobody_elses)
 }
 END_TEST
 
+/* After a list, with all that it said. */
+static bool is_watched(void *arg _unused_)
+{
+        return object_n_asked("&watch=true") > object_n_asked("sendInitialEvents");
+}
+
+/* The API server answers, and that is not all that it takes. */
+START_TEST(test_what_cannot_be_read_stays_trouble)
+{
+        open_lease(41, 60 * USEC_SEC);
+        record = "{";
+        fake_api_wait(&api, is_watched, NULL);
+        ck_assert(seen.troubled);
+        record = NULL;
+        version++;
+        lease_read(&seen.port);
+        fake_api_wait(&api, has_record, NULL);
+        ck_assert(!seen.troubled);
+        close_lease();
+}
+END_TEST
+
 /* It may be our own first attempt that a second one conflicts with. */
 START_TEST(test_a_conflict_is_unknown)
 {
@@ -396,6 +418,7 @@ static const TTest *const tests[] = {
         test_made_again_it_has_its_labels_and_owners,
         test_a_record_that_was_edited_is_still_its_holders,
         test_a_record_that_was_edited_is_nobody_elses,
+        test_what_cannot_be_read_stays_trouble,
         test_a_conflict_is_unknown,
         test_a_token_that_is_not_valid,
         test_no_answer_is_unknown,
