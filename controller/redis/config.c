@@ -87,8 +87,8 @@ bool redis_config_needs_restart(struct str name)
         return str_is_one_of(name, fixed, ARRAY_SIZE(fixed));
 }
 
-/* Administration is the agents', but for what only looks. */
-#define CLIENT_RULES "~* &* +@all -@admin +slowlog +latency +client|list"
+/* Administration is the agents', but for what only looks: who takes writes, and what goes on. */
+#define CLIENT_RULES "~* &* +@all -@admin +role +slowlog +latency +client|list"
 
 /* --- config.json --------------------------------------------------------------------------- */
 

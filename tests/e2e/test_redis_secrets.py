@@ -72,6 +72,7 @@ def test_whoever_has_the_password_sees_what_goes_on_and_changes_nothing_of_it(sp
     assert "cmd=client|list" in ask(space, "client", "list")
     assert int(ask(space, "memory", "usage", "before")) > 0
     assert ask(space, "slowlog", "len").isdigit()
+    assert ask(space, "role").startswith("master")
     assert "peak.allocated" in ask(space, "memory", "stats")
     ask(space, "latency", "latest")
     assert "Biggest string" in ask(space, "--bigkeys")

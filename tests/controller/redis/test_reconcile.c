@@ -77,6 +77,19 @@ START_TEST(members_are_kept_apart_where_they_must_be)
 }
 END_TEST
 
+/* Nothing that the agents do; but to know who takes writes, and what goes on. */
+START_TEST(clients_may_ask_and_not_administer)
+{
+        struct str rules;
+
+        begin_cluster(&c, "\"replicas\":3");
+        settle(&c);
+        rules = json_get_str(json_get_path(config(&c), "/redis/users/0"), "rules");
+        ck_str_eq(rules, "~* &* +@all -@admin +role +slowlog +latency +client|list");
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(what_stands_is_left_alone)
 {
         size_t applies;
@@ -617,6 +630,7 @@ END_TEST
 static const TTest *const tests[] = {
         all_that_members_need_is_made,
         members_are_kept_apart_where_they_must_be,
+        clients_may_ask_and_not_administer,
         what_stands_is_left_alone,
         a_lease_that_is_gone_is_waited_for,
         a_lease_that_nobody_makes_again_is_made_by_us,
