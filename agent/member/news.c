@@ -167,6 +167,8 @@ static void describe(const struct news *n, const struct failover_effect *e, char
         case FAILOVER_YIELDED:
                 return say(out, "leads no longer; epoch %llu is released", epoch);
         case FAILOVER_STAYED:
+                if (e->news.member == FAILOVER_NOBODY)
+                        return say(out, "goes on leading: there is nobody to take over");
                 return say(out, "goes on leading: %s could not take over in time", member);
         case FAILOVER_LEASE_GONE:
                 return say(out, "the Lease was deleted; who leads makes it again");

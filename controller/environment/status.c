@@ -166,7 +166,7 @@ static struct verdict judge(const struct view *view, const struct plan *plan, st
                                          arena_printf(plan->arena, "the %.*s is being brought to the spec",
                                                       STR_FMT(pending->kind->api.kind)) };
         return (struct verdict){ READY, STR("Ready"),
-                                 arena_printf(plan->arena, "Apps get the figures of %.*s%s%.*s",
+                                 arena_printf(plan->arena, "Apps and Redis get the figures of %.*s%s%.*s",
                                               STR_FMT(env->spec->profile), too_small.data ? "; but " : "",
                                               STR_FMT(too_small)) };
 }

@@ -119,8 +119,9 @@ static void ask_for_handover(struct deciding *d, int to)
         i->asked = d->view->wall;
         say_event(d, false, STR("HandoverRequested"),
                   to == FAILOVER_NOBODY ? STR("the lead is to be handed over to the best replica")
-                                        : arena_printf(d->a, "the lead is to be handed over to %.*s",
-                                                       STR_FMT(d->now->members[to].name)));
+                                        : arena_printf(d->a, "the lead is to be handed over to %.*s%s",
+                                                       STR_FMT(d->now->members[to].name),
+                                                       to == d->now->leader ? ", which has it already" : ""));
 }
 
 static void refuse_wish(struct deciding *d, const char *annotation, struct str wish)

@@ -20,7 +20,7 @@ bool failover_applied_equal(const struct failover_applied *a, const struct failo
                a->lost.bytes == b->lost.bytes && a->lost.exact == b->lost.exact;
 }
 
-/* Neither quotes nor backslashes, so that JSON makes it no longer. */
+/* Neither quotes nor backslashes, so that JSON makes it no longer. What is cut ends in dots. */
 static void copy_plain(char *to, size_t max, struct str from)
 {
         size_t n = MIN(from.len, max - 1);
@@ -31,6 +31,8 @@ static void copy_plain(char *to, size_t max, struct str from)
                 to[i] = c == '"' || c == '\\' ? '\'' : c >= ' ' && c <= '~' ? c : '?';
         }
         to[n] = '\0';
+        if (n < from.len)
+                memcpy(to + n - 3, "...", 3);
 }
 
 void failover_refusal_set(struct failover_refusal *r, struct str setting, struct str words)

@@ -71,6 +71,24 @@ START_TEST(test_why_a_leader_ended)
 }
 END_TEST
 
+START_TEST(test_nobody_has_no_name)
+{
+        static const enum failover_news kinds[] = { FAILOVER_YIELDS, FAILOVER_STAYED };
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                struct failover_effect e = {
+                        .type = FAILOVER_DO_TELL,
+                        .news = { .what = kinds[i], .epoch = 7, .member = FAILOVER_NOBODY }
+                };
+                char note[NEWS_NOTE_MAX];
+
+                (void)news_note(&news, &e, note);
+                ck_assert_ptr_nonnull(strstr(note, "nobody to take over"));
+                ck_assert_ptr_null(strstr(note, "shop-"));
+        }
+}
+END_TEST
+
 /* A name as long as a name may be: the note is cut, and nothing is written behind it. */
 START_TEST(test_long_names)
 {
@@ -115,6 +133,7 @@ static const TTest *const tests[] = {
         test_each_kind_has_words_of_its_own,
         test_members_have_the_names_of_their_pods,
         test_why_a_leader_ended,
+        test_nobody_has_no_name,
         test_long_names,
         test_the_owner_is_told_by_whom,
 };

@@ -92,7 +92,8 @@ START_TEST(a_profile_alone_is_ready_at_once)
         ck_assert_int_eq(reconcile(&f), 0);
         check_condition(&f, "Ready", "True", "Ready");
         check_condition(&f, "QuotaAvailable", "True", "NoQuota");
-        ck_str_eq(json_get_str(condition(&f, "Ready"), "message"), "Apps get the figures of development");
+        ck_str_eq(json_get_str(condition(&f, "Ready"), "message"),
+                  "Apps and Redis get the figures of development");
         ck_assert_ptr_null(yyjson_obj_get(status(&f), "quota"));
         end(&f);
 }

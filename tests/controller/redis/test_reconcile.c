@@ -438,6 +438,17 @@ START_TEST(a_word_that_may_not_count_is_told_as_such)
 }
 END_TEST
 
+START_TEST(a_handover_to_who_leads_is_told_as_such)
+{
+        begin_whole(&c, "\"replicas\":3");
+        annotate(&c, "\"keelson.dev/handover\":\"db-0\"");
+        step(&c);
+        ck_str_eq(find_event(&c.f, "HandoverRequested")->message,
+                  "the lead is to be handed over to db-0, which has it already");
+        end_cluster(&c);
+}
+END_TEST
+
 START_TEST(a_wish_that_names_nobody_is_told)
 {
         begin_whole(&c, "\"replicas\":3");
@@ -649,6 +660,7 @@ static const TTest *const tests[] = {
         members_that_come_are_told_at_once,
         annotations_become_requests_once,
         a_word_that_may_not_count_is_told_as_such,
+        a_handover_to_who_leads_is_told_as_such,
         a_wish_that_names_nobody_is_told,
         a_primary_that_is_lost_is_no_primary,
         a_fence_around_nobody_is_told,

@@ -80,6 +80,7 @@ START_TEST(test_what_is_refused)
         failover_refusal_set(&other.refused, str_n(many, sizeof(many)), str_n(many, sizeof(many)));
         ck_assert_uint_eq(strlen(other.refused.setting), FAILOVER_SETTING_MAX - 1);
         ck_assert_uint_eq(strlen(other.refused.words), FAILOVER_WORDS_MAX - 1);
+        ck_assert_str_eq(other.refused.words + FAILOVER_WORDS_MAX - 4, "...");
         ck_assert_int_eq(
                 failover_report_read(STR("{\"epoch\":1,\"members\":[{\"member\":1,\"pod\":\"u\",\"config\":"
                                          "\"a\",\"refused\":{\"setting\":7},\"lost\":[1]}]}"),
