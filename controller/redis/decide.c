@@ -142,6 +142,10 @@ static struct str consent_text(const struct deciding *d, int member)
         if (d->now->leader == FAILOVER_NOBODY)
                 return arena_printf(d->a, "%.*s may lead with the data that it has, whatever is missing",
                                     STR_FMT(name));
+        if (d->now->leader == member)
+                return arena_printf(d->a,
+                                    "%.*s leads as it is: this does not count, and is not kept for later",
+                                    STR_FMT(name));
         return arena_printf(
                 d->a,
                 "%.*s may lead with the data that it has, if %.*s has been lost; if that still leads, "

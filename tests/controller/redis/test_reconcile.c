@@ -434,6 +434,10 @@ START_TEST(a_word_that_may_not_count_is_told_as_such)
         ck_str_eq(told->message,
                   "db-1 may lead with the data that it has, if db-0 has been lost; if that still "
                   "leads, this does not count, and is not kept for later");
+        annotate(&c, "\"keelson.dev/promote\":\"db-0\"");
+        step(&c);
+        ck_str_eq(find_event(&c.f, "ConsentGiven")->message,
+                  "db-0 leads as it is: this does not count, and is not kept for later");
         end_cluster(&c);
 }
 END_TEST
