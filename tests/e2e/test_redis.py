@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import faults
 from keelson import REDIS_8, VALKEY_8, condition, message_of
 from kube import apply, get, kubectl, wait_until
 from sessions import CHILDREN, OURS, ask, names, primary, redis, wait_for, wait_for_children, wait_for_write
@@ -108,36 +109,32 @@ def test_members_that_cannot_start_are_told_and_replaced(space):
 
 @pytest.mark.long(240)
 def test_members_run_fail_over_and_are_replaced(space):
-    apply(redis(replicas=3), namespace=space)
-    wait_for(space, "Ready", "True Ready")
+    system = faults.Redis(space, **redis()["spec"])
+    system.create()
+    system.wait_whole()
     first = primary(space)
     wait_for_write(space, "before")
-    assert sorted(get("redis", "sessions", space)["status"]["inSync"]) == [f"sessions-{i}" for i in range(3)]
+    assert sorted(system.get()["status"]["inSync"]) == [f"sessions-{i}" for i in range(3)]
 
     # The server is killed: another member leads, or the same one again, with the data.
     kubectl("-n", space, "exec", first, "-c", "redis", "--", "bash", "-c", "kill -9 $(pidof redis-server)")
     other = next(f"sessions-{i}" for i in range(3) if f"sessions-{i}" != first)
     wait_for_write(space, "after", member=other)
     assert ask(space, "get", "before", member=other) == "1"
-    wait_for(space, "Ready", "True Ready")
+    system.wait_whole()
 
     # A planned move.
-    target = next(f"sessions-{i}" for i in range(3) if f"sessions-{i}" != primary(space))
-    kubectl("-n", space, "annotate", "redis", "sessions", f"keelson.dev/handover={target}")
+    target = system.replica()
+    system.planned_move(target)
     wait_until(lambda: primary(space) == target, 60, "the hand-over")
-    assert get("redis", "sessions", space)["status"]["lastFailover"]["lostBytes"] == 0
-    wait_for(space, "Ready", "True Ready")
+    assert system.get()["status"]["lastFailover"]["lostBytes"] == 0
+    system.wait_whole()
 
     # Every member is replaced, and nothing is missing.
-    uids = {pod["metadata"]["uid"] for pod in get("pod", None, space, selector=OURS)}
-    kubectl("-n", space, "patch", "redis", "sessions", "--type=merge", "-p", json.dumps({"spec": {"memory": "80Mi"}}))
-
-    def replaced():
-        pods = get("pod", None, space, selector=OURS)
-        return len(pods) == 3 and uids.isdisjoint(pod["metadata"]["uid"] for pod in pods)
-
-    wait_until(replaced, 300, "all pods to be others")
-    wait_for(space, "Ready", "True Ready")
+    old = system.pods()
+    system.patch(memory="80Mi")
+    system.wait_replaced(old)
+    system.wait_whole()
     assert ask(space, "mget", "before", "after").split() == ["1", "1"]
 
 
