@@ -5,6 +5,8 @@ it is whole again by itself. Clients write all the time and note each acknowledg
 
 The bounds on time are for machines that do much else; tests/bench/failover has the figures."""
 
+import json
+
 import pytest
 
 import faults
@@ -112,6 +114,25 @@ def test_a_primary_that_is_reborn_empty_empties_nobody(cache):
     """All of its data is in memory, and it is back before anybody has noticed."""
     observe(cache, faults.reborn_empty, 40)
     assert missing(cache.direct(), faults.PRELOADED) == []
+
+
+def test_what_somebody_edits_of_lease_and_route_is_written_again(redis):
+    """The record into none, and the route into one that leads nowhere and claims an epoch that nobody has taken."""
+    route, address = f"{redis.name}-primary", redis.primary()["status"]["podIP"]
+    record = redis.record()
+    annotate = ["-n", redis.space, "annotate", "--overwrite"]
+    kube.kubectl(*annotate, "lease", redis.name, "failover.keelson.dev/record=none")
+    kube.wait_until(lambda: f'"epoch":{record["epoch"]},' in annotations(redis, "lease", redis.name)["record"], 30, "the record")
+    edited = {"metadata": {"annotations": {"failover.keelson.dev/epoch": "99999"}}, "endpoints": [{"addresses": ["198.51.100.1"]}]}
+    kube.kubectl("-n", redis.space, "patch", "endpointslice", route, "--type=merge", "-p", json.dumps(edited))
+    kube.wait_until(lambda: kube.get("endpointslice", route, redis.space)["endpoints"][0]["addresses"] == [address], 60, "the route")
+    assert annotations(redis, "endpointslice", route)["epoch"] == str(record["epoch"])
+    assert redis.record()["holder"] == record["holder"] and redis.can_be_reached()
+
+
+def annotations(redis, kind, name):
+    found = kube.get(kind, name, redis.space)["metadata"]["annotations"]
+    return {key.removeprefix("failover.keelson.dev/"): value for key, value in found.items()}
 
 
 def test_under_its_name_it_finds_its_data_and_clients_find_it(redis):
