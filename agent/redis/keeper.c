@@ -15,7 +15,7 @@
 #define PATH_BYTES_MAX 512
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The keeper's word about the end may come a little later than the end. */
-#define LAST_WORD_MAX (20 * USEC_MSEC)
+#define LAST_WORD_MAX (100 * USEC_MSEC)
 #define FREE_MAX (2 * USEC_SEC)
 
 struct keeper {

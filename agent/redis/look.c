@@ -124,7 +124,8 @@ static void tell(struct redis *e)
         v.offset = offset_of(e);
         if (v.state == FAILOVER_PAUSED || v.state == FAILOVER_WRITABLE)
                 view_followers(e, &v);
-        if (v.state == FAILOVER_PAUSED && !e->held)
+        /* The next order may be on its way already, and with it the end of all pauses. */
+        if (v.state == FAILOVER_PAUSED && !e->held && e->sent.what == FAILOVER_PAUSE)
                 hold_back(e, &v);
         e->view = v;
         e->handlers.looked(e->handlers.arg, &v);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/redis/internal.h"
 #include "node.h"
 
 #define AOF "{\"appendonly\":\"yes\"}"
@@ -211,6 +212,31 @@ START_TEST(test_pause_and_go_on)
         c = node_client(&nodes[0], "first");
         ck_assert_int_ge(ask_number(c, "INCR n"), 1);
         redisFree(c);
+        nodes_end();
+}
+END_TEST
+
+/* A look that was asked for while it paused is answered after it was told to go on. */
+START_TEST(test_pause_ends_with_the_next_order)
+{
+        const struct timeval patience = { .tv_sec = 10 };
+        redisContext *c;
+
+        nodes_begin(1, AOF);
+        node_order(&nodes[0], FAILOVER_STAND, NULL);
+        until(node_obeyed(&nodes[0], FAILOVER_STANDING));
+        node_make_leader(&nodes[0], 1);
+        for (int i = 1; i <= 10; i++) {
+                node_order(&nodes[0], FAILOVER_PAUSE, &nodes[0]);
+                until(redis_of(nodes[0].engine)->paused);
+                ck_assert(redis_of(nodes[0].engine)->looking);
+                node_order(&nodes[0], FAILOVER_LEAD, &nodes[0]);
+                until(node_obeyed(&nodes[0], FAILOVER_WRITABLE));
+                c = node_client(&nodes[0], "first");
+                ck_assert_int_eq(redisSetTimeout(c, patience), REDIS_OK);
+                ck_assert_int_eq(ask_number(c, "INCR n"), i);
+                redisFree(c);
+        }
         nodes_end();
 }
 END_TEST
@@ -647,6 +673,7 @@ static const TTest *const tests[] = {
         test_hand_over_and_end,
         test_lead_again,
         test_pause_and_go_on,
+        test_pause_ends_with_the_next_order,
         test_demotion_closes_clients,
         test_strayed_server,
         test_min_replicas,
