@@ -33,6 +33,13 @@ static void end(struct sim *s, usec_t time)
         s->outage = outage;
 }
 
+/* A person who has to consent mends much, and so hides it. */
+static void expect_nobody_asked(struct sim *s)
+{
+        if (s->policy.consent_number)
+                sim_fail(s, "person-asked", "nobody led before a person had consented");
+}
+
 static void expect_no_loss(struct sim *s)
 {
         if (s->oracle.n_lost)
@@ -331,6 +338,7 @@ static void full_disk(struct sim *s, uint64_t seed)
         end(s, 20 * USEC_SEC);
         if (run_leader(s) != pod_current(s, m))
                 sim_fail(s, "stale-leads", "another one leads than who was alone in the set");
+        expect_nobody_asked(s);
 }
 
 /* What it would follow is in memory alone: who may be promoted has it on his volume as well. */
@@ -376,6 +384,8 @@ static void unknowing_follower(struct sim *s, uint64_t seed)
         sim_run(s, 10 * USEC_SEC);
         fault_links(s, other->host, LINKS_REPLICATION, false);
         sim_run(s, 6 * USEC_SEC);
+        if (s->api.record.in_sync & failover_only(other->id.member))
+                sim_fail(s, "unknown-in-set", "a member whose agent stands still may be promoted");
         fault_delete(s, leader, VOLUME_EMPTY, 0, USEC_SEC);
         sim_run(s, USEC_SEC);
         fault_agent(s, other, false);
