@@ -104,6 +104,14 @@ void wait_for_requests(size_t n)
         fake_api_wait(&fake, was_asked, &n);
 }
 
+void time_is_up(void)
+{
+        struct loop_timer *timer = &reflector.timer;
+
+        ck_assert_int_eq(loop_timer_set(loop, timer, loop_now(loop), timer->fn, timer->arg), 0);
+        ck_assert_int_eq(loop_turn(loop, 0), 0);
+}
+
 void open_listener(const struct reflector_config *config)
 {
         struct reflector_handlers handlers = { on_list_begin, on_object, on_list_end,

@@ -45,6 +45,10 @@ void will(int status, const char *body, enum fake_end end);
 void wait_for(const char *text);
 void wait_for_requests(size_t n);
 
+/* The limit or the pause that the reflector has set itself is over now, however
+ * quick or slow this machine is. */
+void time_is_up(void);
+
 /* What was asked, but for timeoutSeconds, which is random. */
 void check_asked(const char *expected);
 

@@ -11,9 +11,12 @@ START_TEST(test_slow_credentials)
                 "exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, args: [-c, "
                 "\"sleep 2; echo '{\\\"kind\\\":\\\"ExecCredential\\\",\\\"apiVersion\\\":"
                 "\\\"client.authentication.k8s.io/v1\\\",\\\"status\\\":{\\\"token\\\":\\\"t\\\"}}'\"]}";
-        open_listener(&(struct reflector_config){ .stream_limit = USEC_SEC });
+        open_listener(&(struct reflector_config){ .backoff = USEC_MSEC });
         will(200, LIST_END("10"), FAKE_HANG);
         start();
+        while (!reflector.request)
+                ck_assert_int_eq(loop_turn(loop, 100 * USEC_MSEC), 0);
+        time_is_up();
         wait_for("end:10");
         ck_assert_str_eq(heard.data, "begin end:10 synced ");
         check_asked(ASKED_STREAM);

@@ -13,11 +13,6 @@ static void open_all(void)
         open_listener(&(struct reflector_config){ .backoff = BACKOFF });
 }
 
-static void open_with_limit(usec_t limit)
-{
-        open_listener(&(struct reflector_config){ .stream_limit = limit, .backoff = BACKOFF });
-}
-
 #define ERROR_EVENT(code, message)                                                                           \
         "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":" code ",\"message\":\"" message       \
         "\"}}\n"
@@ -120,14 +115,15 @@ END_TEST
 /* It takes the question for a watch as of old, and never says where the list ends. */
 START_TEST(test_no_end)
 {
-        open_with_limit(USEC_SEC);
+        open_listener(&(struct reflector_config){ .stream_limit = USEC_SEC, .backoff = BACKOFF });
         will(200, EVENT("ADDED", "a", "3") BOOKMARK("9"), FAKE_HANG);
         will(200, LIST("10", POD("a", "3")), FAKE_END);
         will(200, GONE, FAKE_END);
         will(200, LIST("11", ""), FAKE_END);
         start();
         wait_for_requests(5);
-        ck_assert_str_eq(heard.data, "begin LISTED:a begin LISTED:a end:10 synced begin end:11 ");
+        /* On a slow machine nothing of the stream has come when its time is up. */
+        ck_assert_ptr_nonnull(strstr(heard.data, "begin LISTED:a end:10 synced begin end:11 "));
         check_asked(ASKED_STREAM ASKED_LIST ASKED_WATCH("10") ASKED_LIST ASKED_WATCH("11"));
         close_listener();
 }
@@ -136,14 +132,13 @@ END_TEST
 /* The limit is for the list alone. */
 START_TEST(test_limit_is_over)
 {
-        open_with_limit(USEC_SEC);
-        reflector.config.settle = 2 * USEC_SEC;
+        open_all();
         will(200, LIST_END("10"), FAKE_HANG);
         start();
         wait_for("end:10");
         reflector.failures = 1;
-        while (reflector.failures)
-                ck_assert_int_eq(loop_turn(loop, 100 * USEC_MSEC), 0); /* until it has settled */
+        time_is_up();
+        ck_assert_uint_eq(reflector.failures, 0); /* it has settled */
         ck_assert_str_eq(heard.data, "begin end:10 synced ");
         check_asked(ASKED_STREAM);
         close_listener();
@@ -272,12 +267,14 @@ START_TEST(test_version_of_the_future)
         check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM ASKED_STREAM_FROM("5"));
         close_listener();
 
-        open_with_limit(2 * USEC_SEC);
+        open_all();
         will(200, LIST_END("10") GONE, FAKE_END);
         will(200, "", FAKE_HANG);
         will(200, LIST_END("5"), FAKE_HANG);
         will(200, LIST_END("5"), FAKE_HANG);
         start();
+        wait_for_requests(2);
+        time_is_up();
         wait_for("end:5");
         check_asked(ASKED_STREAM ASKED_STREAM_FROM("10") ASKED_STREAM ASKED_STREAM_FROM("5"));
         close_listener();
@@ -411,12 +408,14 @@ END_TEST
 START_TEST(test_settles)
 {
         open_all();
-        reflector.config.settle = 2 * USEC_SEC;
+        reflector.config.settle = 60 * USEC_SEC;
         will(200, LIST_END("10"), FAKE_END);
         for (int i = 0; i < 2; i++)
                 will(200, "\n", FAKE_END);
         will(200, "\n", FAKE_HANG);
         start();
+        wait_for(DROPPED);
+        reflector.config.settle = USEC_MSEC;
         wait_for(DROPPED "synced");
         ck_assert_str_eq(heard.data, "begin end:10 synced " DROPPED "synced ");
         ck_assert_uint_eq(reflector.failures, 0);
