@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# etcd, API server, controller manager and scheduler: plain processes in the
-# network namespace `control`. Each can be stopped and started by itself.
+# etcd, API server, controller manager, scheduler and a kube-proxy: plain processes in
+# the network namespace `control`. Each can be stopped and started by itself.
 
-# component_start NAME: starts one of $COMPONENTS, or the proxy for the API server's webhook calls.
+# component_start NAME: starts one of $COMPONENTS.
 component_start() {
         case $1 in
         etcd)
@@ -28,6 +28,7 @@ component_start() {
                         --authentication-kubeconfig "$PKI/scheduler.kubeconfig" \
                         --authorization-kubeconfig "$PKI/scheduler.kubeconfig"
                 ;;
+        kube-proxy) control_proxy_start ;;
         esac
 }
 

@@ -36,7 +36,7 @@ STATE=${KEELSON_CLUSTER_DIR:-/var/lib/keelson-cluster}/$PREFIX
 
 NODES=()
 for ((i = 1; i <= NODE_COUNT; i++)); do NODES+=("node$i"); done
-COMPONENTS=(etcd apiserver controller-manager scheduler)
+COMPONENTS=(etcd apiserver controller-manager scheduler kube-proxy)
 
 PKI=$STATE/pki
 KUBECONFIG_FILE=$STATE/kubeconfig

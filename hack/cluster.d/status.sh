@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 
-ADDONS=(kube-proxy coredns metrics-server local-path-provisioner)
+ADDONS=(coredns metrics-server local-path-provisioner)
 
 cluster_status() {
         local name

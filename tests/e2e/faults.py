@@ -373,11 +373,8 @@ def reborn_empty(scene):
 
 
 def api_away(scene):
-    cluster("stop", "apiserver")
-    try:
+    with control_plane_away():
         time.sleep(API_AWAY)  # for so long nothing may happen
-    finally:
-        cluster("start", "apiserver")
 
 
 def rolled(scene):
@@ -451,14 +448,34 @@ def volume_full(scene):
         cluster("exec", node, "rm", file)
 
 
-def restart_proxies():
-    """After the API server was away, kube-proxy looks for it again in pauses that have grown to a
-    minute and more. Begun anew, it knows at once where Services lead."""
-    for node in get("nodes"):
-        cluster("exec", node["metadata"]["name"], "pkill", "-KILL", "-x", "kube-proxy")
-    for node in get("nodes"):
-        address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-        wait_until(lambda address=address: is_healthy(f"http://{address}:10256/healthz"), 60, "kube-proxy")
+@contextlib.contextmanager
+def control_plane_away():
+    """No API server meanwhile. What Kubernetes itself makes of that is no matter of ours: each of its daemons
+    looks for it again in pauses that grow to a minute, for each kind of object by itself, and so pods may have
+    ended for long before the last of them knows (docs/failures.md). Here they all begin anew, those that end
+    pods after those that lead to them."""
+    makers = ("controller-manager", "scheduler")
+    for component in (*makers, "apiserver"):
+        cluster("stop", component)
+    try:
+        yield
+    finally:
+        cluster("start", "apiserver")
+        wait_until(lambda: kubectl("get", "--raw", "/readyz", timeout=5) == "ok", 60, "the API server")
+        cluster("stop", "kube-proxy")
+        cluster("start", "kube-proxy")
+        for node in get("nodes"):
+            restart_daemons(node)
+        for component in makers:
+            cluster("start", component)
+
+
+def restart_daemons(node):
+    name = node["metadata"]["name"]
+    address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+    cluster("exec", name, "pkill", "-KILL", "-x", "kube-proxy|kubelet")
+    wait_until(lambda: is_healthy(f"http://{address}:10256/healthz"), 60, f"kube-proxy of {name}")
+    wait_until(lambda: kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy/healthz") == "ok", 60, f"kubelet of {name}")
 
 
 def is_healthy(url):

@@ -194,7 +194,7 @@ def test_node_loses_power_and_comes_back(namespace, servers, own_cluster):
     wait_until(restarted, 120, "the pod of node2 to run again")
 
 
-@pytest.mark.parametrize("name", ["etcd", "apiserver", "controller-manager", "scheduler"])
+@pytest.mark.parametrize("name", ["etcd", "apiserver", "controller-manager", "scheduler", "kube-proxy"])
 def test_component_can_be_killed_and_started(name, own_cluster):
     cluster("stop", name)
     cluster("start", name)

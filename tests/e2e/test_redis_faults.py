@@ -102,7 +102,6 @@ def test_api_server_away_is_no_failover(redis):
     epoch = redis.epoch()
     observe(redis, faults.api_away, 10, planned=True)
     assert redis.epoch() == epoch
-    faults.restart_proxies()
     observe(redis, faults.server_killed, 20)
 
 
