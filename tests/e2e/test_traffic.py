@@ -31,9 +31,11 @@ from load import in_node, load
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-# Quick ones, and some that are under way for long: a pod may not end before they did.
+# Quick ones, and some that are under way for long: a pod may not end before they did. So few
+# connections that each is used again within a pod's drain of two seconds, and hears there that
+# it is to be closed; else it would be closed at the end, perhaps in the moment of asking.
 QUICK = {"path": "/", "rate": 100, "connections": 40}
-SLOW = {"path": "/slow?ms=2000", "rate": 6, "connections": 32}
+SLOW = {"path": "/slow?ms=2000", "rate": 6, "connections": 16}
 
 
 class Traffic:
