@@ -70,11 +70,12 @@ START_TEST(a_timer_can_be_moved_both_ways)
         struct loop *l = new_loop();
         char log[16] = "";
         struct ticker a = { .loop = l, .name = 'a', .log = log }, b = { .loop = l, .name = 'b', .log = log };
+        usec_t now = clock_now();
 
-        set(&a, clock_now());
+        set(&a, now);
         set(&b, USEC_NEVER);
-        set(&a, clock_now() + 2 * USEC_MSEC);
-        set(&b, clock_now());
+        set(&a, now + 2 * USEC_MSEC);
+        set(&b, now);
         turn_until(l, a.fired);
         ck_assert_str_eq(log, "ba");
         loop_free(l);
