@@ -373,8 +373,11 @@ def reborn_empty(scene):
 
 
 def api_away(scene):
-    with control_plane_away():
+    cluster("stop", "apiserver")
+    try:
         time.sleep(API_AWAY)  # for so long nothing may happen
+    finally:
+        cluster("start", "apiserver")
 
 
 def rolled(scene):
@@ -449,33 +452,34 @@ def volume_full(scene):
 
 
 @contextlib.contextmanager
-def control_plane_away():
-    """No API server meanwhile. What Kubernetes itself makes of that is no matter of ours: each of its daemons
-    looks for it again in pauses that grow to a minute, for each kind of object by itself, and so pods may have
-    ended for long before the last of them knows (docs/failures.md). Here they all begin anew, those that end
-    pods after those that lead to them."""
+def api_server_away():
+    """Kubernetes' own daemons look for it again in pauses that grow to a minute, for each kind of object by
+    itself, and so pods may have ended for long before the last of them knows (docs/failures.md). Here they
+    all begin anew when it is back, those that end pods after those that lead to them."""
     makers = ("controller-manager", "scheduler")
-    for component in (*makers, "apiserver"):
-        cluster("stop", component)
+    cluster("stop", "apiserver")
     try:
         yield
     finally:
+        for component in (*makers, "kube-proxy"):
+            cluster("stop", component)
         cluster("start", "apiserver")
         wait_until(lambda: kubectl("get", "--raw", "/readyz", timeout=5) == "ok", 60, "the API server")
-        cluster("stop", "kube-proxy")
         cluster("start", "kube-proxy")
-        for node in get("nodes"):
-            restart_daemons(node)
+        restart_on_nodes("kube-proxy|kubelet")
         for component in makers:
             cluster("start", component)
 
 
-def restart_daemons(node):
-    name = node["metadata"]["name"]
-    address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-    cluster("exec", name, "pkill", "-KILL", "-x", "kube-proxy|kubelet")
-    wait_until(lambda: is_healthy(f"http://{address}:10256/healthz"), 60, f"kube-proxy of {name}")
-    wait_until(lambda: kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy/healthz") == "ok", 60, f"kubelet of {name}")
+def restart_on_nodes(daemons):
+    """DAEMONS is a pattern. Node by node: the pods of a kubelet that begins anew are unready for a moment."""
+    for node in get("nodes"):
+        name = node["metadata"]["name"]
+        address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+        cluster("exec", name, "pkill", "-KILL", "-x", daemons)
+        wait_until(lambda at=address: is_healthy(f"http://{at}:10256/healthz"), 60, f"kube-proxy of {name}")
+        kubelet = f"/api/v1/nodes/{name}/proxy/healthz"
+        wait_until(lambda path=kubelet: kubectl("get", "--raw", path) == "ok", 60, f"kubelet of {name}")
 
 
 def is_healthy(url):

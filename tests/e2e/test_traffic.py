@@ -11,7 +11,7 @@ import pytest
 
 import keelson
 import kube
-from faults import control_plane_away
+from faults import api_server_away
 from keelson import (
     WEBAPP_1,
     WEBAPP_2,
@@ -270,10 +270,10 @@ def test_api_server_is_killed_in_the_middle_of_a_rollout(shop):
     with traffic(shop) as t:
         change(shop, {"image": other_image(shop)})
         in_the_middle(shop, old)
-        with control_plane_away():
+        with api_server_away():
             t.mark("API server killed")
             t.quick.wait_for_answers(200)
-        t.mark("control plane back")
+        t.mark("API server back")
         finish(shop, old, t)
     t.assert_no_failures()
 
